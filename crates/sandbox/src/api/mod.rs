@@ -1,0 +1,1 @@
+//! The OpenStack services, as their clients see them.
