@@ -1,0 +1,3 @@
+//! error
+#[derive(Debug)]
+pub enum CloudError {}

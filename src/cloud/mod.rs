@@ -1,0 +1,20 @@
+//! The OpenStack seam: one session, typed calls, translated errors. Nothing else in the program speaks OpenStack.
+//!
+//! Every method of [`Cloud`] is one API call (lists follow their pages), named in its errors, with a deadline, and
+//! repeated after 429, 5xx and connection resets where repeating is safe. `create_*` never repeats blindly: a lost
+//! answer comes back as [`CloudError::Lost`], and the caller looks before it tries again.
+
+mod block_storage;
+mod compute;
+pub mod config;
+mod dns;
+pub mod error;
+mod image;
+pub mod model;
+mod network;
+mod session;
+
+pub use config::CloudConfig;
+pub use error::CloudError;
+pub use model::*;
+pub use session::Cloud;

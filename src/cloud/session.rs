@@ -1,0 +1,2 @@
+//! session
+pub struct Cloud;

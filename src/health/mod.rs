@@ -1,0 +1,1 @@
+//! Checks from outside, as a user: TLS, proxy, hub, login, spawn, a kernel that computes.

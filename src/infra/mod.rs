@@ -1,0 +1,1 @@
+//! The cloud half: observe what exists by tag, compare, apply in dependency order.

@@ -1,0 +1,1 @@
+//! Certificates: an authority for each deployment and the leaf it signs.

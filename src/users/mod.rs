@@ -1,0 +1,1 @@
+//! The people: names, passwords, accounts on the server, what is handed out.
