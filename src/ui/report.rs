@@ -1,0 +1,104 @@
+//! How a command ended: exit status, what went wrong, why, and the next thing to try.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::style::{Colour, paint};
+
+/// Exit statuses, as documented in the README.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Ok,
+    Error,
+    /// The command line or the spec.
+    Usage,
+    Quota,
+    Auth,
+    /// The cloud refused or broke.
+    Cloud,
+    Ssh,
+    /// Everything stands, but the hub does not work.
+    Health,
+    /// `plan --detailed-exitcode` found changes.
+    Pending,
+    Interrupted,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Error => 1,
+            Self::Usage => 2,
+            Self::Quota => 3,
+            Self::Auth => 4,
+            Self::Cloud => 5,
+            Self::Ssh => 6,
+            Self::Health => 7,
+            Self::Pending => 10,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// An error as the operator reads it.
+#[derive(Debug, Serialize)]
+pub struct Diagnosis {
+    event: &'static str,
+    message: String,
+    causes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(rename = "exit", serialize_with = "as_code")]
+    pub exit: Exit,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn as_code<S: serde::Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(exit.code())
+}
+
+impl Diagnosis {
+    /// Reads an error's chain: the first cause that knows an exit status or a remedy decides it.
+    pub fn of(error: &anyhow::Error) -> Self {
+        let mut texts: Vec<String> = Vec::new();
+        for cause in error.chain() {
+            let text = cause.to_string();
+            // Transparent wrappers repeat their source.
+            if texts.last() != Some(&text) {
+                texts.push(text);
+            }
+        }
+        let known = error.chain().find_map(known);
+        let (exit, hint) = known.unwrap_or((Exit::Error, None));
+        let message = texts.remove(0);
+        Self {
+            event: "failed",
+            message,
+            causes: texts,
+            hint,
+            exit,
+        }
+    }
+
+    pub(super) fn to_text(&self, colour: bool) -> String {
+        let mut text = format!("{} {}\n", paint("error:", Colour::Red, colour), self.message);
+        for cause in &self.causes {
+            text.push_str(&format!("  because: {cause}\n"));
+        }
+        if let Some(hint) = &self.hint {
+            for line in hint.lines() {
+                text.push_str(&format!("{} {line}\n", paint("hint:", Colour::Bold, colour)));
+            }
+        }
+        text
+    }
+}
