@@ -33,6 +33,11 @@ for dir in "$R"/sys/*/; do
     mount -o remount,bind,ro "$dir"
 done
 
+# The host's disks are not the machine's; volume.sh adds those that are.
+for dir in block class/block dev/block; do
+    mount -t tmpfs -o mode=755,nosuid,nodev,noexec,size=64k tmpfs "$R/sys/$dir"
+done
+
 if [ -n "$HIERARCHIES" ]; then
     mount -t tmpfs -o mode=755,nosuid,nodev,noexec,size=4m tmpfs "$R/sys/fs/cgroup"
     for controllers in $HIERARCHIES; do
@@ -65,7 +70,9 @@ ln -s /proc/self/fd/2 "$R/dev/stderr"
 mount --bind "$CONSOLE" "$R/dev/console"
 
 mount -t tmpfs -o mode=755,nosuid,nodev tmpfs "$R/run"
-mkdir "$R/run/.old"
+mkdir "$R/run/.old" "$R/run/udev"
+# systemd listens to udev only if it is there already, or /dev is the kernel's own.
+: >"$R/run/udev/control"
 for volume in $VOLUMES; do
     IFS=, read -r kernel numbers name serial <<WORDS
 $volume

@@ -42,7 +42,8 @@ fi
 
 # A loop device is ours only while it still lies over the file we gave it.
 value loop | while read -r device file; do
-    [ "$(cat "/sys/block/${device##*/}/loop/backing_file" 2>/dev/null)" != "$file" ] || losetup -d "$device"
+    over=$(cat "/sys/block/${device##*/}/loop/backing_file" 2>/dev/null)
+    [ "${over% (deleted)}" != "$file" ] || losetup -d "$device"
 done
 
 turns=0

@@ -7,6 +7,9 @@ add_volume() {
     ln -sf "$2" "$1/dev/$4"
     ln -sf "../../$2" "$1/dev/disk/by-id/virtio-$5"
     echo "KERNEL==\"$2\", SYMLINK+=\"$4 disk/by-id/virtio-$5\"" >"$1/run/udev/rules.d/50-volume-$4.rules"
+    ln -sf "../devices/virtual/block/$2" "$1/sys/block/$2"
+    ln -sf "../../devices/virtual/block/$2" "$1/sys/class/block/$2"
+    ln -sf "../../devices/virtual/block/$2" "$1/sys/dev/block/$3"
     # udev asks the kernel to announce what was written to the disk, such as a new file system.
     uevent=$1/sys/devices/virtual/block/$2/uevent
     mount --bind "$uevent" "$uevent"

@@ -66,7 +66,7 @@ pub(super) async fn prepare(cache: &Path) -> Result<PathBuf, MachineError> {
 fn stamp() -> String {
     let mut hash = Sha256::new();
     hash.update(RECIPE);
-    for source in sources() {
+    if let Some(source) = sources() {
         hash.update(std::fs::read(source).unwrap_or_default());
     }
     hash.update(std::fs::read("/etc/pip.conf").unwrap_or_default());

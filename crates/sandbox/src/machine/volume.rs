@@ -101,6 +101,7 @@ impl Volume {
         Program::new(format!("attaching /dev/{}", self.name), "nsenter")
             .args([
                 "--mount",
+                "--pid",
                 "--target",
                 &leader.to_string(),
                 "sh",
@@ -122,12 +123,16 @@ impl Volume {
 
     /// Hides it from a machine that runs. What still has it mounted keeps it until it is unmounted.
     pub(super) async fn hide(&self, leader: i32) -> Result<(), MachineError> {
+        let (major, minor) = self.numbers;
+        // udev first, while it still finds the device; then what it leaves.
         let script = "umount \"/sys/devices/virtual/block/$1/uevent\"; rm -f \"/dev/$1\" \"/dev/$2\" \
-             \"/dev/disk/by-id/virtio-$3\" \"/run/udev/rules.d/50-volume-$2.rules\"; \
+             \"/dev/disk/by-id/virtio-$3\" \"/sys/block/$1\" \"/sys/class/block/$1\" \
+             \"/sys/dev/block/$4\" \"/run/udev/rules.d/50-volume-$2.rules\"; \
              for link in /dev/disk/by-*/*; do [ -e \"$link\" ] || rm -f \"$link\"; done";
         Program::new(format!("detaching /dev/{}", self.name), "nsenter")
             .args([
                 "--mount",
+                "--pid",
                 "--target",
                 &leader.to_string(),
                 "sh",
@@ -135,7 +140,12 @@ impl Volume {
                 script,
                 "sandbox",
             ])
-            .args([&self.kernel, &self.name, &self.serial])
+            .args([
+                &self.kernel,
+                &self.name,
+                &self.serial,
+                &format!("{major}:{minor}"),
+            ])
             .run()
             .await?;
         self.announce("remove")

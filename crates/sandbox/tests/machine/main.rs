@@ -2,3 +2,4 @@
 
 mod first_boot;
 mod support;
+mod volumes;
