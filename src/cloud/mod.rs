@@ -2,7 +2,8 @@
 //!
 //! Every method of [`Cloud`] is one API call (lists follow their pages), named in its errors, with a deadline, and
 //! repeated after 429, 5xx and connection resets where repeating is safe. `create_*` never repeats blindly: a lost
-//! answer comes back as [`CloudError::Lost`], and the caller looks before it tries again.
+//! answer comes back as [`CloudError::Lost`], and the caller looks before it tries again. `find_*` and `list_*` find
+//! nothing without an error, `get_*` must find, `delete_*` is content when the thing is gone already.
 
 mod block_storage;
 mod compute;
@@ -12,9 +13,11 @@ pub mod error;
 mod image;
 pub mod model;
 mod network;
+pub mod request;
 mod session;
 
-pub use config::CloudConfig;
-pub use error::CloudError;
+pub use config::{CloudConfig, Places};
+pub use error::{Category, CloudError, Refusal, Shortage, Unreached};
 pub use model::*;
+pub use request::*;
 pub use session::Cloud;

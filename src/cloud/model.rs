@@ -48,6 +48,8 @@ pub struct Server {
     pub fault: Option<Fault>,
     #[serde(default)]
     pub created: Option<String>,
+    #[serde(default, rename = "OS-EXT-AZ:availability_zone")]
+    pub availability_zone: Option<String>,
     #[serde(default, rename = "os-extended-volumes:volumes_attached")]
     pub volumes_attached: Vec<AttachedVolume>,
 }
@@ -83,6 +85,26 @@ pub struct Flavor {
     pub ram: u64,
     pub vcpus: u64,
     pub disk: u64,
+}
+
+impl Server {
+    /// Id of the image it was made from; `None` for a server that booted from a volume.
+    pub fn image_id(&self) -> Option<&str> {
+        self.image.get("id")?.as_str()
+    }
+
+    /// Name of its flavor (microversion 2.47 and later), or the flavor's id before that.
+    pub fn flavor_name(&self) -> Option<&str> {
+        self.flavor
+            .get("original_name")
+            .or_else(|| self.flavor.get("id"))?
+            .as_str()
+    }
+
+    /// Whether it is gone, or going.
+    pub fn is_deleted(&self) -> bool {
+        matches!(self.status.as_str(), "DELETED" | "SOFT_DELETED")
+    }
 }
 
 /// Nova key pair.
@@ -128,6 +150,8 @@ pub struct Network {
     pub id: String,
     #[serde(default, deserialize_with = "null_is_default")]
     pub name: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub description: String,
     #[serde(default, rename = "router:external")]
     pub external: bool,
     #[serde(default)]
@@ -140,6 +164,11 @@ pub struct Network {
     pub project_id: Option<String>,
     #[serde(default)]
     pub port_security_enabled: Option<bool>,
+    /// Domain that Designate makes records of ports in, where the cloud does that.
+    #[serde(default)]
+    pub dns_domain: Option<String>,
+    #[serde(default)]
+    pub mtu: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -147,6 +176,8 @@ pub struct Subnet {
     pub id: String,
     #[serde(default, deserialize_with = "null_is_default")]
     pub name: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub description: String,
     pub network_id: String,
     pub cidr: IpNet,
     pub ip_version: u8,
@@ -169,6 +200,8 @@ pub struct Port {
     pub id: String,
     #[serde(default, deserialize_with = "null_is_default")]
     pub name: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub description: String,
     pub network_id: String,
     pub status: String,
     #[serde(default, deserialize_with = "null_is_default")]
@@ -188,6 +221,8 @@ pub struct Router {
     pub id: String,
     #[serde(default, deserialize_with = "null_is_default")]
     pub name: String,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub description: String,
     #[serde(default)]
     pub external_gateway_info: Option<GatewayInfo>,
     #[serde(default, deserialize_with = "null_is_default")]
@@ -271,6 +306,13 @@ pub struct Volume {
     pub metadata: BTreeMap<String, String>,
     #[serde(default)]
     pub attachments: Vec<VolumeAttachment>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub description: String,
+    /// `"true"` or `"false"`, as Cinder says it.
+    #[serde(default)]
+    pub bootable: Option<String>,
+    #[serde(default)]
+    pub availability_zone: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
