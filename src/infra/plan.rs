@@ -140,11 +140,22 @@ impl Change {
         self
     }
 
+    /// Whether it needs more room than there was.
+    pub(super) fn is_growth(&self) -> bool {
+        matches!(self.work, Work::GrowVolume { .. })
+    }
+
     /// The change in words, without its sign: `create server hubctl-class (m1.medium, Debian 12)`.
     pub fn words(&self) -> String {
         let details = self.details.join(", ");
         let reason = self.reason.as_deref().unwrap_or_default();
-        let with = |text: &str| if text.is_empty() { String::new() } else { format!(" ({text})") };
+        let with = |text: &str| {
+            if text.is_empty() {
+                String::new()
+            } else {
+                format!(" ({text})")
+            }
+        };
         match self.verb {
             Verb::Create => format!("create {} {}{}", self.resource, self.name, with(&details)),
             Verb::Update => format!("update {}: {details}", self.resource),
@@ -152,7 +163,10 @@ impl Change {
                 format!("replace {} {}: {reason}", self.resource, self.name)
             }
             Verb::Replace => {
-                format!("replace {} {} ({details}): {reason}", self.resource, self.name)
+                format!(
+                    "replace {} {} ({details}): {reason}",
+                    self.resource, self.name
+                )
             }
             Verb::Delete => format!("delete {} {}{}", self.resource, self.name, with(reason)),
         }
@@ -183,39 +197,85 @@ pub struct Item {
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.resource, self.name)?;
-        if self.id == self.name { Ok(()) } else { write!(f, " ({})", self.id) }
+        if self.id == self.name {
+            Ok(())
+        } else {
+            write!(f, " ({})", self.id)
+        }
     }
 }
 
 /// The calls behind a change. What another change of the plan makes (a network for the port) is not named here.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Work {
-    ImportKeyPair { public_key: String },
-    CreateGroup { rules: Vec<RuleSpec> },
-    ChangeRules { group: String, add: Vec<RuleSpec>, remove: Vec<String> },
+    ImportKeyPair {
+        public_key: String,
+    },
+    CreateGroup {
+        rules: Vec<RuleSpec>,
+    },
+    ChangeRules {
+        group: String,
+        add: Vec<RuleSpec>,
+        remove: Vec<String>,
+    },
     CreateNetwork,
     CreateSubnet,
     CreateRouter,
-    SetGateway { router: String },
+    SetGateway {
+        router: String,
+    },
     AddInterface,
     CreatePort,
-    SetPortGroups { port: String },
-    AttachPort { server: String },
-    CreateVolume,
-    ReplaceVolume { volume: String },
-    GrowVolume { volume: String, size: u64 },
+    SetPortGroups {
+        port: String,
+    },
+    AttachPort {
+        server: String,
+    },
+    CreateVolume {
+        size: u32,
+    },
+    ReplaceVolume {
+        volume: String,
+    },
+    GrowVolume {
+        volume: String,
+        from: u64,
+        size: u32,
+    },
     AttachVolume,
     CreateServer(Box<ServerWish>),
-    ReplaceServer { server: String, wish: Box<ServerWish> },
-    WakeServer { server: String, wake: Wake },
-    AwaitServer { server: String },
+    ReplaceServer {
+        server: String,
+        wish: Box<ServerWish>,
+    },
+    WakeServer {
+        server: String,
+        wake: Wake,
+    },
+    AwaitServer {
+        server: String,
+    },
     AllocateFloatingIp,
-    ClaimFloatingIp { id: String },
+    ClaimFloatingIp {
+        id: String,
+    },
     AssociateFloatingIp,
-    CreateRecord { record: usize },
-    SetRecord { record: usize, id: String },
-    Tag { id: String, tags: Vec<String> },
-    Delete { id: String },
+    CreateRecord {
+        record: usize,
+    },
+    SetRecord {
+        record: usize,
+        id: String,
+    },
+    Tag {
+        id: String,
+        tags: Vec<String>,
+    },
+    Delete {
+        id: String,
+    },
 }
 
 /// How a server that does not run is made to.

@@ -27,7 +27,13 @@ pub fn wanted(access: &Access, operator: Option<IpAddr>) -> BTreeSet<RuleSpec> {
         }) {
             for port in ports {
                 let v4 = matches!(net, IpNet::V4(_));
-                rules.insert(rule("ingress", v4, Some("tcp"), Some((*port, *port)), Some(net)));
+                rules.insert(rule(
+                    "ingress",
+                    v4,
+                    Some("tcp"),
+                    Some((*port, *port)),
+                    Some(net),
+                ));
             }
         }
     }
@@ -97,7 +103,11 @@ pub fn words(rule: &RuleSpec) -> String {
         (_, Some(from), Some(to)) => format!(" {from}-{to}"),
         _ => String::new(),
     };
-    let towards = if rule.direction == "egress" { "to" } else { "from" };
+    let towards = if rule.direction == "egress" {
+        "to"
+    } else {
+        "from"
+    };
     let remote = match (&rule.remote_ip_prefix, &rule.remote_group_id) {
         (_, Some(group)) => format!("group {group}"),
         (Some(net), _) => net.to_string(),
@@ -113,7 +123,10 @@ mod tests {
 
     fn access(ssh: &[&str], web: &[&str]) -> Access {
         let parse = |all: &[&str]| all.iter().map(|s| s.parse().unwrap()).collect();
-        Access { ssh: parse(ssh), web: parse(web) }
+        Access {
+            ssh: parse(ssh),
+            web: parse(web),
+        }
     }
 
     fn told(rules: &BTreeSet<RuleSpec>) -> Vec<String> {
@@ -146,7 +159,11 @@ mod tests {
     fn an_unknown_operator_opens_nothing() {
         let access = access(&["operator"], &["operator"]);
         assert!(needs_operator(&access));
-        assert!(!told(&wanted(&access, None)).iter().any(|rule| rule.contains("tcp")));
+        assert!(
+            !told(&wanted(&access, None))
+                .iter()
+                .any(|rule| rule.contains("tcp"))
+        );
     }
 
     #[test]
@@ -157,7 +174,13 @@ mod tests {
         theirs.protocol = Some("6".to_owned());
         assert_ne!(theirs, ours);
         assert_eq!(normal(&theirs), ours);
-        let icmp = rule("ingress", false, Some("icmpv6"), None, Some("::/0".parse().unwrap()));
+        let icmp = rule(
+            "ingress",
+            false,
+            Some("icmpv6"),
+            None,
+            Some("::/0".parse().unwrap()),
+        );
         assert_eq!(icmp, rule("ingress", false, Some("58"), None, None));
     }
 }

@@ -104,7 +104,13 @@ mod tests {
         assert_eq!(of_tags(&tags("class")), Some("class"));
         assert_eq!(of_metadata(&metadata("class")), Some("class"));
         assert_eq!(of_name(&name("class")), Some("class"));
-        for foreign in ["", "hubctl", "hubctl:deployment=", "my hubctl:deployment=class", "class"] {
+        for foreign in [
+            "",
+            "hubctl",
+            "hubctl:deployment=",
+            "my hubctl:deployment=class",
+            "class",
+        ] {
             assert_eq!(of_description(foreign), None, "{foreign}");
         }
         assert_eq!(of_name("hubctl-"), None);
