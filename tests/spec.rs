@@ -1,5 +1,10 @@
 //! Specs from outside: every example and profile is valid, every broken one gets exactly the words beside it.
 
+#[path = "spec/sample.rs"]
+mod sample;
+#[path = "spec/schema.rs"]
+mod schema;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

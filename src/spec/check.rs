@@ -78,6 +78,43 @@ impl<'a> Checks<'a> {
         })
     }
 
+    /// The path of the `kept`th entry of a list as it was written: wrong entries have been taken out.
+    fn entry(&self, list: &str, kept: usize) -> String {
+        let mut taken: Vec<usize> = self
+            .bad
+            .iter()
+            .filter_map(|bad| {
+                bad.strip_prefix(list)?
+                    .strip_prefix('[')?
+                    .strip_suffix(']')?
+                    .parse()
+                    .ok()
+            })
+            .collect();
+        taken.sort_unstable();
+        let mut index = kept;
+        for gone in taken {
+            if gone <= index {
+                index += 1;
+            }
+        }
+        format!("{list}[{index}]")
+    }
+
+    /// A problem with the `kept`th entry of a list.
+    fn entry_problem(
+        &mut self,
+        list: &str,
+        kept: usize,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let place = nearest(self.tree, &format!("{list}[{kept}]"));
+        let path = self.entry(list, kept);
+        self.problems
+            .push(Problem::new(place, path, message).hint(hint));
+    }
+
     fn problem(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         let place = nearest(self.tree, path);
         self.problems
@@ -237,22 +274,20 @@ impl<'a> Checks<'a> {
     }
 
     fn hub(&mut self) {
-        if !self.sound(&["hub.admins", "authenticator"]) {
-            return;
-        }
         for (index, name) in self.spec.hub.admins.iter().enumerate() {
-            let path = format!("hub.admins[{index}]");
             if SYSTEM_ACCOUNTS.contains(&name.as_str())
                 && self.spec.authenticator.kind == AuthenticatorKind::Pam
             {
-                self.problem(
-                    &path,
+                self.entry_problem(
+                    "hub.admins",
+                    index,
                     format!("`{name}` is an account of the system's, not a user of the hub"),
                     "name a user that `hubctl add-users` makes",
                 );
             } else if self.spec.hub.admins[..index].contains(name) {
-                self.problem(
-                    &path,
+                self.entry_problem(
+                    "hub.admins",
+                    index,
                     format!("`{name}` stands in the list already"),
                     "remove one of the two",
                 );
@@ -420,26 +455,24 @@ impl<'a> Checks<'a> {
     }
 
     fn environment(&mut self) {
-        if !self.sound(&["environment.packages"]) {
-            return;
-        }
         for (index, package) in self.spec.environment.packages.iter().enumerate() {
             let end = package
                 .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
                 .unwrap_or(package.len());
             let (name, rest) = package.split_at(end);
-            let path = format!("environment.packages[{index}]");
             match name.to_lowercase().replace('_', "-").as_str() {
-                "jupyterlab" => self.problem(
-                    &path,
+                "jupyterlab" => self.entry_problem(
+                    "environment.packages",
+                    index,
                     "names JupyterLab, which has a field of its own",
                     match rest.trim_start_matches(['=', ' ']) {
                         "" => "remove it: `environment.jupyterlab` is its version".to_owned(),
                         version => format!("`environment.jupyterlab: \"{version}\"`"),
                     },
                 ),
-                "jupyterhub" => self.problem(
-                    &path,
+                "jupyterhub" => self.entry_problem(
+                    "environment.packages",
+                    index,
                     "names JupyterHub, which comes in the hub's own version",
                     "remove it: `hub.version` is its version",
                 ),

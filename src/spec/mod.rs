@@ -12,8 +12,10 @@ pub mod model;
 mod node;
 mod problem;
 mod profile;
+mod sample;
 mod schema;
 mod set;
+pub mod size;
 mod suggest;
 mod syntax;
 mod walk;
@@ -26,6 +28,7 @@ pub use format::user_name;
 pub use model::*;
 pub use problem::{Place, Problem, Problems};
 pub use profile::{Profile, profiles};
+pub use sample::{Offer, sample};
 pub use schema::schema;
 
 use node::{Map, Node, Value};

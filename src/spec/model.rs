@@ -51,7 +51,7 @@ pub struct Spec {
     /// The host itself: system, packages, where packages come from.
     #[serde(default)]
     pub host: HostSettings,
-    /// The hub.
+    /// The hub: its version, its admins, when idle servers stop.
     #[serde(default)]
     pub hub: Hub,
     /// The proxy in front of the hub and the single-user servers.
@@ -489,7 +489,7 @@ mod text {
                 other => other
                     .parse()
                     .map(Self::Address)
-                    .map_err(|_| "is `auto`, `none` or an IPv4 address".to_owned()),
+                    .map_err(|_| "wants `auto`, `none` or an IPv4 address".to_owned()),
             }
         }
     }
@@ -514,7 +514,7 @@ mod text {
                 .or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into))
                 .map(|net: ipnet::IpNet| Self::Net(net.trunc()))
                 .map_err(|_| {
-                    "is `operator` or a network in CIDR form such as 192.0.2.0/24".to_owned()
+                    "wants `operator` or a network in CIDR form such as 192.0.2.0/24".to_owned()
                 })
         }
     }
@@ -531,7 +531,7 @@ mod text {
     impl FromStr for Memory {
         type Err = String;
         fn from_str(text: &str) -> Result<Self, String> {
-            let wrong = || "is an amount of memory such as 512M, 1G or 1.5G".to_owned();
+            let wrong = || "wants an amount of memory such as 512M, 1G or 1.5G".to_owned();
             let (number, unit) =
                 text.split_at(text.find(|c: char| c.is_alphabetic()).ok_or_else(wrong)?);
             let unit: f64 = match unit {

@@ -265,9 +265,13 @@ impl Walk<'_> {
             let hint = hint.or_else(|| word_hint(path, &scalar.raw));
             return self.wrong(Problem::new(node.place.clone(), path, message).hint_if(hint));
         }
+        let format = schema.text("format");
+        let check = format.and_then(format::check).unwrap_or(format::line);
+        let checked = check(&scalar.raw);
         if scalar.kind != Kind::Text {
-            // On a command line quotes are the shell's; what was typed is what is meant.
-            if !from_argument {
+            // On a command line quotes are the shell's; what was typed is what is meant. Where quotes would not make
+            // it right, they are not what is missing.
+            if !from_argument && checked.is_ok() {
                 let hint = format!(
                     "put quotes around it: `{}: \"{}\"`",
                     path.rsplit('.').next().unwrap_or(path),
@@ -277,9 +281,7 @@ impl Walk<'_> {
             }
             scalar.kind = Kind::Text;
         }
-        let format = schema.text("format");
-        let check = format.and_then(format::check).unwrap_or(format::line);
-        if let Err(wrong) = check(&scalar.raw) {
+        if let Err(wrong) = checked {
             return self
                 .wrong(Problem::new(node.place.clone(), path, wrong.message).hint_if(wrong.hint));
         }

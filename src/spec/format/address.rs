@@ -20,7 +20,7 @@ pub(super) fn floating_ip(text: &str) -> Result<(), Wrong> {
             "is an IPv6 address; floating IPs are IPv4",
             hint,
         )),
-        Err(message) => Err(Wrong::new(message, hint)),
+        Err(message) => Err(Wrong::new(super::unlike(text, &message), hint)),
     }
 }
 
@@ -53,7 +53,10 @@ pub(super) fn source(text: &str) -> Result<(), Wrong> {
         "any" | "all" | "*" | "anywhere" | "everyone"
     ) {
         return Err(Wrong::new(
-            "is `operator` or a network in CIDR form such as 192.0.2.0/24",
+            super::unlike(
+                text,
+                "wants `operator` or a network in CIDR form such as 192.0.2.0/24",
+            ),
             everyone,
         ));
     }
@@ -82,7 +85,7 @@ pub(super) fn source(text: &str) -> Result<(), Wrong> {
     }
     text.parse::<Source>().map(drop).map_err(|message| {
         Wrong::new(
-            message,
+            super::unlike(text, &message),
             "`operator` is the address this machine is seen under",
         )
     })
@@ -99,7 +102,7 @@ pub(super) fn name_server(text: &str) -> Result<(), Wrong> {
             None => Ok(()),
         },
         Err(_) => Err(Wrong::new(
-            "is an IP address such as 192.0.2.53",
+            super::unlike(text, "wants an IP address such as 192.0.2.53"),
             "the address of a name server, not its name",
         )),
     }
@@ -112,9 +115,12 @@ pub(super) fn own_network(text: &str) -> Result<(), Wrong> {
     if text.parse::<ipnet::Ipv6Net>().is_ok() {
         return Err(Wrong::new("is an IPv6 network, wants IPv4", example));
     }
-    let net: Ipv4Net = text
-        .parse()
-        .map_err(|_| Wrong::new("is an IPv4 network in CIDR form", example))?;
+    let net: Ipv4Net = text.parse().map_err(|_| {
+        Wrong::new(
+            super::unlike(text, "wants an IPv4 network in CIDR form"),
+            example,
+        )
+    })?;
     if net != net.trunc() {
         return Err(Wrong::new(
             "is an address within a network, not the network",

@@ -29,6 +29,11 @@ impl Wrong {
     }
 }
 
+/// `is `x`, wants …`, for texts that hold no secret.
+fn unlike(text: &str, wants: &str) -> String {
+    format!("is `{}`, {wants}", super::walk::shown(text))
+}
+
 pub(super) type Check = fn(&str) -> Result<(), Wrong>;
 
 macro_rules! formats {

@@ -71,7 +71,7 @@ pub(super) fn domain(text: &str) -> Result<(), Wrong> {
         let host = rest.split(['/', ':']).next().unwrap_or(rest);
         return Err(Wrong::new(
             "is a URL, wants a DNS name",
-            format!("write `{host}`"),
+            format!("write `{}`", host.to_lowercase()),
         ));
     }
     if text.parse::<std::net::IpAddr>().is_ok() {
@@ -230,6 +230,7 @@ pub(super) fn memory(text: &str) -> Result<(), Wrong> {
     let Err(message) = text.parse::<Memory>() else {
         return Ok(());
     };
+    let message = super::unlike(text, &message);
     let split = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
@@ -239,8 +240,8 @@ pub(super) fn memory(text: &str) -> Result<(), Wrong> {
         "a number and `M` or `G`"
     } else if unit.is_empty() {
         return Err(Wrong::new(
-            "has no unit",
-            format!("`{number}G` or `{number}M`"),
+            format!("is {number}, without a unit"),
+            format!("`{number}G` is GiB, `{number}M` is MiB"),
         ));
     } else if let Some(unit) = ["M", "G"]
         .into_iter()

@@ -18,12 +18,12 @@ pub(super) fn version(text: &str) -> Result<(), Wrong> {
     }
     if sound(bare) {
         return Err(Wrong::new(
-            "is a version and nothing else",
+            super::unlike(text, "wants the version and nothing else"),
             format!("write `{bare}`"),
         ));
     }
     Err(Wrong::new(
-        "is a version such as 6.1.1",
+        super::unlike(text, "wants a version such as 6.1.1"),
         "name one version: what is installed then does not change by itself",
     ))
 }
