@@ -1,0 +1,130 @@
+//! Specs from outside: every example and profile is valid, every broken one gets exactly the words beside it.
+
+#[path = "spec/sample.rs"]
+mod sample;
+#[path = "spec/schema.rs"]
+mod schema;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hubctl::spec::{self, Document};
+
+fn yaml_files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} holds no case", folder.display());
+    files
+}
+
+/// The arguments of a case: comment lines `# $ --set path=value`.
+fn arguments(text: &str) -> (Option<String>, Vec<String>) {
+    let (mut profile, mut sets) = (None, Vec::new());
+    for argument in text.lines().filter_map(|line| line.strip_prefix("# $ ")) {
+        match argument.split_once(' ') {
+            Some(("--set", set)) => sets.push(set.to_owned()),
+            Some(("--profile", name)) => profile = Some(name.to_owned()),
+            _ => panic!("{argument} is no argument"),
+        }
+    }
+    (profile, sets)
+}
+
+/// What `hubctl validate` would say to a case, under the name `hub.yaml`.
+fn verdict(path: &Path) -> String {
+    let text = fs::read(path).unwrap();
+    let mut document = match String::from_utf8(text) {
+        Ok(text) => Document::new("hub.yaml", text, path.parent().unwrap()),
+        Err(_) => return spec_problems(Document::read(path).unwrap_err(), path),
+    };
+    document.home = Some(PathBuf::from("/home/ada"));
+    let (profile, sets) = arguments(&document.text);
+    let mut said = String::new();
+    match spec::load(&document, profile.as_deref(), &sets) {
+        Err(problems) => {
+            assert!(!problems.is_empty());
+            said = spec_problems(problems, path);
+        }
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                writeln!(said, "warning: {warning}").unwrap();
+            }
+        }
+    }
+    said
+}
+
+fn spec_problems(problems: spec::Problems, path: &Path) -> String {
+    let folder = path.parent().unwrap().display().to_string();
+    format!("{problems}\n").replace(&format!("{folder}/"), "")
+}
+
+/// To accept what is said now: `BLESS=1 cargo test --test spec`, then read the difference.
+#[test]
+fn broken_specs_get_the_words_beside_them() {
+    let mut wrong = String::new();
+    let mut cases = 0;
+    for path in yaml_files("tests/spec/broken") {
+        cases += 1;
+        let said = verdict(&path);
+        assert!(!said.is_empty(), "{} is not broken", path.display());
+        let expected = path.with_extension("txt");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&expected, &said).unwrap();
+        }
+        match fs::read_to_string(&expected) {
+            Ok(expected) if expected == said => {}
+            Ok(expected) => {
+                writeln!(
+                    wrong,
+                    "{}\n--- expected\n{expected}--- said\n{said}",
+                    path.display()
+                )
+                .unwrap();
+            }
+            Err(_) => writeln!(wrong, "{} has no {}", path.display(), expected.display()).unwrap(),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(cases >= 30, "only {cases} broken specs");
+}
+
+#[test]
+fn every_example_is_valid_and_warns_of_nothing() {
+    for path in yaml_files("examples") {
+        let document = Document::read(&path).unwrap();
+        match spec::load(&document, None, &[]) {
+            Ok(loaded) => assert!(loaded.warnings.is_empty(), "{}", loaded.warnings),
+            Err(problems) => panic!("{problems}"),
+        }
+    }
+}
+
+#[test]
+fn every_profile_is_valid_and_says_what_it_is() {
+    let document = Document::new("hub.yaml", "name: class\n", "");
+    for profile in spec::profiles() {
+        let loaded = spec::load(&document, Some(profile.name), &[]).unwrap();
+        assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+        assert!(profile.summary().ends_with('.'), "{}", profile.name);
+        assert!(!profile.description().is_empty());
+    }
+    let embedded: Vec<&str> = spec::profiles()
+        .iter()
+        .map(|profile| profile.name)
+        .collect();
+    let files: Vec<String> = yaml_files("profiles")
+        .iter()
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(embedded, files, "each file of profiles/ is embedded");
+}
