@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 
 use crate::cli::Global;
-use crate::cloud::{Cloud, CloudConfig};
+use crate::cloud::{Cloud, CloudConfig, Places};
+use crate::event::{Event, Observer};
 use crate::infra;
-use crate::spec::{self, Spec};
+use crate::spec::{self, Document, Spec};
 use crate::state::State;
 use crate::ui::Ui;
 
 pub struct Context {
     pub global: Global,
-    pub ui: Ui,
+    pub ui: Arc<Ui>,
     pub started: Instant,
     environment: BTreeMap<String, String>,
     /// The cloud and deployment this run works on, once known; for the report of an interrupted run.
@@ -27,9 +28,11 @@ impl Context {
     pub fn new(global: Global, ui: Ui) -> Self {
         Self {
             global,
-            ui,
+            ui: Arc::new(ui),
             started: Instant::now(),
-            environment: std::env::vars().collect(),
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
             working_on: OnceLock::new(),
         }
     }
@@ -40,11 +43,18 @@ impl Context {
     }
 
     pub fn load(&self) -> anyhow::Result<spec::Loaded> {
-        Ok(spec::load(
-            &self.global.file,
+        let document = Document::read(&self.global.file)?.with_home(self.home());
+        let loaded = spec::load(
+            &document,
             self.global.profile.as_deref(),
             &self.global.set,
-        )?)
+        )?;
+        for warning in loaded.warnings.iter() {
+            self.ui.on(Event::Warning {
+                message: warning.to_string(),
+            });
+        }
+        Ok(loaded)
     }
 
     /// The deployment meant: the one named, else the spec's.
@@ -76,9 +86,14 @@ impl Context {
             .clone()
             .or_else(|| self.environment.get("OS_CLOUD").cloned())
             .or_else(|| self.spec_cloud());
-        let here = std::env::current_dir().context("finding the current folder")?;
-        let config = CloudConfig::load(&self.environment, &here, chosen.as_deref())?;
-        Ok(Cloud::connect(config).await?)
+        let places = Places {
+            cwd: std::env::current_dir().context("finding the current folder")?,
+            home: self.home(),
+            xdg_config_home: self.env("XDG_CONFIG_HOME").map(PathBuf::from),
+            system: PathBuf::from("/etc/openstack"),
+        };
+        let config = CloudConfig::load(&self.environment, &places, chosen.as_deref())?;
+        Ok(Cloud::connect(config, Arc::clone(&self.ui) as Arc<dyn Observer>).await?)
     }
 
     /// Remembers what this run works on, so that an interrupted one can say what remains.
@@ -92,7 +107,9 @@ impl Context {
             return Ok(None);
         };
         let inventory = infra::observe(cloud, name).await?;
-        Ok(Some(inventory.summary()))
+        let items = inventory.items();
+        let lines: Vec<String> = items.iter().map(ToString::to_string).collect();
+        Ok(Some(lines.join("\n")))
     }
 
     /// The folder that holds a folder for each deployment.
@@ -100,12 +117,11 @@ impl Context {
         if let Some(folder) = &self.global.state_dir {
             return std::path::absolute(folder).context("finding the state folder");
         }
-        let set = |name: &str| self.environment.get(name).filter(|value| !value.is_empty());
-        if let Some(folder) = set("XDG_STATE_HOME") {
+        if let Some(folder) = self.env("XDG_STATE_HOME") {
             return Ok(PathBuf::from(folder).join("hubctl"));
         }
-        match set("HOME") {
-            Some(home) => Ok(PathBuf::from(home).join(".local/state/hubctl")),
+        match self.home() {
+            Some(home) => Ok(home.join(".local/state/hubctl")),
             None => bail!("no HOME to keep keys and credentials in; name a folder with --state-dir"),
         }
     }
@@ -115,7 +131,13 @@ impl Context {
         Ok(State::open(&self.state_base()?, name)?)
     }
 
-    pub fn env(&self, name: &str) -> Option<&str> {
-        self.environment.get(name).map(String::as_str)
+    fn home(&self) -> Option<PathBuf> {
+        self.env("HOME").map(PathBuf::from)
+    }
+
+    /// An environment variable that is set to something.
+    fn env(&self, name: &str) -> Option<&str> {
+        let value = self.environment.get(name)?;
+        (!value.is_empty()).then_some(value)
     }
 }

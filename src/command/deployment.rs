@@ -14,11 +14,10 @@ use crate::health::{self, Endpoint};
 use crate::host::Host;
 use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
-use crate::setup::{self, Desired, HostPlan, Site};
+use crate::setup::{self, HostPlan, Site};
 use crate::spec::{Spec, TlsKind};
 use crate::state::{Receipt, State};
 use crate::tls;
-use crate::users;
 
 pub(super) struct Deployment<'a> {
     pub(super) context: &'a Context,
@@ -35,7 +34,6 @@ pub(super) struct Deployment<'a> {
 
 /// The host half of a plan, and what it was made from.
 pub(super) struct HostWork {
-    pub(super) desired: Desired,
     pub(super) plan: HostPlan,
 }
 
@@ -44,11 +42,6 @@ impl<'a> Deployment<'a> {
     pub(super) async fn open(context: &'a Context) -> anyhow::Result<Self> {
         let started = Instant::now();
         let loaded = context.load()?;
-        for warning in loaded.warnings.iter() {
-            context.ui.on(Event::Warning {
-                message: warning.to_string(),
-            });
-        }
         let spec = loaded.spec;
         let state = context.state(&spec.name)?;
         let mut receipt = state.receipt()?;
@@ -61,7 +54,7 @@ impl<'a> Deployment<'a> {
 
         let local = Local {
             public_key: Some(key::ensure(&state)?),
-            operator_address: infra::operator_address(&cloud, &spec).await,
+            operator_address: server::operator_address(&cloud, &spec).await?,
             host_key: server::injected_host_key(&state, &spec, &inventory)?,
             expires: None,
         };
@@ -95,7 +88,18 @@ impl<'a> Deployment<'a> {
 
     /// What differs in the cloud. All that stands in the way is refused together.
     pub(super) async fn plan_cloud(&mut self) -> anyhow::Result<infra::Plan> {
-        Ok(infra::plan(&self.cloud, &self.spec, &self.inventory, &self.local).await?)
+        let offer = if infra::needs_offer(&self.spec, &self.inventory, &self.local) {
+            let block_storage = self.inventory.around.block_storage;
+            Some(infra::offer(&self.cloud, block_storage).await?)
+        } else {
+            None
+        };
+        Ok(infra::plan(
+            &self.spec,
+            offer.as_ref(),
+            &self.inventory,
+            &self.local,
+        )?)
     }
 
     /// What differs on the host, where there is one that runs and `cloud` does not make another.
@@ -119,7 +123,7 @@ impl<'a> Deployment<'a> {
         }
         let changes = plan.changes.len();
         let started = self.start_phase("cloud");
-        let outcome = infra::apply(&self.cloud, plan, &self.context.ui).await?;
+        let outcome = infra::apply(&self.cloud, plan, &infra::Pace::default(), &*self.context.ui).await?;
         self.outcome = Some(outcome);
         self.host = None;
         self.finish_phase("cloud", started);
@@ -141,7 +145,7 @@ impl<'a> Deployment<'a> {
         }
         let host = self.host.clone().context("no session to the server")?;
         let started = self.start_phase("setup");
-        let applied = setup::apply(&host, &work.plan, &self.context.ui).await?;
+        let applied = setup::apply(&host, &work.plan, &*self.context.ui).await?;
         self.finish_phase("setup", started);
         Ok(applied.changed)
     }
@@ -152,10 +156,10 @@ impl<'a> Deployment<'a> {
         let started = self.start_phase("host");
         let site = self.site(outcome)?;
         let desired = setup::desired(&self.spec, &site)?;
-        let facts = setup::observe(&host, &desired, &self.context.ui).await?;
-        let plan = setup::diff(&desired, &facts)?;
+        let facts = setup::observe(&host, &desired, &*self.context.ui).await?;
+        let plan = setup::diff(&desired, &facts);
         self.finish_phase("host", started);
-        Ok(HostWork { desired, plan })
+        Ok(HostWork { plan })
     }
 
     /// The session to the server, opened on first use.
@@ -250,9 +254,9 @@ impl<'a> Deployment<'a> {
         let started = self.start_phase("health");
         if as_user {
             let host = self.host.clone().context("no session to the server")?;
-            let visitor = health::synthetic(&host, &self.context.ui).await?;
+            let visitor = health::synthetic(&host, &*self.context.ui).await?;
             let result =
-                health::full(&endpoint, visitor.name(), visitor.password(), &self.context.ui).await;
+                health::full(&endpoint, visitor.name(), visitor.password(), &*self.context.ui).await;
             visitor.leave().await?;
             result?;
         } else {

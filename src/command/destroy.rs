@@ -3,8 +3,8 @@
 use anyhow::bail;
 
 use super::Context;
-use crate::event::Observer;
-use crate::infra;
+use crate::cloud::Cloud;
+use crate::infra::{self, DestroyOptions, Item, Kind, Leftovers};
 use crate::ui::Exit;
 
 /// Take the deployment away, everything in the cloud that carries its tag
@@ -31,44 +31,81 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     let state = context.state(&name)?;
     let cloud = context.cloud().await?;
     context.works_on(&cloud, &name);
-    let inventory = infra::observe(&cloud, &name).await?;
-    let options = infra::Keep {
-        floating_ip: args.keep_floating_ip,
-        volume: args.keep_volume,
+    let options = DestroyOptions {
+        keep_floating_ip: args.keep_floating_ip,
+        keep_volume: args.keep_volume,
     };
-
-    let doomed = infra::doomed(&inventory, options);
-    if !doomed.is_empty() && !args.yes {
-        context.ui.say("this goes, with all that is on it:");
-        for item in &doomed {
-            context.ui.say(&format!("  - {item}"));
-        }
-        match context.ui.ask(&format!("Type the name ({name}) to go on:")) {
-            Some(answer) if answer == name => {}
-            Some(_) => bail!("that is not the name; nothing was changed"),
-            None => bail!("nobody is at the terminal to confirm; `--yes` goes on without asking"),
-        }
+    if !args.yes {
+        confirm(context, &cloud, &name, options).await?;
     }
 
-    let left = infra::destroy(&cloud, inventory, options, &context.ui).await?;
-    if left.is_empty() {
+    let pace = infra::Pace::default();
+    let leftovers = infra::destroy(&cloud, &name, options, &pace, &*context.ui).await?;
+    if leftovers.is_clean() && leftovers.kept.is_empty() {
         state.remove()?;
     }
-    if context.ui.is_json() {
-        context.ui.record(&serde_json::json!({
+    report(context, &cloud, &name, &leftovers);
+    Ok(if leftovers.is_clean() {
+        Exit::Ok
+    } else {
+        Exit::Cloud
+    })
+}
+
+/// Shows what goes, and goes on only when the name is typed.
+async fn confirm(
+    context: &Context,
+    cloud: &Cloud,
+    name: &str,
+    options: DestroyOptions,
+) -> anyhow::Result<()> {
+    let inventory = infra::observe(cloud, name).await?;
+    let is_kept = |item: &Item| {
+        options.keep_floating_ip && item.resource == Kind::FloatingIp
+            || options.keep_volume && item.resource == Kind::Volume
+    };
+    let doomed: Vec<Item> = inventory
+        .items()
+        .into_iter()
+        .filter(|item| !is_kept(item))
+        .collect();
+    if doomed.is_empty() {
+        return Ok(());
+    }
+    context.ui.say("this goes, with all that is on it:");
+    for item in &doomed {
+        context.ui.say(&format!("  - {item}"));
+    }
+    match context.ui.ask(&format!("Type the name ({name}) to go on:")) {
+        Some(answer) if answer == name => Ok(()),
+        Some(_) => bail!("that is not the name; nothing was changed"),
+        None => bail!("nobody is at the terminal to confirm; `--yes` goes on without asking"),
+    }
+}
+
+fn report(context: &Context, cloud: &Cloud, name: &str, leftovers: &Leftovers) {
+    let ui = &context.ui;
+    if ui.is_json() {
+        ui.record(&serde_json::json!({
             "event": "done",
-            "deleted": doomed.len(),
-            "left": left,
+            "changed": leftovers.gone.len(),
+            "kept": leftovers.kept,
+            "left": leftovers.left,
             "api_calls": cloud.api_calls(),
             "seconds": context.started.elapsed().as_secs_f64(),
         }));
-    } else if left.is_empty() {
-        context.ui.say(&format!("{name}: nothing is left"));
-    } else {
-        context.ui.say(&format!("{name}: still there:"));
-        for item in &left {
-            context.ui.data(&item.to_string());
-        }
+        return;
     }
-    Ok(Exit::Ok)
+    for item in &leftovers.kept {
+        ui.say(&format!("kept: {item}"));
+    }
+    for leftover in &leftovers.left {
+        let why = leftover.why.as_deref().unwrap_or("nobody says why");
+        ui.data(&format!("still there: {}: {why}", leftover.item));
+    }
+    match (leftovers.is_clean(), leftovers.gone.len()) {
+        (true, 0) => ui.say(&format!("{name}: there was nothing")),
+        (true, n) => ui.say(&format!("{name}: {n} things are gone, nothing is left")),
+        (false, _) => ui.say("run it again; what stays after that needs the cloud's operators"),
+    }
 }

@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     let text = spec::sample(&offer);
     write_new(path, &text).with_context(|| format!("writing {}", path.display()))?;
     let message = format!("wrote {}; `hubctl plan` shows what it would make", path.display());
-    (&context.ui as &dyn Observer).note(message);
+    (&*context.ui as &dyn Observer).note(message);
     Ok(Exit::Ok)
 }
 

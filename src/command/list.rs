@@ -20,12 +20,15 @@ pub(super) async fn run(context: &Context, _: &Args) -> anyhow::Result<Exit> {
     } else {
         let mut table = format!("{:<24} {:<10} {:<16} {}\n", "NAME", "SERVER", "ADDRESS", "CREATED");
         for deployment in &deployments {
+            let server = deployment.server.as_ref();
             table.push_str(&format!(
                 "{:<24} {:<10} {:<16} {}\n",
                 deployment.name,
                 deployment.status.as_deref().unwrap_or("-"),
-                deployment.address.map_or("-".to_owned(), |address| address.to_string()),
-                deployment.created.as_deref().unwrap_or("-"),
+                server.map_or("-".to_owned(), |server| server.address.to_string()),
+                server
+                    .and_then(|server| server.created.as_deref())
+                    .unwrap_or("-"),
             ));
         }
         context.ui.data(&table);

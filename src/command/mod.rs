@@ -16,6 +16,8 @@ pub mod validate;
 mod context;
 mod deployment;
 mod interrupt;
+mod preview;
+mod server;
 
 use std::process::ExitCode;
 

@@ -70,7 +70,7 @@ pub(super) async fn connect(
         Trust::Expected(recorded.filter_map(|text| Fingerprint::parse(text)).collect())
     };
     let target = target(state, address, login(spec, outcome), trust);
-    let host = Host::wait(&target, SSH_DEADLINE, &context.ui).await?;
+    let host = Host::wait(&target, SSH_DEADLINE, &*context.ui).await?;
     if outcome.host_keys.is_empty() {
         record_host_keys(cloud, outcome, &known_hosts, address).await?;
     }
@@ -95,7 +95,7 @@ pub(super) async fn reconnect(
     }
     let target = target(state, address, login.clone(), Trust::Known);
     let within = Duration::from_secs(20);
-    Ok(Some(Host::connect(&target, within, &context.ui).await?))
+    Ok(Some(Host::connect(&target, within, &*context.ui).await?))
 }
 
 fn target(state: &State, address: SocketAddr, login: String, trust: Trust) -> Target {
@@ -132,7 +132,7 @@ async fn first_trust(
                 CONSOLE_DEADLINE,
             );
             let found = wait
-                .until(&context.ui, async || {
+                .until(&*context.ui, async || {
                     let log = cloud.console_log(&outcome.server_id, None).await?;
                     let keys = host::console::fingerprints(&log);
                     Ok::<_, crate::cloud::CloudError>(if keys.is_empty() {
