@@ -1,0 +1,164 @@
+
+
+# The account of a check: there while the connection is, gone with it.
+import http.client
+import select
+import signal
+import subprocess
+import urllib.parse
+
+
+def check(settings):
+    """Makes a temporary account, says so, and removes it when the input ends or the time is up."""
+    name = settings["name"]
+    if not re.fullmatch(CHECK + r"[a-z0-9]{4,12}", name) or not HASH.fullmatch(settings["hash"]):
+        raise Problem("the account of a check has a name and a hash of its own")
+    for number in (signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(1))
+    accounts = Accounts(settings)
+    deadline = time.monotonic() + settings.get("seconds", 300)
+    os.makedirs(accounts.at("/run/hubctl"), 0o700, exist_ok=True)
+    # Whoever holds this lock is alive; a check whose lock is free was killed.
+    lock = claim(accounts, name)
+    try:
+        swept = sweep(accounts, settings, name)
+        with accounts.locked():
+            accounts.load()
+            # From the top, so that the numbers of people are not used up.
+            used = accounts.uids | accounts.gids | accounts.owners
+            number = next(n for n in range(accounts.last, accounts.last - 1000, -1) if n not in used)
+            accounts.sweep_homes()
+            accounts.make(name, settings["hash"], (number, number))
+            accounts.save()
+        say(ready=name, swept=swept)
+        while time.monotonic() < deadline:
+            if select.select([sys.stdin.buffer], [], [], 1)[0] and not os.read(0, 4096):
+                break
+    finally:
+        left = remove(accounts, settings, name)
+        os.close(lock)
+        with contextlib.suppress(OSError):
+            say(gone=name, left=left)
+
+
+def claim(accounts, name):
+    """The lock of a check, or None where it is held."""
+    handle = os.open(accounts.at(f"/run/hubctl/{name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return handle
+    except BlockingIOError:
+        os.close(handle)
+        return None
+
+
+def sweep(accounts, settings, own):
+    """Removes what checks left that were killed without a chance to clean up (the server was switched off)."""
+    accounts.load()
+    names = {name for table in (accounts.passwd, accounts.shadow, accounts.group) for name in table.named}
+    names |= {entry.name for entry in os.scandir(accounts.at(accounts.homes))}
+    swept = []
+    for name in sorted(names):
+        if name.startswith(CHECK) and name != own:
+            lock = claim(accounts, name)
+            if lock is not None:
+                remove(accounts, settings, name)
+                os.close(lock)
+                swept.append(name)
+    return swept
+
+
+def remove(accounts, settings, name):
+    """Removes the hub's user, processes, account, home and lock of a check; what could not be removed is returned."""
+    left = []
+    problem = forget_user(settings, name)
+    if problem:
+        left.append(problem)
+    accounts.load()
+    row = accounts.passwd.named.get(name)
+    home = accounts.at(f"{accounts.homes}/{name}")
+    uid = int(row[2]) if row else os.lstat(home).st_uid if os.path.lexists(home) else None
+    # Checks have numbers of their own, at the top; whatever else a leftover folder belongs to is not ours to end.
+    if uid is not None and accounts.last - 1000 < uid <= accounts.last and accounts.root == "/":
+        for unit in settings.get("units", []):
+            quietly("systemctl", "stop", unit.replace("{name}", name))
+            quietly("systemctl", "reset-failed", unit.replace("{name}", name))
+        quietly("systemctl", "stop", f"user@{uid}.service")
+        end_processes(uid)
+        for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+            for entry in os.scandir(folder):
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_uid == uid:
+                        discard(entry.path)
+    with accounts.locked():
+        accounts.load()
+        accounts.forget(name)
+        # The account goes first: without it the rest is nothing.
+        for table in (accounts.passwd, accounts.shadow, accounts.group, accounts.gshadow):
+            if table:
+                table.save()
+    discard(home)
+    if os.path.lexists(home):
+        left.append(f"{accounts.homes}/{name} could not be removed")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(accounts.at(f"/run/hubctl/{name}.lock"))
+    return left
+
+
+def discard(path):
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def quietly(*command):
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                       timeout=30, check=False)
+
+
+def end_processes(uid):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = False
+        for entry in os.scandir("/proc"):
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and entry.stat().st_uid == uid:
+                    os.kill(int(entry.name), signal.SIGKILL)
+                    found = True
+        if not found:
+            return
+        time.sleep(0.05)
+
+
+def forget_user(settings, name):
+    """Has the hub stop the user's server and forget the user."""
+    if "api" not in settings:
+        return None
+    try:
+        with open(settings["token_file"]) as file:
+            token = file.read().strip()
+    except OSError as error:
+        return f"the hub still knows {name}: {settings['token_file']}: {error.strerror}"
+    api = urllib.parse.urlsplit(settings["api"])
+    answer = "no answer"
+    for _ in range(30):
+        try:
+            hub = http.client.HTTPConnection(api.hostname, api.port, timeout=30)
+            hub.request("DELETE", f"{api.path}/users/{name}", headers={"Authorization": f"token {token}"})
+            status = hub.getresponse().status
+            hub.close()
+            if status in (204, 404):
+                return None
+            answer = f"HTTP {status}"
+            # 400 while its server is still starting or stopping.
+            if status != 400 and status < 500:
+                break
+        except OSError as error:
+            answer = str(error)
+        time.sleep(0.5)
+    return f"the hub still knows {name}: {answer}"
