@@ -283,6 +283,12 @@ impl Cloud {
         }
     }
 
+    /// Gives a server a port that is there. Content where it has it already.
+    pub async fn attach_port(&self, server_id: &str, port_id: &str) -> Result<(), CloudError> {
+        let _ = (server_id, port_id);
+        todo!()
+    }
+
     /// Starts detaching a volume.
     pub async fn detach_volume(&self, server_id: &str, volume_id: &str) -> Result<(), CloudError> {
         self.remove(

@@ -48,6 +48,9 @@ pub struct Server {
     pub fault: Option<Fault>,
     #[serde(default)]
     pub created: Option<String>,
+    /// When it first ran; a server without it never did.
+    #[serde(default, rename = "OS-SRV-USG:launched_at")]
+    pub launched_at: Option<String>,
     #[serde(default, rename = "OS-EXT-AZ:availability_zone")]
     pub availability_zone: Option<String>,
     #[serde(default, rename = "os-extended-volumes:volumes_attached")]

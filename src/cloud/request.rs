@@ -77,6 +77,9 @@ pub enum ServerAction {
     Reboot,
     /// Power off and on.
     HardReboot,
+    Unpause,
+    Resume,
+    Unshelve,
     Rebuild(Rebuild),
 }
 
