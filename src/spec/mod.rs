@@ -109,8 +109,7 @@ pub fn load(
         }
     }
 
-    let json = schema();
-    let schema = Schema::new(&json);
+    let schema = Schema::new(schema::known());
     let mut folders = walk::Folders {
         home: document.home.clone(),
         ..walk::Folders::default()

@@ -184,7 +184,9 @@ impl Walk<'_> {
                 format!("is {}, wants a list", describe(&node.value)),
             );
             let hint = match &node.value {
-                Value::Scalar(scalar) if !is_secret(&scalar.raw) => {
+                Value::Scalar(scalar)
+                    if !is_secret(&scalar.raw) && !scalar.raw.contains(['[', ']']) =>
+                {
                     format!("put it in brackets: `[{}]`", shown(&scalar.raw))
                 }
                 _ => "write `[a, b]`, or each entry in a line of its own behind `- `".to_owned(),
