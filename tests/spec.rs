@@ -1,5 +1,9 @@
 //! Specs from outside: every example and profile is valid, every broken one gets exactly the words beside it.
 
+#[path = "spec/layers.rs"]
+mod layers;
+#[path = "spec/mutation.rs"]
+mod mutation;
 #[path = "spec/sample.rs"]
 mod sample;
 #[path = "spec/schema.rs"]
@@ -98,14 +102,50 @@ fn broken_specs_get_the_words_beside_them() {
     assert!(cases >= 30, "only {cases} broken specs");
 }
 
+/// The examples in a folder of their own, with the files beside them that they name.
+fn examples() -> (tempfile::TempDir, Vec<PathBuf>) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("certs")).unwrap();
+    for (file, label) in [
+        ("hub.example.org.pem", "CERTIFICATE"),
+        ("hub.example.org.key", "PRIVATE KEY"),
+        ("institution-ca.pem", "CERTIFICATE"),
+    ] {
+        let pem = format!("-----BEGIN {label}-----\n-----END {label}-----\n");
+        fs::write(folder.path().join("certs").join(file), pem).unwrap();
+    }
+    let copied = yaml_files("examples")
+        .iter()
+        .map(|path| {
+            let copy = folder.path().join(path.file_name().unwrap());
+            fs::copy(path, &copy).unwrap();
+            copy
+        })
+        .collect();
+    (folder, copied)
+}
+
 #[test]
 fn every_example_is_valid_and_warns_of_nothing() {
-    for path in yaml_files("examples") {
+    let (_folder, files) = examples();
+    for path in files {
         let document = Document::read(&path).unwrap();
         match spec::load(&document, None, &[]) {
             Ok(loaded) => assert!(loaded.warnings.is_empty(), "{}", loaded.warnings),
             Err(problems) => panic!("{problems}"),
         }
+        assert!(
+            document
+                .text
+                .starts_with("# yaml-language-server: $schema=../docs/hub.schema.json\n# ")
+        );
+        let wide = document
+            .text
+            .lines()
+            .filter(|line| !line.contains("ssh-"))
+            .map(|line| line.chars().count())
+            .max();
+        assert!(wide <= Some(120), "{} is wide", path.display());
     }
 }
 

@@ -305,19 +305,24 @@ impl<'a> Checks<'a> {
                 "tls.certificate",
                 tls.certificate.is_some(),
                 "the certificate and its chain",
+                "`certificate: hub.pem`",
             ),
-            ("tls.key", tls.key.is_some(), "the private key"),
+            (
+                "tls.key",
+                tls.key.is_some(),
+                "the private key",
+                "`key: hub.key`",
+            ),
         ];
-        for (path, given, what) in files {
+        for (path, given, what, example) in files {
             match (tls.kind, given) {
-                (TlsKind::Own, false) => self.problem(
-                    path,
-                    "is missing, and `tls.kind` is `own`",
-                    format!(
-                        "the file with {what}, PEM: `{}: hub.pem`",
-                        path.trim_start_matches("tls.")
-                    ),
-                ),
+                (TlsKind::Own, false) => {
+                    let place = nearest(self.tree, "tls.kind");
+                    self.problems.push(
+                        Problem::new(place, path, "is missing, and `tls.kind` is `own`")
+                            .hint(format!("the file with {what}, PEM: {example}")),
+                    );
+                }
                 (TlsKind::SelfSigned, true) => self.problem(
                     path,
                     "has no use while `tls.kind` is `self-signed`",

@@ -5,6 +5,7 @@
 //! file, line and column, and all of them are reported at once.
 
 mod check;
+mod digits;
 mod document;
 mod format;
 mod layer;
@@ -31,7 +32,7 @@ pub use profile::{Profile, profiles};
 pub use sample::{Offer, sample};
 pub use schema::schema;
 
-use node::{Map, Node, Value};
+use node::{Kind, Map, Node, Value};
 use schema::Schema;
 use set::Set;
 
@@ -108,8 +109,7 @@ pub fn load(
         }
     }
 
-    let json = schema();
-    let schema = Schema::new(&json);
+    let schema = Schema::new(schema::known());
     let mut folders = walk::Folders {
         home: document.home.clone(),
         ..walk::Folders::default()
@@ -167,7 +167,7 @@ pub fn load(
             tree,
         }),
         _ => {
-            problems.sort(&document.name);
+            problems.sort(&document.name, sets);
             Err(problems)
         }
     }
@@ -189,7 +189,11 @@ fn profile_of(argument: Option<&str>, sets: &[Set], own: &Node) -> (Option<Strin
     };
     let name = match value.map(|node| &node.value) {
         None | Some(Value::Empty | Value::Null) => Some(default_profile()),
-        Some(Value::Scalar(scalar)) => Some(scalar.raw.clone()),
+        Some(Value::Scalar(scalar))
+            if scalar.kind == Kind::Text || matches!(place, Place::Argument { .. }) =>
+        {
+            Some(scalar.raw.clone())
+        }
         // The walk will say what is wrong with it.
         Some(_) => None,
     };

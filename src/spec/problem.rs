@@ -163,22 +163,18 @@ impl Problems {
         }
     }
 
-    /// Orders them as the files are read: `first`, other files by name, then arguments; by line within.
-    pub(super) fn sort(&mut self, first: &str) {
-        self.0.sort_by_key(|problem| {
-            let (kind, line, column) = match &problem.place {
-                Place::File { .. } => (0, 0, 0),
-                Place::Text { line, column, .. } => (0, *line, *column),
-                Place::Argument { .. } => (1, 0, 0),
-            };
+    /// Orders them as they are read: `first`, other files by name, then the arguments as they were given; by line within.
+    pub(super) fn sort(&mut self, first: &str, sets: &[String]) {
+        let sets: Vec<String> = sets.iter().map(|set| super::set::shown(set)).collect();
+        self.0.sort_by_cached_key(|problem| {
             let source = problem.place.source();
-            // Arguments stay in the order they were given: the sort is stable.
-            let name = if kind == 1 || source == first {
-                String::new()
-            } else {
-                source.to_owned()
-            };
-            (kind, name, line, column)
+            let argument = sets.iter().position(|set| set == source).unwrap_or(0);
+            let name = if source == first { "" } else { source };
+            match &problem.place {
+                Place::File { .. } => (0, name.to_owned(), 0, 0),
+                Place::Text { line, column, .. } => (0, name.to_owned(), *line, *column),
+                Place::Argument { .. } => (1, String::new(), argument, 0),
+            }
         });
     }
 }

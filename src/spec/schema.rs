@@ -1,11 +1,23 @@
 //! The JSON Schema of `hub.yaml`, made from the types: what editors complete from and what documents are walked along.
 
+use std::sync::LazyLock;
+
 use serde_json::Value as Json;
 
 use super::model::Spec;
 
 /// The JSON Schema of `hub.yaml`, with descriptions, defaults and examples. `name` is the only required field.
 pub fn schema() -> Json {
+    known().clone()
+}
+
+/// The schema, made once.
+pub(super) fn known() -> &'static Json {
+    static SCHEMA: LazyLock<Json> = LazyLock::new(make);
+    &SCHEMA
+}
+
+fn make() -> Json {
     let mut schema = schemars::schema_for!(Spec).to_value();
     if let Some(fields) = schema.as_object_mut() {
         fields.insert("title".to_owned(), "hub.yaml".into());

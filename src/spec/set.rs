@@ -31,14 +31,19 @@ impl Set {
             None => (argument.trim(), None),
         };
         let place = Place::Argument {
-            argument: format!("--set {}", quoted(path, value)).into(),
+            argument: shown(argument).into(),
         };
         let Some(value) = value else {
             return Err(Problem::new(place, "", "has no `=`")
                 .hint("`--set limits.seats=30`; `--set volume=null` for the default"));
         };
         let Some(steps) = steps(path) else {
-            return Err(Problem::new(place, "", "has no path before the `=`")
+            let message = if path.is_empty() {
+                "has no path before the `=`"
+            } else {
+                "has a path that is not understood"
+            };
+            return Err(Problem::new(place, "", message)
                 .hint("fields with dots between them, entries of a list in brackets: `access.ssh[0]=operator`"));
         };
         let mut problems = Problems::default();
@@ -52,8 +57,8 @@ impl Set {
                 if !problem.path.is_empty() {
                     message = format!("{}: {message}", problem.path);
                 }
-                Problem::new(place.clone(), path, message)
-                    .hint("quotes within quotes keep the shell and YAML apart: `--set 'hub.version=\"6.1\"'`")
+                let hint = problem.hint.unwrap_or_default();
+                Problem::new(place.clone(), path, message).hint(hint)
             })?;
         let value = value.unwrap_or(Node::new(place.clone(), Value::Empty));
         if matches!(value.value, Value::Empty) {
@@ -80,18 +85,17 @@ impl Set {
     }
 }
 
-/// The argument as it is shown: long values and what may be secret are left out.
-fn quoted(path: &str, value: Option<&str>) -> String {
-    match value {
-        None => walk::shown(path),
-        Some(value) => {
-            let hidden = walk::is_secret(value)
-                || value.contains("://") && value.contains('@')
-                || value.chars().count() > 60
-                || value.contains(char::is_control);
-            format!("{}={}", walk::shown(path), if hidden { "…" } else { value })
-        }
-    }
+/// The argument as problems name it: long values and what may be secret are left out.
+pub(super) fn shown(argument: &str) -> String {
+    let Some((path, value)) = argument.split_once('=') else {
+        return format!("--set {}", walk::shown(argument));
+    };
+    let hidden = walk::is_secret(value)
+        || value.contains("://") && value.contains('@')
+        || value.chars().count() > 60
+        || value.contains(char::is_control);
+    let value = if hidden { "…" } else { value };
+    format!("--set {}={value}", walk::shown(path.trim()))
 }
 
 fn steps(path: &str) -> Option<Vec<Step>> {

@@ -54,6 +54,15 @@ fn allowed(length: usize) -> usize {
 /// What people write for fields that have another name here, or none.
 const OTHER_WORDS: &[(&str, &str)] = &[
     (
+        "server.size",
+        "did you mean `flavor`? Sizes in GiB are `volume.size` for the homes, `server.boot_volume` for the system",
+    ),
+    (
+        "server.name",
+        "the server is called as the deployment: `name`, at the beginning of a line",
+    ),
+    ("server.network", "did you mean `network.name`?"),
+    (
         "acme",
         "certificates from Let's Encrypt are not made yet; `tls.kind: own` takes one you have",
     ),
@@ -169,6 +178,14 @@ pub(super) fn field(
     if let Some(sibling) = siblings.iter().find(|sibling| same(sibling, word)) {
         return Some(format!("did you mean `{sibling}`?"));
     }
+    let path = super::walk::below(group, word);
+    if let Some((_, hint)) = OTHER_WORDS
+        .iter()
+        .find(|(other, _)| other.contains('.') && *other == path)
+        .or_else(|| OTHER_WORDS.iter().find(|(other, _)| same(other, word)))
+    {
+        return Some((*hint).to_owned());
+    }
     let elsewhere: Vec<&str> = paths
         .iter()
         .map(String::as_str)
@@ -185,9 +202,6 @@ pub(super) fn field(
     }
     if let Some(sibling) = nearest(word, siblings.iter().copied()) {
         return Some(format!("did you mean `{sibling}`?"));
-    }
-    if let Some((_, hint)) = OTHER_WORDS.iter().find(|(other, _)| same(other, word)) {
-        return Some((*hint).to_owned());
     }
     let leaf = |path: &'_ String| path.rsplit('.').next().map(str::to_owned);
     let leaves: Vec<String> = paths.iter().filter_map(leaf).collect();

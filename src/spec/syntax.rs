@@ -5,102 +5,201 @@ use std::sync::Arc;
 use saphyr_parser::ScanError;
 
 use super::problem::{Place, Problem};
+use super::walk;
 
 pub(super) fn problem(file: &Arc<str>, text: &str, error: &ScanError) -> Problem {
-    let mark = error.marker();
-    let line = text
-        .lines()
-        .nth(mark.line().saturating_sub(1))
-        .unwrap_or("");
-    let place = Place::line(file, mark.line().max(1), mark.col() + 1);
-    let (message, hint) = explain(error.info(), line);
-    Problem::new(place, "", message).hint(hint)
+    let (line, column) = (error.marker().line().max(1), error.marker().col() + 1);
+    let lines: Vec<&str> = text.lines().take(line).collect();
+    let found = explain(error.info(), &lines);
+    let place = match found.line {
+        // The parser noticed later than where it went wrong.
+        Some(earlier) => Place::line(file, earlier + 1, indentation(lines[earlier]) + 1),
+        None => Place::line(file, line, column),
+    };
+    Problem::new(place, "", found.message).hint(found.hint)
 }
 
-fn explain(info: &str, line: &str) -> (String, String) {
-    let own = |message: &str, hint: &str| (message.to_owned(), hint.to_owned());
-    let trimmed = line.trim_start();
-    if info.contains("tab")
-        || line.len() > trimmed.len() && line[..line.len() - trimmed.len()].contains('\t')
-    {
-        return own(
+struct Found {
+    message: String,
+    hint: String,
+    /// Index of the line to blame, where it is not the parser's.
+    line: Option<usize>,
+}
+
+fn found(message: &str, hint: &str) -> Found {
+    Found {
+        message: message.to_owned(),
+        hint: hint.to_owned(),
+        line: None,
+    }
+}
+
+/// `lines` ends with the line the parser stopped at.
+fn explain(info: &str, lines: &[&str]) -> Found {
+    let line = lines.last().copied().unwrap_or("");
+    if line[..line.len() - line.trim_start().len()].contains('\t') || info.contains("tab") {
+        return found(
             "a tab is used to indent",
             "YAML wants spaces: two for each level",
         );
     }
-    if info.contains("mapping values are not allowed") {
-        return own(
-            "a second `:` is not understood here",
-            "put quotes around a value that contains `: `; check that the line before is not indented less or more than it should be",
-        );
-    }
-    if info.contains("quoted scalar") && info.contains("end of stream") {
-        return own(
-            "a quote is opened and never closed",
+    if opens_a_quote(line) && !info.contains("escape") {
+        return found(
+            "a quote is opened and not closed in its line",
             "close it at the end of the value",
         );
     }
-    if info.contains("double-quoted scalar") && info.contains("trailing") {
-        return own(
+    brackets(info)
+        .or_else(|| quoting(info))
+        .or_else(|| layout(info, lines))
+        .unwrap_or_else(|| {
+            found(
+                &format!("is not YAML: {info}"),
+                "look at this line and the one before it",
+            )
+        })
+}
+
+fn quoting(info: &str) -> Option<Found> {
+    if info.contains("double-quoted scalar") {
+        return Some(found(
             "something follows the closing quote",
             "put quotes around the whole value, single ones where it contains double ones",
-        );
+        ));
     }
-    if info.contains("unknown escape")
-        || info.contains("hexadecimal")
-        || info.contains("escape character")
-    {
-        return own(
+    if info.contains("escape") || info.contains("hexadecimal") {
+        return Some(found(
             "a `\\` in double quotes is not understood",
             "use single quotes, in which `\\` means itself",
-        );
-    }
-    if info.contains("flow sequence") {
-        return own(
-            "a `[` is not closed, or a `,` is missing",
-            "write lists as `[a, b]`",
-        );
-    }
-    if info.contains("flow mapping") {
-        return own(
-            "a `{` is not closed, or a `,` is missing",
-            "write `{a: 1, b: 2}`",
-        );
-    }
-    if info.contains("misplaced bracket") {
-        return own(
-            "a bracket closes nothing",
-            "remove it, or put quotes around the value",
-        );
+        ));
     }
     if info.contains("unknown anchor") {
-        return own(
+        return Some(found(
             "`*` names an anchor that does not exist",
             "put quotes around a value that starts with `*`",
-        );
+        ));
     }
-    if matches!(trimmed.chars().next(), Some('@' | '`' | '%'))
-        || info.contains("found character that cannot start")
-    {
-        return own(
-            "a value cannot start with this character",
+    if let Some(odd) = info.strip_prefix("unexpected character: `") {
+        return Some(found(
+            &format!(
+                "a value cannot start with `{}`",
+                odd.chars().next().unwrap_or(' ')
+            ),
             "put quotes around it",
-        );
+        ));
     }
-    if info.contains("block mapping")
-        || info.contains("simple key")
-        || info.contains("block collection")
-        || info.contains("invalid indentation")
-        || info.contains("document start")
-        || info.contains("document-start")
+    if info.contains("unprintable") {
+        return Some(found(
+            "a character here cannot be printed",
+            "remove it, or type the line anew",
+        ));
+    }
+    None
+}
+
+fn brackets(info: &str) -> Option<Found> {
+    if info.contains("flow sequence") {
+        return Some(found(
+            "a `[` is not closed, or a `,` is missing",
+            "write lists as `[a, b]`",
+        ));
+    }
+    if info.contains("flow mapping") {
+        return Some(found(
+            "a `{` is not closed, or a `,` is missing",
+            "write `{a: 1, b: 2}`",
+        ));
+    }
+    if info.contains("illegal placement of ':'") || info.contains("flow construct") {
+        return Some(found(
+            "a bracket above is not closed, or a `,` is missing",
+            "write lists as `[a, b]`, in one line",
+        ));
+    }
+    if info.contains("misplaced bracket") {
+        return Some(found(
+            "a bracket closes nothing",
+            "remove it, or put quotes around the value",
+        ));
+    }
+    None
+}
+
+/// Indentation, and colons that are missing or too many.
+fn layout(info: &str, lines: &[&str]) -> Option<Found> {
+    let known = [
+        "mapping values are not allowed",
+        "block mapping",
+        "block collection",
+        "block sequence",
+        "simple key",
+        "indentation",
+        "document start",
+        "document-start",
+        "plain scalar",
+    ];
+    if !known.iter().any(|known| info.contains(known)) {
+        return None;
+    }
+    let line = lines.last().copied().unwrap_or("");
+    let said = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let before = lines.iter().rev().skip(1).position(|line| said(&line));
+    let before = before.map(|back| lines.len() - 2 - back);
+    // A word alone, where a group begins: the parser only stumbles over what follows it.
+    let wordless = |line: &str| {
+        line.trim()
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    for index in [Some(lines.len().saturating_sub(1)), before]
+        .into_iter()
+        .flatten()
     {
-        return own(
-            "the indentation does not fit the lines above, or a `:` is missing",
-            "fields of one group start in the same column; a field is a word, a colon and a space: `name: class`",
-        );
+        let word = lines.get(index).copied().unwrap_or("").trim();
+        if !word.is_empty() && wordless(word) {
+            return Some(Found {
+                line: Some(index),
+                ..found(
+                    &format!("`{}` has no `:` behind it", walk::shown(word)),
+                    &format!("write `{}:`", walk::shown(word)),
+                )
+            });
+        }
     }
-    (
-        format!("is not YAML: {info}"),
-        "look at this line and the one before it".to_owned(),
-    )
+    let deeper = before.is_some_and(|before| {
+        indentation(line) > indentation(lines[before]) && !lines[before].trim_end().ends_with(':')
+    });
+    if deeper {
+        return Some(Found {
+            line: lines.len().checked_sub(1),
+            ..found(
+                "is indented further than the line before, which has a value already",
+                "fields of one group start in the same column",
+            )
+        });
+    }
+    if info.contains("mapping values are not allowed") {
+        return Some(found(
+            "a second `:` is not understood here",
+            "put quotes around a value that contains `: `",
+        ));
+    }
+    Some(found(
+        "the indentation does not fit the lines above, or a `:` is missing",
+        "fields of one group start in the same column; a field is a word, a colon and a space: `name: class`",
+    ))
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
+
+/// Whether the value in this line starts with a quote that does not end in it.
+fn opens_a_quote(line: &str) -> bool {
+    let value = line.split_once(": ").map_or(line, |(_, value)| value);
+    let value = value.trim_start().trim_start_matches("- ").trim_start();
+    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+        return false;
+    };
+    value.matches(quote).count() % 2 == 1
 }

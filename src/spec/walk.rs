@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::format;
-use super::node::{Kind, Map, Node, Scalar, Value};
+use super::node::{Kind, Map, Node, Value};
 use super::problem::{Place, Problem, Problems};
 use super::schema::Schema;
 use super::suggest;
@@ -97,10 +97,18 @@ impl Walk<'_> {
                     path,
                     format!("is {}, wants fields below it", describe(&node.value)),
                 )
-                .hint(format!(
-                    "its fields, each in a line of its own, indented: {}",
-                    fields.join(", ")
-                )),
+                .hint(match glued(&node.value) {
+                    Some((field, value)) => {
+                        format!("a space is missing behind the colon: `{field}: {value}`")
+                    }
+                    None if matches!(node.place, Place::Argument { .. }) => {
+                        format!("set one of its fields: {}", fields.join(", "))
+                    }
+                    None => format!(
+                        "its fields, each in a line of its own, indented: {}",
+                        fields.join(", ")
+                    ),
+                }),
             );
         }
         if self.group(schema, path, place, node) {
@@ -176,7 +184,9 @@ impl Walk<'_> {
                 format!("is {}, wants a list", describe(&node.value)),
             );
             let hint = match &node.value {
-                Value::Scalar(scalar) if !is_secret(&scalar.raw) => {
+                Value::Scalar(scalar)
+                    if !is_secret(&scalar.raw) && !scalar.raw.contains(['[', ']']) =>
+                {
                     format!("put it in brackets: `[{}]`", shown(&scalar.raw))
                 }
                 _ => "write `[a, b]`, or each entry in a line of its own behind `- `".to_owned(),
@@ -227,7 +237,14 @@ impl Walk<'_> {
             #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^52")]
             Kind::Int(int) => int as f64,
             Kind::Float(float) if !whole && float.is_finite() => float,
-            _ => return self.mismatch(path, node, wanted, &digits(scalar, whole)),
+            _ => {
+                return self.mismatch(
+                    path,
+                    node,
+                    wanted,
+                    &super::digits::hint(path, scalar, whole),
+                );
+            }
         };
         let (least, most) = (schema.number("minimum"), schema.number("maximum"));
         if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
@@ -307,21 +324,15 @@ impl Walk<'_> {
     }
 }
 
-/// How to write a number that was written otherwise.
-fn digits(scalar: &Scalar, whole: bool) -> String {
-    let raw = scalar.raw.trim();
-    if raw.parse::<i64>().is_ok() || !whole && raw.parse::<f64>().is_ok_and(f64::is_finite) {
-        return format!("write `{raw}`, without quotes");
-    }
-    let end = raw
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(raw.len());
-    let (number, unit) = raw.split_at(end);
-    match number.parse::<f64>() {
-        Ok(_) if !unit.is_empty() && !whole => format!("write `{number}`, without the unit"),
-        Ok(value) if whole => format!("write `{}`", value.ceil()),
-        _ => "write it in digits".to_owned(),
-    }
+/// `seats:30`, which YAML reads as one text.
+fn glued(value: &Value) -> Option<(&str, &str)> {
+    let Value::Scalar(scalar) = value else {
+        return None;
+    };
+    let (field, rest) = scalar.raw.split_once(':')?;
+    let word = !field.is_empty() && field.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    (word && !rest.is_empty() && !rest.starts_with(char::is_whitespace) && !is_secret(rest))
+        .then_some((field, rest))
 }
 
 /// Words for choices that we know and do not have.

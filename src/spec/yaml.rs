@@ -131,6 +131,25 @@ impl Tree<'_> {
         Ok(())
     }
 
+    /// The path of the open collection, up to the name of the next field: `server.`.
+    fn above(&self) -> String {
+        let mut path = String::new();
+        for open in self.open.iter().take(self.open.len().saturating_sub(1)) {
+            match (&open.node.value, &open.key) {
+                (Value::List(items), _) => {
+                    path.pop();
+                    path.push_str(&format!("[{}].", items.len()));
+                }
+                (_, Some(Key::Field(key, _))) => {
+                    path.push_str(key);
+                    path.push('.');
+                }
+                _ => {}
+            }
+        }
+        path
+    }
+
     /// Puts a finished node where it belongs.
     fn keep(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
         self.nodes += 1;
@@ -144,6 +163,7 @@ impl Tree<'_> {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
+        let above = self.above();
         let Some(parent) = self.open.last_mut() else {
             self.root.get_or_insert(node);
             return Ok(());
@@ -156,12 +176,18 @@ impl Tree<'_> {
                 Some(Key::Field(key, place)) => match map.get(&key) {
                     Some(first) => {
                         let first = match &first.place {
-                            Place::Text { line, .. } => format!(", first in line {line}"),
+                            Place::Text { line, .. } if **self.file != *"--set" => {
+                                format!(", first in line {line}")
+                            }
                             _ => String::new(),
                         };
                         self.problems.push(
-                            Problem::new(place, key, format!("stands here a second time{first}"))
-                                .hint("keep one of the two"),
+                            Problem::new(
+                                place,
+                                above + &key,
+                                format!("stands here a second time{first}"),
+                            )
+                            .hint("keep one of the two"),
                         );
                     }
                     None => map.entries.push(Entry { key, place, node }),

@@ -60,6 +60,12 @@ pub(super) fn source(text: &str) -> Result<(), Wrong> {
             everyone,
         ));
     }
+    if text.eq_ignore_ascii_case("operator") && text != "operator" {
+        return Err(Wrong::new(
+            format!("is `{text}`"),
+            "write `operator`, in lower case",
+        ));
+    }
     if let Some((address, prefix)) = text.split_once('/')
         && let (Ok(address), Ok(prefix)) = (address.parse::<IpAddr>(), prefix.parse::<u16>())
     {

@@ -56,11 +56,11 @@ fn slug(text: &str) -> Option<String> {
             _ => {}
         }
     }
-    let slug: String = slug
-        .trim_start_matches(|c: char| !c.is_ascii_lowercase())
-        .chars()
-        .take(LONGEST_NAME)
-        .collect();
+    let mut slug = slug.trim_matches('-').to_owned();
+    if slug.starts_with(|c: char| c.is_ascii_digit()) {
+        slug.insert_str(0, "hub-");
+    }
+    slug.truncate(LONGEST_NAME);
     let slug = slug.trim_end_matches('-');
     (!slug.is_empty()).then(|| slug.to_owned())
 }
@@ -182,10 +182,13 @@ pub(super) fn login(text: &str) -> Result<(), Wrong> {
             })
             .filter(|c| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-'))
             .collect();
-        let slug = slug.trim_start_matches(|c: char| !c.is_ascii_lowercase());
+        let slug = match slug.trim_start_matches('-') {
+            number if number.starts_with(|c: char| c.is_ascii_digit()) => format!("user-{number}"),
+            slug => slug.to_owned(),
+        };
         Wrong {
             message,
-            hint: user_name(slug)
+            hint: user_name(&slug)
                 .is_ok()
                 .then(|| format!("for example `{slug}`")),
         }
