@@ -2,6 +2,8 @@
 
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
+use crate::infra::HostKeyPair;
+use crate::secret::Secret;
 use crate::state::{State, StateError};
 
 /// Why there is no key to log in with.
@@ -40,8 +42,7 @@ pub fn ensure(state: &State) -> Result<String, KeyError> {
         path: state.path(FILE).display().to_string(),
         source,
     };
-    let mut key =
-        PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519).map_err(wrap)?;
+    let mut key = random().map_err(wrap)?;
     key.set_comment(format!("hubctl-{}", state.name()));
     let text = key.to_openssh(LineEnding::LF).map_err(wrap)?;
     state.write(FILE, text.as_bytes())?;
@@ -60,6 +61,36 @@ pub fn public(state: &State) -> Result<Option<String>, KeyError> {
             path: state.path(FILE).display().to_string(),
             source,
         })
+}
+
+/// File name of the one-time host key.
+const HOST_KEY: &str = "first_host_key";
+
+/// Returns the one-time SSH host key that a fresh server is told from others by, made on first use.
+pub fn host_key(state: &State) -> Result<HostKeyPair, KeyError> {
+    let wrap = |source| KeyError::Key {
+        path: state.path(HOST_KEY).display().to_string(),
+        source,
+    };
+    let key = match state.read(HOST_KEY)? {
+        Some(text) => PrivateKey::from_openssh(&text).map_err(wrap)?,
+        None => random().map_err(wrap)?,
+    };
+    let private = key.to_openssh(LineEnding::LF).map_err(wrap)?;
+    state.write(HOST_KEY, private.as_bytes())?;
+    Ok(HostKeyPair {
+        private: Secret::new(private.as_str()),
+        public: key.public_key().to_openssh().map_err(wrap)?,
+    })
+}
+
+/// Forgets the one-time host key, once the server has another.
+pub fn forget_host_key(state: &State) -> Result<(), StateError> {
+    state.delete(HOST_KEY)
+}
+
+fn random() -> ssh_key::Result<PrivateKey> {
+    PrivateKey::random(&mut ssh_key::rand_core::OsRng, Algorithm::Ed25519)
 }
 
 #[cfg(test)]

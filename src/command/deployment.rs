@@ -14,8 +14,9 @@ use crate::health::{self, Endpoint};
 use crate::host::Host;
 use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
+use crate::secret::Secret;
 use crate::setup::{self, HostPlan, Site};
-use crate::spec::{Spec, TlsKind};
+use crate::spec::{self, Spec, TlsKind};
 use crate::state::{Receipt, State};
 use crate::tls;
 
@@ -110,7 +111,7 @@ impl<'a> Deployment<'a> {
         let Some(outcome) = self.outcome.clone() else {
             return Ok(None);
         };
-        if outcome.status != "ACTIVE" || cloud.touches_reach() {
+        if outcome.status != "ACTIVE" || cloud.touches_server() {
             return Ok(None);
         }
         self.observe_host(&outcome).await.map(Some)
@@ -123,7 +124,7 @@ impl<'a> Deployment<'a> {
         }
         let changes = plan.changes.len();
         let started = self.start_phase("cloud");
-        let outcome = infra::apply(&self.cloud, plan, &infra::Pace::default(), &*self.context.ui).await?;
+        let outcome = infra::apply(&self.cloud, &plan, &infra::Pace::default(), &*self.context.ui).await?;
         self.outcome = Some(outcome);
         self.host = None;
         self.finish_phase("cloud", started);
@@ -227,8 +228,25 @@ impl<'a> Deployment<'a> {
         let names = self.names(outcome);
         Ok(match self.spec.tls.kind {
             TlsKind::SelfSigned => tls::ensure(&self.state, &names, now)?,
-            TlsKind::Own => tls::own::load(&self.spec.tls, &names, now)?,
+            TlsKind::Own => self.own_certificate(&names, now)?,
         })
+    }
+
+    /// The operator's own certificate, checked before it goes anywhere.
+    fn own_certificate(&self, names: &tls::Names, now: OffsetDateTime) -> anyhow::Result<tls::Leaf> {
+        let read = |path: &Option<std::path::PathBuf>| {
+            let path = path.as_deref().context("tls.kind own needs certificate and key")?;
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+        };
+        let certificate = read(&self.spec.tls.certificate)?;
+        let key = Secret::new(read(&self.spec.tls.key)?);
+        let checked = tls::own::check(&certificate, &key, names, now).map_err(tls::TlsError::Own)?;
+        for warning in checked.warnings {
+            self.context.ui.on(Event::Warning {
+                message: format!("{}; {}", warning.message, warning.hint),
+            });
+        }
+        Ok(checked.leaf)
     }
 
     /// Where the hub is, and who vouches for it.
@@ -300,6 +318,26 @@ impl<'a> Deployment<'a> {
 
     pub(super) fn host(&self) -> Option<&Host> {
         self.host.as_ref()
+    }
+}
+
+/// What `render` puts where only the cloud or a real run knows better.
+pub(super) fn placeholder_site(spec: &Spec) -> Site {
+    let placeholder = |name: &str| Secret::new(format!("({name})"));
+    Site {
+        public_address: std::net::Ipv4Addr::new(192, 0, 2, 7).into(),
+        domain: spec.domain.clone(),
+        login: spec.server.login.clone().unwrap_or_else(|| "debian".to_owned()),
+        hostname: infra::tag::name(&spec.name),
+        memory_mb: spec::size::needed(&spec.limits),
+        vcpus: 2,
+        data_volume: spec.volume.as_ref().map(|_| "(volume)".to_owned()),
+        certificate_pem: "(certificate)\n".to_owned(),
+        key_pem: placeholder("key"),
+        proxy_token: placeholder("proxy-token"),
+        cookie_secret: placeholder("cookie-secret"),
+        api_token: placeholder("api-token"),
+        operator_keys: spec.ssh.authorized_keys.clone(),
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use super::Context;
 use crate::cloud::{Cloud, Filter, Image};
 use crate::event::Observer;
+use crate::infra;
 use crate::spec::{self, Offer, size::Flavor};
 use crate::ui::Exit;
 
@@ -84,7 +85,7 @@ async fn ask(cloud: &Cloud, offer: &mut Offer) -> anyhow::Result<()> {
 fn best_first(mut images: Vec<Image>) -> Vec<String> {
     images.retain(|image| image.status == "active");
     images.sort_by(|a, b| {
-        let rank = |image: &Image| crate::infra::image_rank(image);
+        let rank = |image: &Image| !infra::is_default_image(image);
         rank(a)
             .cmp(&rank(b))
             .then_with(|| b.created_at.cmp(&a.created_at))

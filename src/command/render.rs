@@ -20,9 +20,7 @@ pub struct Args {
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let spec = context.spec()?;
     let desired = setup::desired(&spec, &placeholder_site(&spec))?;
-    let written = setup::render(&desired, &args.folder)?;
-    for path in &written {
-        context.ui.data(&path.display().to_string());
-    }
+    setup::render(&desired, &args.folder)?;
+    context.ui.data(&args.folder.display().to_string());
     Ok(Exit::Ok)
 }

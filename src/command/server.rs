@@ -1,14 +1,17 @@
 //! The way to the server: who it is, how we log in, and its host key on first contact.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use url::Url;
 
 use super::Context;
 use crate::cloud::Cloud;
 use crate::event::Observer;
 use crate::host::{self, Fingerprint, Host, Identity, KnownHosts, Target, Trust};
-use crate::infra::{HostKeyPair, Inventory, Outcome, tag};
+use crate::infra::{self, HostKeyPair, Inventory, Outcome, operator, rule};
 use crate::key;
 use crate::spec::{HostKey, Spec};
 use crate::state::{Receipt, State};
@@ -27,6 +30,20 @@ pub(super) fn login(spec: &Spec, outcome: &Outcome) -> String {
         .clone()
         .or_else(|| outcome.login.clone())
         .unwrap_or_else(|| "debian".to_owned())
+}
+
+/// The address this machine is seen under, where a rule needs it.
+pub(super) async fn operator_address(
+    cloud: &Cloud,
+    spec: &Spec,
+) -> anyhow::Result<Option<IpAddr>> {
+    if !rule::needs_operator(&spec.access) {
+        return Ok(None);
+    }
+    let api = Url::parse(&cloud.config().auth_url).context("reading auth_url")?;
+    let host = api.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = api.port_or_known_default().unwrap_or(443);
+    Ok(Some(operator::operator_address(host, port).await?))
 }
 
 /// The one-time host key for a server that is still to be made, where the spec wants one.
@@ -77,8 +94,27 @@ pub(super) async fn connect(
     Ok(host)
 }
 
-/// Opens a session to a server that is known, without asking the cloud.
-pub(super) async fn reconnect(
+/// Opens a session to the deployment's server: as the state folder knows it, else as the cloud's tags do.
+pub(super) async fn of(context: &Context, name: &str, state: &State) -> anyhow::Result<Host> {
+    let mut receipt = state.receipt()?;
+    if let Some(host) = reconnect(context, state, &receipt).await? {
+        return Ok(host);
+    }
+    let cloud = context.cloud().await?;
+    let inventory = infra::observe(&cloud, name).await?;
+    let Some(outcome) = Outcome::of(&inventory) else {
+        bail!("{name} has no server; `hubctl provision` makes it");
+    };
+    if outcome.host_keys.is_empty() {
+        bail!("nobody has set {name}'s server up yet; `hubctl provision` does");
+    }
+    let mut spec = Spec::named(name);
+    spec.server.login.clone_from(&outcome.login);
+    connect(context, &cloud, &spec, state, &mut receipt, &outcome).await
+}
+
+/// Opens a session to a server that is known, without asking the cloud; `None` where it is not known, or has moved.
+async fn reconnect(
     context: &Context,
     state: &State,
     receipt: &Receipt,
@@ -126,6 +162,11 @@ async fn first_trust(
             ))
         }
         HostKey::Console => {
+            if !cloud.config().verify {
+                (&*context.ui as &dyn Observer).warn(
+                    "`verify: false`: whoever is between you and the cloud's API can also say which host key is right",
+                );
+            }
             let wait = Wait::new(
                 "the host keys in the console log",
                 Duration::from_secs(1),
@@ -142,7 +183,8 @@ async fn first_trust(
                         Probe::Ready(keys)
                     })
                 })
-                .await?;
+                .await
+                .context("learning the server's SSH host key")?;
             Ok(Trust::Expected(found))
         }
     }
@@ -158,10 +200,7 @@ async fn record_host_keys(
     let metadata: BTreeMap<String, String> = known_hosts
         .by_type(address)?
         .into_iter()
-        .map(|(kind, fingerprint)| (format!("{}{kind}", tag::HOST_KEY), fingerprint.to_string()))
+        .map(|(kind, fingerprint)| (kind, fingerprint.to_string()))
         .collect();
-    cloud
-        .set_server_metadata(&outcome.server_id, &metadata)
-        .await?;
-    Ok(())
+    Ok(infra::record_host_keys(cloud, &outcome.server_id, &metadata).await?)
 }

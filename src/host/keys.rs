@@ -1,5 +1,6 @@
 //! Host keys: fingerprints, and the deployment's own list of known hosts.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -99,6 +100,18 @@ impl KnownHosts {
             .entries(address)?
             .into_iter()
             .map(|(kind, _)| kind)
+            .collect())
+    }
+
+    /// Fingerprints of the keys known for a host, by key type (`ssh-ed25519`).
+    pub fn by_type(
+        &self,
+        address: SocketAddr,
+    ) -> Result<BTreeMap<String, Fingerprint>, HostError> {
+        Ok(self
+            .entries(address)?
+            .into_iter()
+            .filter_map(|(kind, code)| Some((kind, Fingerprint::of_base64(&code)?)))
             .collect())
     }
 

@@ -74,6 +74,14 @@ pub struct Spec {
     pub limits: Limits,
 }
 
+impl Spec {
+    /// The built-in defaults under a name, without a profile.
+    pub fn named(name: &str) -> Self {
+        #[expect(clippy::expect_used, reason = "every other field has a default")]
+        serde_json::from_value(serde_json::json!({ "name": name })).expect("a spec needs a name only")
+    }
+}
+
 pub(super) fn default_profile() -> String {
     "jupyterhub".to_owned()
 }

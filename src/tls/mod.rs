@@ -81,6 +81,8 @@ pub enum TlsError {
         #[source]
         source: rcgen::Error,
     },
+    #[error("the certificate and key given cannot be used:\n{}", .0.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("\n"))]
+    Own(Vec<own::Problem>),
     #[error(transparent)]
     State(#[from] StateError),
 }
@@ -92,6 +94,11 @@ impl TlsError {
             Self::Make { .. } => {
                 "check that `domain` is a plain DNS name such as hub.example.org".to_owned()
             }
+            Self::Own(problems) => problems
+                .iter()
+                .map(|problem| problem.hint.as_str())
+                .collect::<Vec<_>>()
+                .join("\n"),
             Self::State(error) => error.hint(),
         }
     }

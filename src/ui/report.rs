@@ -6,6 +6,17 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::style::{Colour, paint};
+use crate::cloud::{Category, CloudError};
+use crate::health::HealthError;
+use crate::host::HostError;
+use crate::infra::InfraError;
+use crate::infra::operator::OperatorError;
+use crate::key::KeyError;
+use crate::setup::SetupError;
+use crate::state::StateError;
+use crate::tls::TlsError;
+use crate::users::UsersError;
+use crate::{infra, spec};
 
 /// Exit statuses, as documented in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +75,46 @@ pub struct Diagnosis {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_code<S: serde::Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u8(exit.code())
+}
+
+/// What a cause that we know says of the exit status and the remedy.
+fn known(cause: &(dyn Error + 'static)) -> Option<(Exit, Option<String>)> {
+    /// The first of these types that `cause` is.
+    macro_rules! first {
+        ($($type:ty => |$error:ident| $known:expr),+ $(,)?) => {
+            $(if let Some($error) = cause.downcast_ref::<$type>() {
+                return Some($known);
+            })+
+        };
+    }
+    first! {
+        spec::Problems => |_error| (Exit::Usage, None),
+        infra::Problems => |error| (of_category(if error.is_quota() { Category::Quota } else { Category::Config }), None),
+        InfraError => |error| (of_category(error.category()), error.hint()),
+        CloudError => |error| (of_category(error.category()), error.hint()),
+        OperatorError => |error| (Exit::Usage, Some(error.hint())),
+        SetupError => |error| (Exit::Ssh, error.hint()),
+        HostError => |error| (Exit::Ssh, error.hint()),
+        HealthError => |error| (Exit::Health, Some(error.hint())),
+        UsersError => |error| (match error {
+            UsersError::Names(_) => Exit::Usage,
+            UsersError::Remote(_) => Exit::Ssh,
+            _ => Exit::Error,
+        }, Some(error.hint())),
+        TlsError => |error| (Exit::Error, Some(error.hint())),
+        KeyError => |error| (Exit::Error, Some(error.hint())),
+        StateError => |error| (Exit::Error, Some(error.hint())),
+    }
+    None
+}
+
+fn of_category(category: Category) -> Exit {
+    match category {
+        Category::Config => Exit::Usage,
+        Category::Quota => Exit::Quota,
+        Category::Auth => Exit::Auth,
+        Category::Cloud => Exit::Cloud,
+    }
 }
 
 impl Diagnosis {

@@ -111,7 +111,7 @@ pub async fn add(
     request: &Request,
     observer: &dyn Observer,
 ) -> Result<Added, UsersError> {
-    check(request)?;
+    request.check()?;
     let mut credentials = Credentials::load(state)?;
     let journal: Option<Journal> = state
         .read(JOURNAL)?
@@ -181,20 +181,22 @@ pub async fn add(
     Ok(added)
 }
 
-/// Every name that cannot be, at once.
-fn check(request: &Request) -> Result<(), UsersError> {
-    let mut problems: Vec<NameProblem> = request
-        .names
-        .iter()
-        .filter_map(|name| names::check(name).err())
-        .collect();
-    if request.count > 0 {
-        problems.extend(names::check_prefix(&request.prefix).err());
-    }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(UsersError::Names(problems))
+impl Request {
+    /// Every name that cannot be, at once. [`add`] checks it too; a caller can do so before anything is contacted.
+    pub fn check(&self) -> Result<(), UsersError> {
+        let mut problems: Vec<NameProblem> = self
+            .names
+            .iter()
+            .filter_map(|name| names::check(name).err())
+            .collect();
+        if self.count > 0 {
+            problems.extend(names::check_prefix(&self.prefix).err());
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(UsersError::Names(problems))
+        }
     }
 }
 
