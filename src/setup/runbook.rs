@@ -613,13 +613,19 @@ impl<'a> Runbook<'a> {
     }
 
     fn tables_are_loaded(&self) -> bool {
-        let squeezed = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        // Versions of nft print the way of a rejection differently, and counters or handles.
+        let rules = |text: &str| -> Vec<String> {
+            text.lines()
+                .filter_map(|line| line.split_once(" reject"))
+                .map(|(rule, _)| rule.trim().to_owned())
+                .collect()
+        };
         self.desired.nft_tables.iter().all(|(table, wanted)| {
             self.facts
                 .nft
                 .get(table)
                 .and_then(Option::as_deref)
-                .is_some_and(|found| squeezed(found) == squeezed(wanted))
+                .is_some_and(|found| rules(found) == rules(wanted))
         })
     }
 }

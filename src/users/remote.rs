@@ -23,6 +23,8 @@ pub trait Root: Send + Sync {
 #[async_trait]
 pub trait Talk: Send {
     async fn say(&mut self, line: &[u8]) -> Result<(), RemoteError>;
+    /// Ends its input.
+    async fn hush(&mut self) -> Result<(), RemoteError>;
     /// The next line it says; `None` after the last.
     async fn hear(&mut self) -> Result<Option<String>, RemoteError>;
     /// Ends its input, waits for its end and gives what it wrote to standard error.
@@ -97,6 +99,12 @@ impl Conversation {
                 stderr: text.chars().take(300).collect(),
             }),
         }
+    }
+
+    /// Ends its input.
+    pub(crate) async fn hush(mut self) -> Result<Self, UsersError> {
+        self.talk.hush().await?;
+        Ok(self)
     }
 
     pub(crate) async fn end(self) -> Result<Ended, UsersError> {
