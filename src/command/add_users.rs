@@ -1,7 +1,5 @@
 //! `hubctl add-users`: people, with a password each.
 
-use anyhow::Context as _;
-
 use super::{Context, server};
 use crate::state::State;
 use crate::ui::Exit;

@@ -1,7 +1,7 @@
 //! A deployment as a run works on it: the spec, what the cloud and the host have of it, and the halves that change them.
 
-use std::net::SocketAddr;
-use std::time::Instant;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use time::OffsetDateTime;
@@ -10,7 +10,7 @@ use super::Context;
 use super::server;
 use crate::cloud::Cloud;
 use crate::event::{Event, Observer};
-use crate::health::{self, Endpoint};
+use crate::health::{self, Checking, Endpoint, Trust};
 use crate::host::Host;
 use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
@@ -255,15 +255,12 @@ impl<'a> Deployment<'a> {
             .outcome
             .as_ref()
             .context("there is no server to reach the hub on")?;
-        let authority = match self.spec.tls.kind {
-            TlsKind::SelfSigned => self.state.read("ca.pem")?,
-            TlsKind::Own => None,
+        let trust = match self.spec.tls.kind {
+            TlsKind::SelfSigned => trust(&self.state)?,
+            TlsKind::Own => Trust::System,
         };
-        Ok(Endpoint::new(
-            self.spec.domain.as_deref(),
-            SocketAddr::new(outcome.address, 443),
-            authority.as_deref(),
-        )?)
+        let url = url(self.spec.domain.as_deref(), outcome.address);
+        Ok(Endpoint::new(&url, Some(outcome.address), &trust)?)
     }
 
     /// Looks at the hub from outside: as a user who computes something, or only whether it answers.
@@ -272,21 +269,30 @@ impl<'a> Deployment<'a> {
         let started = self.start_phase("health");
         if as_user {
             let host = self.host.clone().context("no session to the server")?;
-            let visitor = health::synthetic(&host, &*self.context.ui).await?;
-            let result =
-                health::full(&endpoint, visitor.name(), visitor.password(), &*self.context.ui).await;
-            visitor.leave().await?;
-            result?;
+            let visitor = health::synthetic(&host, &checking()).await?;
+            let spawn = Duration::from_secs(u64::from(self.spec.spawner.start_timeout) + 30);
+            let report = health::full(
+                &endpoint,
+                &visitor.user,
+                &visitor.password,
+                spawn,
+                &*self.context.ui,
+            )
+            .await;
+            visitor.end().await?;
+            report.healthy()?;
         } else {
-            health::light(&endpoint).await?;
+            health::light(&endpoint, &*self.context.ui).await.healthy()?;
         }
         self.finish_phase("health", started);
         Ok(())
     }
 
     /// The closing words: where it is, what to do next, what took how long.
-    pub(super) fn report(&self, changed: usize) -> anyhow::Result<()> {
+    pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
         let url = self.endpoint()?.url().to_string();
+        self.receipt.url = Some(url.clone());
+        self.state.write_receipt(&self.receipt)?;
         let seconds = self.context.started.elapsed().as_secs_f64();
         let ui = &self.context.ui;
         if ui.is_json() {
@@ -316,8 +322,31 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
-    pub(super) fn host(&self) -> Option<&Host> {
-        self.host.as_ref()
+}
+
+/// Where a hub is.
+pub(super) fn url(domain: Option<&str>, address: IpAddr) -> String {
+    match (domain, address) {
+        (Some(domain), _) => format!("https://{domain}/"),
+        (None, IpAddr::V4(address)) => format!("https://{address}/"),
+        (None, IpAddr::V6(address)) => format!("https://[{address}]/"),
+    }
+}
+
+/// Whom to believe about the hub: the deployment's own authority, where this machine has it.
+pub(super) fn trust(state: &State) -> anyhow::Result<Trust> {
+    Ok(state
+        .read(tls::AUTHORITY)?
+        .map_or(Trust::System, Trust::Authority))
+}
+
+/// How the user of a check is taken away again on the server.
+fn checking() -> Checking {
+    Checking {
+        within: Duration::from_secs(600),
+        api: format!("http://127.0.0.1:{}/hub/api", setup::names::HUB_PORT),
+        token_file: setup::names::API_TOKEN.to_owned(),
+        units: vec!["jupyter-{name}.service".to_owned()],
     }
 }
 

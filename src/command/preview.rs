@@ -19,7 +19,7 @@ pub(super) struct Preview {
 
 impl Preview {
     pub(super) fn of(cloud: &infra::Plan, host: Option<&HostWork>) -> Self {
-        let steps = host.map(|work| work.plan.len());
+        let steps = host.map(|work| work.plan.steps.len());
         Self {
             cloud: cloud.to_string(),
             host: host.map(|work| work.plan.to_string()),

@@ -1,10 +1,9 @@
 //! `hubctl status`: what stands, and whether it works.
 
-use std::net::SocketAddr;
-
 use super::Context;
-use super::deployment::Deployment;
-use crate::health::{self, Endpoint};
+use super::deployment::{Deployment, trust, url};
+use crate::event::Silent;
+use crate::health::{self, Endpoint, Report};
 use crate::infra::{self, Outcome};
 use crate::state::State;
 use crate::ui::Exit;
@@ -64,13 +63,15 @@ async fn without_spec(context: &Context, name: &str) -> anyhow::Result<Exit> {
     let cloud = context.cloud().await?;
     let inventory = infra::observe(&cloud, name).await?;
     let outcome = Outcome::of(&inventory);
-    let state = State::peek(&context.state_base()?, name);
-    let authority = state.read("ca.pem")?;
+    let trust = trust(&State::peek(&context.state_base()?, name))?;
     let endpoint = match &outcome {
         Some(outcome) => {
-            let domain = inventory.recordsets.first().map(|record| record.name.clone());
-            let address = SocketAddr::new(outcome.address, 443);
-            Some(Endpoint::new(domain.as_deref(), address, authority.as_deref())?)
+            let domain = inventory
+                .recordsets
+                .first()
+                .map(|record| record.name.trim_end_matches('.'));
+            let url = url(domain, outcome.address);
+            Some(Endpoint::new(&url, Some(outcome.address), &trust)?)
         }
         None => None,
     };
@@ -92,10 +93,10 @@ async fn show(
     drift: Option<Drift>,
 ) -> Exit {
     let health = match &endpoint {
-        Some(endpoint) => Some(health::light(endpoint).await),
+        Some(endpoint) => Some(health::light(endpoint, &Silent).await),
         None => None,
     };
-    let works = matches!(health, Some(Ok(_)));
+    let works = health.as_ref().is_some_and(Report::is_healthy);
     let ui = &context.ui;
     if ui.is_json() {
         ui.record(&serde_json::json!({
@@ -105,8 +106,7 @@ async fn show(
             "items": items,
             "url": endpoint.as_ref().map(|endpoint| endpoint.url().to_string()),
             "works": works,
-            "problem": health.as_ref().and_then(|health| health.as_ref().err().map(ToString::to_string)),
-            "certificate_until": health.as_ref().and_then(|health| health.as_ref().ok().map(|light| light.certificate_until())),
+            "health": health,
             "drift": match &drift {
                 Some(Drift::Known { cloud, host }) => serde_json::json!({"cloud": cloud, "host": host}),
                 Some(Drift::Unknown(why)) => serde_json::json!({"unknown": why}),
@@ -125,13 +125,14 @@ async fn show(
             text.push_str(&format!("server  {} at {}\n", outcome.status, outcome.address));
         }
         match (&endpoint, &health) {
-            (Some(endpoint), Some(Ok(light))) => text.push_str(&format!(
-                "hub     {} answers; certificate until {}\n",
-                endpoint.url(),
-                light.certificate_until()
-            )),
-            (Some(endpoint), Some(Err(error))) => {
-                text.push_str(&format!("hub     {}: {error}\n", endpoint.url()));
+            (Some(endpoint), Some(report)) => {
+                text.push_str(&format!("hub     {}\n", endpoint.url()));
+                for link in &report.links {
+                    text.push_str(&format!("        {}: {}\n", link.part.name(), link.seen));
+                }
+                if let Some(broken) = &report.broken {
+                    text.push_str(&format!("broken  {broken}\n        {}\n", broken.hint));
+                }
             }
             _ => {}
         }

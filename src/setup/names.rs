@@ -16,6 +16,9 @@ pub const HUB_PORT: u16 = 881;
 /// Where the proxy's API listens with a JupyterHub that cannot use a Unix socket for it.
 pub const PROXY_API_PORT: u16 = 882;
 
+/// The token of the service `hubctl` at the hub's API; root's alone.
+pub const API_TOKEN: &str = "/etc/jupyterhub/secrets/api-token";
+
 /// Held by whoever changes the host.
 pub const LOCK: &str = "/run/lock/hubctl.lock";
 /// Exists once the system was brought up to date.

@@ -12,7 +12,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::Names;
 use crate::state::{State, StateError};
 
-const CERTIFICATE: &str = "ca.pem";
+pub(super) const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "ca.key";
 const YEARS: i64 = 10;
 

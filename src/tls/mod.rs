@@ -17,6 +17,9 @@ use crate::secret::Secret;
 use crate::state::{State, StateError};
 use authority::Authority;
 
+/// The authority's certificate in the state folder, for whoever is to trust it.
+pub const AUTHORITY: &str = authority::CERTIFICATE;
+
 /// What a hub is called: what its certificate must be valid for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::style::{Colour, paint};
 use crate::cloud::{Category, CloudError};
-use crate::health::HealthError;
+use crate::health::{Broken, EndpointError};
 use crate::host::HostError;
 use crate::infra::InfraError;
 use crate::infra::operator::OperatorError;
@@ -95,7 +95,8 @@ fn known(cause: &(dyn Error + 'static)) -> Option<(Exit, Option<String>)> {
         OperatorError => |error| (Exit::Usage, Some(error.hint())),
         SetupError => |error| (Exit::Ssh, error.hint()),
         HostError => |error| (Exit::Ssh, error.hint()),
-        HealthError => |error| (Exit::Health, Some(error.hint())),
+        Broken => |error| (Exit::Health, Some(error.hint.clone())),
+        EndpointError => |_error| (Exit::Health, None),
         UsersError => |error| (match error {
             UsersError::Names(_) => Exit::Usage,
             UsersError::Remote(_) => Exit::Ssh,
