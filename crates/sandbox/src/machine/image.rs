@@ -137,6 +137,17 @@ pub(super) async fn keep(upper: &Path, base: &Path, tree: &Path) -> Result<(), M
     std::fs::rename(&copy, tree).map_err(keeping)
 }
 
+/// Removes an image made by [`keep`].
+pub(super) async fn forget(tree: &Path) -> Result<(), MachineError> {
+    let base = base_file(tree);
+    if !base.exists() {
+        let text = format!("{} is no snapshot: it is left alone", tree.display());
+        return Err(MachineError(text));
+    }
+    remove(tree).await?;
+    remove(&base).await
+}
+
 fn base_file(tree: &Path) -> PathBuf {
     let mut name = tree.as_os_str().to_owned();
     name.push(".base");

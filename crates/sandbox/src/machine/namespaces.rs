@@ -136,6 +136,11 @@ impl Namespaces {
         Ok(tree)
     }
 
+    /// Removes an image that a snapshot made. No machine may be using it.
+    pub async fn forget(&self, image: &Path) -> Result<(), MachineError> {
+        image::forget(image).await
+    }
+
     /// Ends all machines and waits until nothing of the sandbox is left.
     pub async fn close(self) -> Result<(), MachineError> {
         self.delete_all().await?;

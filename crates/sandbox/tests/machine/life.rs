@@ -1,0 +1,133 @@
+//! Reboot, power, memory, and what a machine leaves as an image.
+
+use crate::support::{Cloud, run, until};
+use sandbox::machine::Machines;
+use sandbox::machine::namespaces::View;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reboot_is_a_new_boot_of_the_same_server() {
+    let cloud = Cloud::start().await;
+    let spec = cloud.spec("hub-1", [10, 20, 0, 5]);
+    let address = cloud.floating(0).await;
+    cloud.boot(&spec, address).await;
+    let boot = "cat /proc/sys/kernel/random/boot_id; cloud-init status --wait >/dev/null";
+    let keys = async || run("ssh-keyscan", &["-t", "ed25519", &address.to_string()]).await;
+    let (first, key) = (cloud.get(address, boot).await, keys().await);
+
+    // From inside, as an upgrade of the system would.
+    cloud.ssh(address, "sudo systemctl reboot").await;
+    let again = async || {
+        let said = cloud.ssh(address, boot).await;
+        said.code == Some(0) && said.out.trim() != first
+    };
+    assert!(until(40, again).await);
+    assert_eq!(keys().await, key);
+    assert!(cloud.machines.is_running(&spec.id).await);
+    let second = cloud.get(address, boot).await;
+
+    // From outside.
+    cloud.machines.reboot(&spec.id).await.unwrap();
+    cloud.login(address).await;
+    assert_ne!(cloud.get(address, boot).await, second);
+
+    cloud
+        .ssh(
+            address,
+            "echo kept | sudo tee /etc/kept; sudo systemctl poweroff",
+        )
+        .await;
+    assert!(until(40, async || !cloud.machines.is_running(&spec.id).await).await);
+    cloud.machines.start(&spec.id).await.unwrap();
+    cloud.login(address).await;
+    assert_eq!(cloud.get(address, "cat /etc/kept").await, "kept");
+    cloud.machines.stop(&spec.id).await.unwrap();
+    assert!(!cloud.machines.is_running(&spec.id).await);
+    cloud.machines.delete(&spec.id).await.unwrap();
+    cloud.machines.delete(&spec.id).await.unwrap();
+    assert!(cloud.machines.console(&spec.id).await.is_err());
+    cloud.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_and_processors_are_the_flavors() {
+    let cloud = Cloud::start().await;
+    let mut spec = cloud.spec("hub-1", [10, 20, 0, 5]);
+    spec.memory_mb = 300;
+    let address = cloud.floating(0).await;
+    cloud.boot(&spec, address).await;
+    // A unit's own limit inside the machine, and the machine's own.
+    let eat = "python3 -c 'x = bytearray(150 << 20)' && echo fits";
+    assert_eq!(cloud.get(address, eat).await, "fits");
+    let unit = cloud
+        .ssh(
+            address,
+            &format!("sudo systemd-run -q --pipe -p MemoryMax=60M -p MemorySwapMax=0 {eat}"),
+        )
+        .await;
+    assert_ne!(unit.code, Some(0), "{unit:?}");
+    let whole = cloud
+        .ssh(
+            address,
+            "python3 -c 'x = bytearray(600 << 20)' && echo fits",
+        )
+        .await;
+    assert_ne!(whole.out, "fits\n");
+    assert_eq!(cloud.get(address, "echo alive").await, "alive");
+    cloud.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_sees_unified_control_groups_where_asked() {
+    let cloud = Cloud::with(|options| options.view = View::Unified).await;
+    let spec = cloud.spec("hub-1", [10, 20, 0, 5]);
+    let address = cloud.floating(0).await;
+    cloud.boot(&spec, address).await;
+    let kind = "stat -fc %T /sys/fs/cgroup; cloud-init status --wait >/dev/null; systemctl is-system-running --wait; \
+                systemd-run --user -q --pipe grep -o '^0::/user.slice/user-1000' /proc/self/cgroup";
+    assert_eq!(
+        cloud.get(address, kind).await,
+        "cgroup2fs\nrunning\n0::/user.slice/user-1000"
+    );
+    cloud.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_is_an_image_for_further_machines() {
+    let cloud = Cloud::with(|options| {
+        // Not beside the images that stay.
+        let kept = crate::support::cache();
+        options.cache_dir = kept;
+    })
+    .await;
+    let one = cloud.spec("one", [10, 20, 0, 5]);
+    let address = cloud.floating(0).await;
+    cloud.boot(&one, address).await;
+    cloud
+        .get(
+            address,
+            "cloud-init status --wait >/dev/null; sudo mkdir /opt/made; sudo rm /usr/bin/wget",
+        )
+        .await;
+    let name = format!("snapshot-{}", one.id);
+    let image = cloud.machines.snapshot(&one.id, &name).await.unwrap();
+
+    let mut two = cloud.spec("two", [10, 20, 0, 6]);
+    two.image.clone_from(&image);
+    let second = cloud.floating(1).await;
+    cloud.boot(&two, second).await;
+    let look = "hostname; ls -d /opt/made; test -e /usr/bin/wget || echo removed";
+    assert_eq!(cloud.get(second, look).await, "two\n/opt/made\nremoved");
+    // A server of its own: other host keys, another machine id.
+    for fact in [
+        "cat /etc/ssh/ssh_host_ed25519_key.pub",
+        "cat /etc/machine-id",
+    ] {
+        assert_ne!(
+            cloud.get(address, fact).await,
+            cloud.get(second, fact).await
+        );
+    }
+    cloud.machines.forget(&image).await.unwrap();
+    assert!(!image.exists());
+    cloud.end().await;
+}
