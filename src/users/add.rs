@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::credentials::{Credential, Credentials};
 use super::names::{self, NameProblem};
 use super::remote::{Conversation, Root};
-use super::{Account, SILENCE, Settings, UsersError, password};
+use super::{Account, Settings, UsersError, WITHIN, password};
 use crate::event::{Event, Observer};
 use crate::secret::Secret;
 use crate::state::{State, StateError};
@@ -117,7 +117,7 @@ pub async fn add(
         .read(JOURNAL)?
         .and_then(|text| serde_json::from_str(&text).ok());
 
-    let talk = Conversation::open(root, &Settings::new("add"), SILENCE).await?;
+    let talk = Conversation::open(root, &Settings::new("add"), WITHIN);
     let (mut talk, facts) = talk.hear::<Facts>().await?;
     let plan = Plan::new(request, journal.as_ref(), &facts, &credentials);
 
@@ -136,7 +136,7 @@ pub async fn add(
         .await
         .map_err(|error| UsersError::Broken {
             status: 0,
-            stderr: error.to_string(),
+            said: error.to_string(),
         })?;
 
     let before = credentials.clone();
@@ -166,7 +166,7 @@ pub async fn add(
             .collect(),
         admins: &request.admins,
     };
-    talk.tell(&order).await?;
+    talk.tell(&order).await;
     let (talk, done) = talk.hear::<Done>().await?;
     talk.end().await?;
 
@@ -348,7 +348,7 @@ fn write_journal(state: &State, request: &Request, names: &[String]) -> Result<(
     };
     let text = serde_json::to_vec(&journal).map_err(|error| UsersError::Broken {
         status: 0,
-        stderr: error.to_string(),
+        said: error.to_string(),
     })?;
     Ok(state.write(JOURNAL, &text)?)
 }

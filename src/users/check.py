@@ -99,6 +99,8 @@ def remove(accounts, settings, name):
         for table in (accounts.passwd, accounts.shadow, accounts.group, accounts.gshadow):
             if table:
                 table.save()
+    for folder in settings.get("folders", []):
+        discard(accounts.at(folder.replace("{name}", name)))
     discard(home)
     if os.path.lexists(home):
         left.append(f"{accounts.homes}/{name} could not be removed")

@@ -14,13 +14,10 @@ use serde::{Deserialize, Serialize};
 pub use add::{Added, Request, add};
 pub use credentials::{Credential, Credentials};
 
+use crate::host::HostError;
+use crate::setup::names::{ADMINS_GROUP, USERS_GROUP};
 use crate::state::StateError;
-use remote::{Conversation, RemoteError, Root};
-
-/// Whoever is in this group of the server may log in to the hub.
-pub const GROUP: &str = "jupyterhub-users";
-/// Whoever is in this one as well is the hub's admin.
-pub const ADMIN_GROUP: &str = "jupyterhub-admins";
+use remote::{Conversation, Root};
 
 /// A notebook user's account on the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,17 +39,17 @@ pub enum UsersError {
     Credentials { path: PathBuf },
     #[error("{problem}")]
     Refused { problem: String },
-    #[error("the program that keeps the accounts ended (status {status}): {stderr}")]
-    Broken { status: i32, stderr: String },
+    #[error("the program that keeps the accounts ended (status {status}): {said}")]
+    Broken { status: i32, said: String },
     #[error(transparent)]
-    Remote(#[from] RemoteError),
+    Host(#[from] HostError),
     #[error(transparent)]
     State(#[from] StateError),
 }
 
 impl UsersError {
-    pub fn hint(&self) -> String {
-        match self {
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
             Self::Names(problems) => problems
                 .iter()
                 .map(|problem| problem.hint.clone())
@@ -66,9 +63,9 @@ impl UsersError {
             Self::Broken { .. } => {
                 "nothing was half done; run it again, and report this if it stays".to_owned()
             }
-            Self::Remote(error) => error.hint.clone(),
+            Self::Host(error) => return error.hint(),
             Self::State(error) => error.hint(),
-        }
+        })
     }
 }
 
@@ -84,14 +81,14 @@ impl<'a> Settings<'a> {
     pub(crate) const fn new(verb: &'a str) -> Self {
         Self {
             verb,
-            group: GROUP,
-            admin_group: ADMIN_GROUP,
+            group: USERS_GROUP,
+            admin_group: ADMINS_GROUP,
         }
     }
 }
 
-/// Longest silence of the program on the server: a minute's wait for a lock, and some.
-pub(crate) const SILENCE: Duration = Duration::from_secs(120);
+/// Longest time a talk with the server takes: a minute's wait for a lock, and thousands of homes.
+pub(crate) const WITHIN: Duration = Duration::from_secs(180);
 
 /// The notebook users of the server, in the order they were made. One exchange.
 pub async fn list(root: &dyn Root) -> Result<Vec<Account>, UsersError> {
@@ -99,7 +96,7 @@ pub async fn list(root: &dyn Root) -> Result<Vec<Account>, UsersError> {
     struct Listing {
         accounts: Vec<Account>,
     }
-    let talk = Conversation::open(root, &Settings::new("list"), SILENCE).await?;
+    let talk = Conversation::open(root, &Settings::new("list"), WITHIN);
     let (talk, listing) = talk.hear::<Listing>().await?;
     talk.end().await?;
     Ok(listing.accounts)

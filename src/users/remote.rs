@@ -1,49 +1,56 @@
 //! What the people need of the server: a program that runs there as root, and a talk with it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::UsersError;
+use crate::host::{Command, Host, HostError, Limits, Output, Running};
 
-/// Runs Python programs as root on the server.
-#[async_trait]
+/// Runs programs as root on the server.
 pub trait Root: Send + Sync {
-    /// Starts `command` (its words, without `sudo`) with `input` on its standard input, which stays open. It may say
-    /// nothing for as long as `silence`.
-    async fn start(
-        &self,
-        command: &[&str],
-        input: Vec<u8>,
-        silence: std::time::Duration,
-    ) -> Result<Box<dyn Talk>, RemoteError>;
+    /// Starts a command with `input` on its standard input, which stays open.
+    fn start_as_root(&self, words: &[&str], input: Vec<u8>, limits: Limits) -> Box<dyn Talk>;
 }
 
 /// A program under way. Dropping it ends the program's input.
 #[async_trait]
 pub trait Talk: Send {
-    async fn say(&mut self, line: &[u8]) -> Result<(), RemoteError>;
+    async fn say(&mut self, bytes: &[u8]);
     /// Ends its input.
-    async fn hush(&mut self) -> Result<(), RemoteError>;
+    async fn hush(&mut self);
     /// The next line it says; `None` after the last.
-    async fn hear(&mut self) -> Result<Option<String>, RemoteError>;
-    /// Ends its input, waits for its end and gives what it wrote to standard error.
-    async fn end(self: Box<Self>) -> Result<Ended, RemoteError>;
+    async fn hear(&mut self) -> Option<String>;
+    /// Waits for its end.
+    async fn end(self: Box<Self>) -> Result<Output, HostError>;
 }
 
-/// How a program ended.
-#[derive(Debug)]
-pub struct Ended {
-    pub status: i32,
-    pub stderr: String,
+impl Root for Host {
+    fn start_as_root(&self, words: &[&str], input: Vec<u8>, limits: Limits) -> Box<dyn Talk> {
+        let command = Command::new("sudo").arg("-n").args(words.iter().copied());
+        Box::new(self.start(&command, input, limits))
+    }
 }
 
-/// The way to the server broke.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct RemoteError {
-    pub message: String,
-    pub hint: String,
+#[async_trait]
+impl Talk for Running {
+    async fn say(&mut self, bytes: &[u8]) {
+        self.send(bytes);
+    }
+
+    async fn hush(&mut self) {
+        self.finish();
+    }
+
+    async fn hear(&mut self) -> Option<String> {
+        self.line().await
+    }
+
+    async fn end(self: Box<Self>) -> Result<Output, HostError> {
+        Running::end(*self).await
+    }
 }
 
 /// Runs the program that follows its own length on standard input; what comes after is the program's to read. So
@@ -62,31 +69,30 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    /// Starts it with its first line, which holds the verb and the settings.
-    pub(crate) async fn open(
-        root: &dyn Root,
-        settings: &impl Serialize,
-        silence: std::time::Duration,
-    ) -> Result<Self, UsersError> {
+    /// Starts it with its first line, which holds the verb and the settings. The whole talk takes `within` at most.
+    pub(crate) fn open(root: &dyn Root, settings: &impl Serialize, within: Duration) -> Self {
         let mut input = format!("{}\n{PROGRAM}", PROGRAM.len()).into_bytes();
         input.extend(line(settings));
-        let command = ["python3", "-I", "-B", "-c", BOOT];
-        Ok(Self {
-            talk: root.start(&command, input, silence).await?,
-        })
+        Self {
+            talk: root.start_as_root(
+                &["python3", "-I", "-B", "-c", BOOT],
+                input,
+                Limits::new(within, within),
+            ),
+        }
     }
 
-    pub(crate) async fn tell(&mut self, what: &impl Serialize) -> Result<(), UsersError> {
-        Ok(self.talk.say(&line(what)).await?)
+    pub(crate) async fn tell(&mut self, what: &impl Serialize) {
+        self.talk.say(&line(what)).await;
     }
 
     /// What it says next.
     pub(crate) async fn hear<T: DeserializeOwned>(mut self) -> Result<(Self, T), UsersError> {
-        let Some(text) = self.talk.hear().await? else {
-            let ended = self.talk.end().await?;
+        let Some(text) = self.talk.hear().await else {
+            let output = self.talk.end().await?;
             return Err(UsersError::Broken {
-                status: ended.status,
-                stderr: ended.stderr.trim().to_owned(),
+                status: output.exit_status,
+                said: output.stderr.trim().to_owned(),
             });
         };
         if let Ok(Said { problem }) = serde_json::from_str(&text) {
@@ -96,18 +102,17 @@ impl Conversation {
             Ok(value) => Ok((self, value)),
             Err(_) => Err(UsersError::Broken {
                 status: 0,
-                stderr: text.chars().take(300).collect(),
+                said: text.chars().take(300).collect(),
             }),
         }
     }
 
     /// Ends its input.
-    pub(crate) async fn hush(mut self) -> Result<Self, UsersError> {
-        self.talk.hush().await?;
-        Ok(self)
+    pub(crate) async fn hush(&mut self) {
+        self.talk.hush().await;
     }
 
-    pub(crate) async fn end(self) -> Result<Ended, UsersError> {
+    pub(crate) async fn end(self) -> Result<Output, UsersError> {
         Ok(self.talk.end().await?)
     }
 }

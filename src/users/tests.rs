@@ -9,9 +9,10 @@ use sha_crypt::{PasswordHash, PasswordVerifier, ShaCrypt};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::remote::{Ended, Talk};
+use super::remote::Talk;
 use super::*;
 use crate::event::Silent;
+use crate::host::{Limits, Output};
 use crate::state::State;
 
 /// Ends the program at its Nth step that changes something on disk.
@@ -52,17 +53,12 @@ struct Folder {
 struct Process {
     child: Child,
     input: Option<ChildStdin>,
+    start: Option<String>,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-#[async_trait]
 impl Root for Folder {
-    async fn start(
-        &self,
-        command: &[&str],
-        input: Vec<u8>,
-        _: Duration,
-    ) -> Result<Box<dyn Talk>, RemoteError> {
+    fn start_as_root(&self, words: &[&str], input: Vec<u8>, _: Limits) -> Box<dyn Talk> {
         // What the program is, and what it is told first, with the folder to work in.
         let text = String::from_utf8(input).unwrap();
         let (length, rest) = text.split_once('\n').unwrap();
@@ -74,7 +70,7 @@ impl Root for Folder {
             .map(|step| KILLER.replace("KILL_AT", &step.to_string()))
             .unwrap_or_default();
         let program = format!("{killer}{program}");
-        let (_, words) = command.split_first().unwrap();
+        let (_, words) = words.split_first().unwrap();
         let mut child = Command::new(python())
             .args(words)
             .stdin(Stdio::piped())
@@ -83,40 +79,46 @@ impl Root for Folder {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let start = format!("{}\n{program}{settings}\n", program.len());
-        stdin.write_all(start.as_bytes()).await.unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Ok(Box::new(Process {
+        Box::new(Process {
+            input: child.stdin.take(),
+            start: Some(format!("{}\n{program}{settings}\n", program.len())),
+            lines: BufReader::new(child.stdout.take().unwrap()).lines(),
             child,
-            input: Some(stdin),
-            lines,
-        }))
+        })
+    }
+}
+
+impl Process {
+    async fn begin(&mut self) {
+        if let Some(start) = self.start.take() {
+            self.say(start.as_bytes()).await;
+        }
     }
 }
 
 #[async_trait]
 impl Talk for Process {
-    async fn say(&mut self, line: &[u8]) -> Result<(), RemoteError> {
-        self.input.as_mut().unwrap().write_all(line).await.unwrap();
-        Ok(())
+    async fn say(&mut self, bytes: &[u8]) {
+        // Whether a killed program still reads shows in how it ends.
+        let _ = self.input.as_mut().unwrap().write_all(bytes).await;
     }
 
-    async fn hush(&mut self) -> Result<(), RemoteError> {
+    async fn hush(&mut self) {
         self.input = None;
-        Ok(())
     }
 
-    async fn hear(&mut self) -> Result<Option<String>, RemoteError> {
-        Ok(self.lines.next_line().await.unwrap())
+    async fn hear(&mut self) -> Option<String> {
+        self.begin().await;
+        self.lines.next_line().await.unwrap()
     }
 
-    async fn end(mut self: Box<Self>) -> Result<Ended, RemoteError> {
+    async fn end(mut self: Box<Self>) -> Result<Output, HostError> {
         self.input = None;
         let output = self.child.wait_with_output().await.unwrap();
-        Ok(Ended {
-            status: output.status.code().unwrap_or(-1),
+        Ok(Output {
+            lines: Vec::new(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            exit_status: output.status.code().unwrap_or(-1),
         })
     }
 }
@@ -223,7 +225,7 @@ impl Bed {
         assert_matches(password, &shadow[1]);
         assert_eq!(self.row("etc/group", name).expect(name)[2], gid.to_string());
         assert!(self.row("etc/gshadow", name).is_some());
-        assert!(self.in_group(GROUP, name), "{name}");
+        assert!(self.in_group(USERS_GROUP, name), "{name}");
         let home = std::fs::metadata(self.path(&format!("home/{name}"))).expect(name);
         assert_eq!(
             (home.uid(), home.gid(), home.mode() & 0o7777),
@@ -365,7 +367,7 @@ async fn the_servers_own_accounts_and_groups_are_refused() {
         1,
         "no password is handed out for an account that is not ours"
     );
-    assert!(!bed.in_group(GROUP, "operator1"));
+    assert!(!bed.in_group(USERS_GROUP, "operator1"));
 }
 
 #[tokio::test]
@@ -402,8 +404,8 @@ async fn admins_are_promoted_whether_new_or_old() {
     ];
     let added = bed.add(&request).await.unwrap();
     assert_eq!(added.promoted, ["ada", "bob"]);
-    assert!(bed.in_group(ADMIN_GROUP, "ada") && bed.in_group(ADMIN_GROUP, "bob"));
-    assert!(!bed.in_group(ADMIN_GROUP, "debian"));
+    assert!(bed.in_group(ADMINS_GROUP, "ada") && bed.in_group(ADMINS_GROUP, "bob"));
+    assert!(!bed.in_group(ADMINS_GROUP, "debian"));
     let again = bed.add(&request).await.unwrap();
     assert!(again.is_nothing());
     assert!(
@@ -485,7 +487,7 @@ async fn a_server_that_is_not_set_up_says_so() {
         error.to_string(),
         "the server has no group jupyterhub-users"
     );
-    assert!(error.hint().contains("provision"));
+    assert!(error.hint().unwrap().contains("provision"));
 }
 
 /// Killed at every step that changes something, then run again: the same ten people, whole, with the passwords that
