@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    add_users, completions, destroy, init, list, plan, profiles, provision, render, schema,
-    status, validate,
+    add_users, completions, destroy, init, list, plan, profiles, provision, render, schema, status,
+    validate,
 };
 
 /// From a clouds.yaml to a class logged in over HTTPS, and back without a trace
@@ -14,7 +14,12 @@ use crate::command::{
 /// hubctl turns one hub.yaml into a running notebook hub on an OpenStack cloud, keeps it so, and takes it away again.
 /// It says what it is going to do before it does it, can be run again at any time, and only ever touches what it made.
 #[derive(Debug, Parser)]
-#[command(name = "hubctl", version, max_term_width = 100, propagate_version = true)]
+#[command(
+    name = "hubctl",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,

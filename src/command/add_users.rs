@@ -51,7 +51,11 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
 
 /// Those named with `--admin`, and the spec's `hub.admins`.
 fn admins(context: &Context, args: &Args) -> Vec<String> {
-    let mut admins = if args.admin { args.names.clone() } else { Vec::new() };
+    let mut admins = if args.admin {
+        args.names.clone()
+    } else {
+        Vec::new()
+    };
     if context.global.file.exists()
         && let Ok(spec) = context.spec()
     {
@@ -93,7 +97,10 @@ fn report(context: &Context, state: &State, added: &Added, exchanges: usize) {
     told("left alone, they exist", &added.existing);
     told("completed what they lacked", &added.completed);
     told("hub admins now", &added.promoted);
-    told("exist, but their passwords are not known here", &added.without_password);
+    told(
+        "exist, but their passwords are not known here",
+        &added.without_password,
+    );
     if !created.is_empty() {
         ui.say(&format!("made {}: {}", created.len(), created.join(", ")));
         ui.say("their passwords are in:");

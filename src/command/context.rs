@@ -31,7 +31,9 @@ impl Context {
             ui: Arc::new(ui),
             started: Instant::now(),
             environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
                 .collect(),
             working_on: OnceLock::new(),
         }
@@ -44,11 +46,7 @@ impl Context {
 
     pub fn load(&self) -> anyhow::Result<spec::Loaded> {
         let document = Document::read(&self.global.file)?.with_home(self.home());
-        let loaded = spec::load(
-            &document,
-            self.global.profile.as_deref(),
-            &self.global.set,
-        )?;
+        let loaded = spec::load(&document, self.global.profile.as_deref(), &self.global.set)?;
         for warning in loaded.warnings.iter() {
             self.ui.on(Event::Warning {
                 message: warning.to_string(),
@@ -122,7 +120,9 @@ impl Context {
         }
         match self.home() {
             Some(home) => Ok(home.join(".local/state/hubctl")),
-            None => bail!("no HOME to keep keys and credentials in; name a folder with --state-dir"),
+            None => {
+                bail!("no HOME to keep keys and credentials in; name a folder with --state-dir")
+            }
         }
     }
 

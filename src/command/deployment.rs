@@ -124,7 +124,13 @@ impl<'a> Deployment<'a> {
         }
         let changes = plan.changes.len();
         let started = self.start_phase("cloud");
-        let outcome = infra::apply(&self.cloud, &plan, &infra::Pace::default(), &*self.context.ui).await?;
+        let outcome = infra::apply(
+            &self.cloud,
+            &plan,
+            &infra::Pace::default(),
+            &*self.context.ui,
+        )
+        .await?;
         self.outcome = Some(outcome);
         self.host = None;
         self.finish_phase("cloud", started);
@@ -217,10 +223,7 @@ impl<'a> Deployment<'a> {
             .map(Into::into)
             .into_iter()
             .chain(outcome.public_v6.map(Into::into));
-        tls::Names::new(
-            self.spec.domain.as_deref(),
-            public.chain([outcome.address]),
-        )
+        tls::Names::new(self.spec.domain.as_deref(), public.chain([outcome.address]))
     }
 
     fn certificate(&self, outcome: &Outcome) -> anyhow::Result<tls::Leaf> {
@@ -233,14 +236,21 @@ impl<'a> Deployment<'a> {
     }
 
     /// The operator's own certificate, checked before it goes anywhere.
-    fn own_certificate(&self, names: &tls::Names, now: OffsetDateTime) -> anyhow::Result<tls::Leaf> {
+    fn own_certificate(
+        &self,
+        names: &tls::Names,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<tls::Leaf> {
         let read = |path: &Option<std::path::PathBuf>| {
-            let path = path.as_deref().context("tls.kind own needs certificate and key")?;
+            let path = path
+                .as_deref()
+                .context("tls.kind own needs certificate and key")?;
             std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
         };
         let certificate = read(&self.spec.tls.certificate)?;
         let key = Secret::new(read(&self.spec.tls.key)?);
-        let checked = tls::own::check(&certificate, &key, names, now).map_err(tls::TlsError::Own)?;
+        let checked =
+            tls::own::check(&certificate, &key, names, now).map_err(tls::TlsError::Own)?;
         for warning in checked.warnings {
             self.context.ui.on(Event::Warning {
                 message: format!("{}; {}", warning.message, warning.hint),
@@ -269,7 +279,7 @@ impl<'a> Deployment<'a> {
         let started = self.start_phase("health");
         if as_user {
             let host = self.host.clone().context("no session to the server")?;
-            let visitor = health::synthetic(&host, &checking()).await?;
+            let visitor = health::synthetic(&host, &Checking::default()).await?;
             let spawn = Duration::from_secs(u64::from(self.spec.spawner.start_timeout) + 30);
             let report = health::full(
                 &endpoint,
@@ -282,7 +292,9 @@ impl<'a> Deployment<'a> {
             visitor.end().await?;
             report.healthy()?;
         } else {
-            health::light(&endpoint, &*self.context.ui).await.healthy()?;
+            health::light(&endpoint, &*self.context.ui)
+                .await
+                .healthy()?;
         }
         self.finish_phase("health", started);
         Ok(())
@@ -321,7 +333,6 @@ impl<'a> Deployment<'a> {
         ui.data(&url);
         Ok(())
     }
-
 }
 
 /// Where a hub is.
@@ -340,23 +351,17 @@ pub(super) fn trust(state: &State) -> anyhow::Result<Trust> {
         .map_or(Trust::System, Trust::Authority))
 }
 
-/// How the user of a check is taken away again on the server.
-fn checking() -> Checking {
-    Checking {
-        within: Duration::from_secs(600),
-        api: format!("http://127.0.0.1:{}/hub/api", setup::names::HUB_PORT),
-        token_file: setup::names::API_TOKEN.to_owned(),
-        units: vec!["jupyter-{name}.service".to_owned()],
-    }
-}
-
 /// What `render` puts where only the cloud or a real run knows better.
 pub(super) fn placeholder_site(spec: &Spec) -> Site {
     let placeholder = |name: &str| Secret::new(format!("({name})"));
     Site {
         public_address: std::net::Ipv4Addr::new(192, 0, 2, 7).into(),
         domain: spec.domain.clone(),
-        login: spec.server.login.clone().unwrap_or_else(|| "debian".to_owned()),
+        login: spec
+            .server
+            .login
+            .clone()
+            .unwrap_or_else(|| "debian".to_owned()),
         hostname: infra::tag::name(&spec.name),
         memory_mb: spec::size::needed(&spec.limits),
         vcpus: 2,

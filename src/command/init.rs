@@ -35,7 +35,10 @@ pub struct Args {
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let path = &context.global.file;
     if path.exists() {
-        bail!("{} is there already; `--file` names another", path.display());
+        bail!(
+            "{} is there already; `--file` names another",
+            path.display()
+        );
     }
     let mut offer = Offer {
         name: args.name.clone(),
@@ -50,7 +53,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     }
     let text = spec::sample(&offer);
     write_new(path, &text).with_context(|| format!("writing {}", path.display()))?;
-    let message = format!("wrote {}; `hubctl plan` shows what it would make", path.display());
+    let message = format!(
+        "wrote {}; `hubctl plan` shows what it would make",
+        path.display()
+    );
     (&*context.ui as &dyn Observer).note(message);
     Ok(Exit::Ok)
 }

@@ -18,7 +18,10 @@ pub(super) async fn run(context: &Context, _: &Args) -> anyhow::Result<Exit> {
     } else if deployments.is_empty() {
         context.ui.say("no deployment in this project");
     } else {
-        let mut table = format!("{:<24} {:<10} {:<16} {}\n", "NAME", "SERVER", "ADDRESS", "CREATED");
+        let mut table = format!(
+            "{:<24} {:<10} {:<16} {}\n",
+            "NAME", "SERVER", "ADDRESS", "CREATED"
+        );
         for deployment in &deployments {
             let server = deployment.server.as_ref();
             table.push_str(&format!(

@@ -45,14 +45,20 @@ pub(super) fn show(context: &Context, preview: &Preview) {
         return;
     }
     if !preview.cloud.is_empty() {
-        context.ui.say(&format!("\nin the cloud:\n{}", preview.cloud.trim_end()));
+        context
+            .ui
+            .say(&format!("\nin the cloud:\n{}", preview.cloud.trim_end()));
     }
     match &preview.host {
         Some(host) if !host.is_empty() => {
-            context.ui.say(&format!("\non the host:\n{}", host.trim_end()));
+            context
+                .ui
+                .say(&format!("\non the host:\n{}", host.trim_end()));
         }
         Some(_) => {}
-        None => context.ui.say("\non the host: everything, once the server is there"),
+        None => context
+            .ui
+            .say("\non the host: everything, once the server is there"),
     }
     context.ui.say("");
 }

@@ -14,7 +14,10 @@ pub struct Args {
 pub(super) fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let profiles = spec::profiles();
     match &args.name {
-        Some(name) => match profiles.iter().find(|profile| profile.name == name.as_str()) {
+        Some(name) => match profiles
+            .iter()
+            .find(|profile| profile.name == name.as_str())
+        {
             Some(profile) => context.ui.data(profile.text),
             None => anyhow::bail!("there is no profile {name}; `hubctl profiles` lists them"),
         },

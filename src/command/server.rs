@@ -33,10 +33,7 @@ pub(super) fn login(spec: &Spec, outcome: &Outcome) -> String {
 }
 
 /// The address this machine is seen under, where a rule needs it.
-pub(super) async fn operator_address(
-    cloud: &Cloud,
-    spec: &Spec,
-) -> anyhow::Result<Option<IpAddr>> {
+pub(super) async fn operator_address(cloud: &Cloud, spec: &Spec) -> anyhow::Result<Option<IpAddr>> {
     if !rule::needs_operator(&spec.access) {
         return Ok(None);
     }
@@ -84,7 +81,11 @@ pub(super) async fn connect(
         first_trust(context, cloud, spec, state, outcome).await?
     } else {
         let recorded = outcome.host_keys.values();
-        Trust::Expected(recorded.filter_map(|text| Fingerprint::parse(text)).collect())
+        Trust::Expected(
+            recorded
+                .filter_map(|text| Fingerprint::parse(text))
+                .collect(),
+        )
     };
     let target = target(state, address, login(spec, outcome), trust);
     let host = Host::wait(&target, SSH_DEADLINE, &*context.ui).await?;

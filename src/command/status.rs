@@ -75,7 +75,15 @@ async fn without_spec(context: &Context, name: &str) -> anyhow::Result<Exit> {
         }
         None => None,
     };
-    Ok(show(context, name, &inventory.items(), outcome.as_ref(), endpoint, None).await)
+    Ok(show(
+        context,
+        name,
+        &inventory.items(),
+        outcome.as_ref(),
+        endpoint,
+        None,
+    )
+    .await)
 }
 
 /// How far the deployment is from its spec.
@@ -122,7 +130,10 @@ async fn show(
             text.push_str("cloud   nothing\n");
         }
         if let Some(outcome) = outcome {
-            text.push_str(&format!("server  {} at {}\n", outcome.status, outcome.address));
+            text.push_str(&format!(
+                "server  {} at {}\n",
+                outcome.status, outcome.address
+            ));
         }
         match (&endpoint, &health) {
             (Some(endpoint), Some(report)) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
-use crate::setup::names::{ADMINS_GROUP, HUB_PORT, USERS_GROUP};
+use crate::setup::names::{ADMINS_GROUP, API_TOKEN, HUB_PORT, USERS_GROUP};
 use crate::users::remote::{Conversation, Root};
 use crate::users::{UsersError, password};
 
@@ -33,7 +33,7 @@ impl Default for Checking {
         Self {
             within: Duration::from_secs(300),
             api: format!("http://127.0.0.1:{HUB_PORT}/hub/api"),
-            token_file: "/etc/jupyterhub/secrets/api-token".to_owned(),
+            token_file: API_TOKEN.to_owned(),
             units: vec!["jupyter-{name}.service".to_owned()],
             folders: vec!["/run/jupyterhub-users/{name}".to_owned()],
         }

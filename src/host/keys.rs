@@ -104,10 +104,7 @@ impl KnownHosts {
     }
 
     /// Fingerprints of the keys known for a host, by key type (`ssh-ed25519`).
-    pub fn by_type(
-        &self,
-        address: SocketAddr,
-    ) -> Result<BTreeMap<String, Fingerprint>, HostError> {
+    pub fn by_type(&self, address: SocketAddr) -> Result<BTreeMap<String, Fingerprint>, HostError> {
         Ok(self
             .entries(address)?
             .into_iter()

@@ -78,7 +78,8 @@ impl Spec {
     /// The built-in defaults under a name, without a profile.
     pub fn named(name: &str) -> Self {
         #[expect(clippy::expect_used, reason = "every other field has a default")]
-        serde_json::from_value(serde_json::json!({ "name": name })).expect("a spec needs a name only")
+        serde_json::from_value(serde_json::json!({ "name": name }))
+            .expect("a spec needs a name only")
     }
 }
 

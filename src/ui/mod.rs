@@ -93,7 +93,10 @@ impl Ui {
                 "remains": remains.map(|text| text.lines().collect::<Vec<_>>()),
             })),
             Output::Human => {
-                eprintln!("\n{} {signal}", style::paint("interrupted:", style::Colour::Red, style::wanted()));
+                eprintln!(
+                    "\n{} {signal}",
+                    style::paint("interrupted:", style::Colour::Red, style::wanted())
+                );
                 match remains {
                     Some("") => eprintln!("  nothing of it stands in the cloud"),
                     Some(remains) => {

@@ -76,10 +76,9 @@ pub(super) fn line(event: &Event, colour: bool) -> Option<String> {
             "  … waiting for {what}: {state} ({elapsed_seconds:.0} of at most {deadline_seconds:.0} s)"
         ),
         Event::Note { message } => format!("  {message}"),
-        Event::Warning { message } => format!(
-            "{} {message}",
-            paint("warning:", Colour::Yellow, colour)
-        ),
+        Event::Warning { message } => {
+            format!("{} {message}", paint("warning:", Colour::Yellow, colour))
+        }
         Event::PhaseFinished { .. } | Event::StepStarted { .. } | Event::Detail { .. } => {
             return None;
         }

@@ -99,9 +99,9 @@ fn known(cause: &(dyn Error + 'static)) -> Option<(Exit, Option<String>)> {
         EndpointError => |_error| (Exit::Health, None),
         UsersError => |error| (match error {
             UsersError::Names(_) => Exit::Usage,
-            UsersError::Remote(_) => Exit::Ssh,
+            UsersError::Host(_) => Exit::Ssh,
             _ => Exit::Error,
-        }, Some(error.hint())),
+        }, error.hint()),
         TlsError => |error| (Exit::Error, Some(error.hint())),
         KeyError => |error| (Exit::Error, Some(error.hint())),
         StateError => |error| (Exit::Error, Some(error.hint())),
@@ -142,13 +142,20 @@ impl Diagnosis {
     }
 
     pub(super) fn to_text(&self, colour: bool) -> String {
-        let mut text = format!("{} {}\n", paint("error:", Colour::Red, colour), self.message);
+        let mut text = format!(
+            "{} {}\n",
+            paint("error:", Colour::Red, colour),
+            self.message
+        );
         for cause in &self.causes {
             text.push_str(&format!("  because: {cause}\n"));
         }
         if let Some(hint) = &self.hint {
             for line in hint.lines() {
-                text.push_str(&format!("{} {line}\n", paint("hint:", Colour::Bold, colour)));
+                text.push_str(&format!(
+                    "{} {line}\n",
+                    paint("hint:", Colour::Bold, colour)
+                ));
             }
         }
         text

@@ -65,7 +65,10 @@ async fn a_floating_ip_moves_and_is_not_the_machines_own() {
 
     assert_eq!(
         cloud
-            .get(first, "hostname; ip -4 -o addr show eth0 | grep -o 'inet [0-9./]*'")
+            .get(
+                first,
+                "hostname; ip -4 -o addr show eth0 | grep -o 'inet [0-9./]*'"
+            )
             .await,
         "one\ninet 10.20.0.5/24"
     );
