@@ -1,9 +1,12 @@
 # Builds the image of a Debian 12 server, as Debian's cloud images are, but for kernel and boot loader.
-#   image.sh TREE [SOURCES]
-# TREE must not exist; SOURCES is the apt sources file that both the build and the image use.
+#   image.sh IMAGE [SOURCES]
+# IMAGE appears when it is complete, and is left alone where it is there already; SOURCES is the apt sources file that both the build and the image use.
 set -eu
 export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-tree=$1 sources=${2:-}
+image=$1 sources=${2:-}
+[ ! -e "$image" ] || exit 0
+tree=${image%/*}/building
+rm -rf --one-file-system "$tree"
 packages=systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,openssh-server,sudo,ca-certificates,curl,wget,python3
 packages=$packages,iproute2,iputils-ping,netbase,procps,less,nano,gnupg,unattended-upgrades,cron,e2fsprogs,bash-completion
 packages=$packages,cloud-init,cloud-guest-utils
@@ -36,6 +39,13 @@ ssh_genkeytypes: [ rsa, ecdsa, ed25519 ]
 # The address is there before the machine starts.
 network: { config: disabled }
 CFG
+# All that may be announced anew are disks; the rest of /sys is the host's and read-only.
+mkdir -p "$tree/etc/systemd/system/systemd-udev-trigger.service.d"
+cat >"$tree/etc/systemd/system/systemd-udev-trigger.service.d/disks.conf" <<'CFG'
+[Service]
+ExecStart=
+ExecStart=-udevadm trigger --action=add --subsystem-match=block
+CFG
 # Without it cloud-init would ask for a lease before it asks the metadata service.
 rm -f "$tree"/sbin/dhclient "$tree"/usr/sbin/dhclient
 rm -f "$tree"/etc/ssh/ssh_host_* "$tree"/etc/hostname "$tree"/etc/resolv.conf
@@ -43,3 +53,4 @@ rm -rf "$tree"/var/lib/cloud/* "$tree"/tmp/* "$tree"/var/log/journal
 : >"$tree/etc/machine-id"
 printf '127.0.0.1 localhost\n' >"$tree/etc/hosts"
 chroot "$tree" passwd -l root >/dev/null 2>&1 || true
+mv "$tree" "$image"

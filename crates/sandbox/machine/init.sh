@@ -4,6 +4,8 @@
 # VOLUMES (words KERNEL,MAJOR:MINOR,NAME,SERIAL; see volume.sh).
 set -eu
 R=$ROOT
+# As the kernel would have set it; refused where this host itself is held lower.
+ulimit -Hn 524288 2>/dev/null || true
 mount --make-rprivate /
 mount --bind "$R" "$R"
 hostname "$NAME"

@@ -162,7 +162,7 @@ impl Group {
             for parent in [root.clone(), root.join(&self.host.name)] {
                 std::fs::create_dir_all(&parent)?;
                 for controller in ["cpu", "cpuset", "io", "memory", "pids"] {
-                    // One that this host lacks is missing in the machine too; memory is asked for below.
+                    // One that this host lacks is missing in the machine too.
                     let _ = write(
                         &parent.join("cgroup.subtree_control"),
                         format!("+{controller}"),
@@ -194,9 +194,8 @@ impl Group {
         let quota = u64::from(limits.vcpus.max(1)) * 100_000;
         if self.host.is_unified() {
             for path in self.paths() {
-                write(&path.join("memory.max"), bytes.to_string())?;
-                write(&path.join("cpu.max"), format!("{quota} 100000"))?;
-                // The same for the whole machine, so that one process out of memory does not end it.
+                write_if_there(&path.join("memory.max"), bytes.to_string())?;
+                write_if_there(&path.join("cpu.max"), format!("{quota} 100000"))?;
                 if let Ok(cpus) = std::fs::read_to_string(path.join("cpuset.cpus.effective")) {
                     write(&path.join("cpuset.cpus"), pick(&cpus, limits))?;
                 }
@@ -341,6 +340,15 @@ fn pick(cpus: &str, limits: Limits) -> String {
 fn write(path: &Path, value: impl AsRef<[u8]>) -> io::Result<()> {
     std::fs::write(path, value)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// A controller may be another hierarchy's, or not in this kernel.
+fn write_if_there(path: &Path, value: impl AsRef<[u8]>) -> io::Result<()> {
+    if path.exists() {
+        write(path, value)
+    } else {
+        Ok(())
+    }
 }
 
 /// Newer kernels know no other way than hierarchical and refuse the setting.

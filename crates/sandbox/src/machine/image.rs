@@ -1,9 +1,8 @@
 //! The disk images machines start from: directory trees, one laid over the other.
 
-use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -28,37 +27,15 @@ pub(super) async fn prepare(cache: &Path) -> Result<PathBuf, MachineError> {
     if tree.exists() {
         return Ok(tree);
     }
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(cache.join("lock"))
-        .map_err(preparing)?;
-    let deadline = Instant::now() + BUILD_WITHIN;
-    loop {
-        match lock.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::Error(error)) => return Err(preparing(error)),
-            Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
-                return Err(MachineError(
-                    "another sandbox's build of the image does not end".to_owned(),
-                ));
-            }
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(200)).await,
-        }
-    }
-    if tree.exists() {
-        return Ok(tree);
-    }
-    let building = cache.join("building");
-    remove(&building).await?;
-    Program::script("building the image", RECIPE)
-        .arg(&building)
+    // The build holds the lock itself: it goes on where the sandbox that started it is killed.
+    Program::new("building the image", "flock")
+        .arg(cache.join("lock"))
+        .args(["sh", "-c", RECIPE, "sandbox"])
+        .arg(&tree)
         .args(sources())
         .within(BUILD_WITHIN)
         .run()
         .await?;
-    std::fs::rename(&building, &tree).map_err(preparing)?;
     Ok(tree)
 }
 

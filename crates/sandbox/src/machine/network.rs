@@ -274,41 +274,40 @@ impl Networks {
             return Ok(());
         }
         self.unbind(floating).await?;
-        // A port has one address outwards; another floating IP of it takes its place.
         let netns = self.netns_of(port)?;
         let Some(router) = self.routers.get(&port.network).map(|router| router.index) else {
             return Err(MachineError("the network is gone".to_owned()));
         };
-        let text = rules::bind(floating, port.address);
-        nft(Some(&netns), "binding the floating IP", text).await?;
-        let binding = Binding {
-            port: port.clone(),
-            router,
-        };
-        self.floating.insert(floating, binding);
+        // Refused where another sandbox with the same pool has the address.
         Program::new(format!("routing {floating}"), "ip")
             .args(["route", "add", &format!("{floating}/32")])
             .args(["via", &self.transit(router).to_string()])
             .args(["dev", &self.link(router), "src", &self.host().to_string()])
             .run()
+            .await?;
+        let text = rules::bind(floating, port.address);
+        if let Err(error) = nft(Some(&netns), "binding the floating IP", text).await {
+            let _ = self.unroute(floating, router).await;
+            return Err(error);
+        }
+        let port = port.clone();
+        self.floating.insert(floating, Binding { port, router });
+        Ok(())
+    }
+
+    async fn unroute(&self, floating: Ipv4Addr, router: u8) -> Result<String, MachineError> {
+        Program::new(format!("closing the route to {floating}"), "ip")
+            .args(["route", "del", &format!("{floating}/32")])
+            .args(["dev", &self.link(router)])
+            .run()
             .await
-            .map(drop)
     }
 
     pub(super) async fn unbind(&mut self, floating: Ipv4Addr) -> Result<(), MachineError> {
         let Some(binding) = self.floating.remove(&floating) else {
             return Ok(());
         };
-        Program::new(format!("closing the route to {floating}"), "ip")
-            .args([
-                "route",
-                "del",
-                &format!("{floating}/32"),
-                "dev",
-                &self.link(binding.router),
-            ])
-            .run()
-            .await?;
+        self.unroute(floating, binding.router).await?;
         let netns = self.router_netns(binding.router);
         let text = rules::unbind(floating, binding.port.address);
         nft(Some(&netns), "unbinding the floating IP", text)

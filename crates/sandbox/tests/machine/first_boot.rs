@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::{Cloud, run, until};
 use sandbox::machine::Machines;
+use sandbox::machine::namespaces::View;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_key_gets_the_default_login_in_and_the_console_names_the_host_keys() {
@@ -138,8 +139,8 @@ async fn user_data_is_applied_and_the_metadata_service_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_script_is_user_data_too_and_another_login_is_made() {
-    let cloud = Cloud::start().await;
+async fn a_script_runs_another_login_is_made_and_control_groups_are_unified_where_asked() {
+    let cloud = Cloud::with(|options| options.view = View::Unified).await;
     let mut spec = cloud.spec("hub-1", [10, 20, 0, 5]);
     spec.login = "ubuntu".to_owned();
     spec.user_data = Some(b"#!/bin/sh\necho ran as $(id -un) >/run/script\n".to_vec());
@@ -151,14 +152,16 @@ async fn a_script_is_user_data_too_and_another_login_is_made() {
     cloud.machines.boot(&spec).await.unwrap();
     let address = cloud.floating(0).await;
     cloud.machines.bind(address, &spec.id).await.unwrap();
-    let ran = async || {
-        cloud
-            .ssh_as("ubuntu", address, "cat /run/script; sudo -n id -u")
-            .await
-            .out
-            == "ran as root\n0\n"
-    };
-    assert!(until(30, ran).await);
+    let ubuntu = async |command| cloud.ssh_as("ubuntu", address, command).await.out;
+    let ran = async || ubuntu("cat /run/script; sudo -n id -u").await == "ran as root\n0\n";
+    assert!(until(60, ran).await);
     assert_ne!(cloud.ssh(address, "true").await.code, Some(0));
+
+    let kind = "stat -fc %T /sys/fs/cgroup; cloud-init status --wait >/dev/null; systemctl is-system-running --wait; \
+                systemd-run --user -q --pipe grep -o '^0::/user.slice/user-1000' /proc/self/cgroup";
+    assert_eq!(
+        ubuntu(kind).await,
+        "cgroup2fs\nrunning\n0::/user.slice/user-1000\n"
+    );
     cloud.end().await;
 }

@@ -62,6 +62,10 @@ async fn hold() -> Held {
 async fn traces(held: &Held) -> Vec<String> {
     let number = &held.number;
     let mut found = Vec::new();
+    // Groups may go while it looks.
+    let find = format!(
+        "find /sys/fs/cgroup -type d -name hubctl-sandbox-{number} -prune 2>/dev/null || true"
+    );
     for (what, text, mark) in [
         (
             "netns",
@@ -95,17 +99,7 @@ async fn traces(held: &Held) -> Vec<String> {
         ),
         (
             "group",
-            run(
-                "find",
-                &[
-                    "/sys/fs/cgroup",
-                    "-type",
-                    "d",
-                    "-name",
-                    &format!("hubctl-sandbox-{number}"),
-                ],
-            )
-            .await,
+            run("sh", &["-c", &find]).await,
             "hubctl".to_owned(),
         ),
         (
