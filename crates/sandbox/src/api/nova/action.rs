@@ -85,6 +85,9 @@ async fn console(
     id: &str,
     given: &Value,
 ) -> Result<Response, NovaError> {
+    if !ctx.cloud.scenario.console {
+        return Err(NovaError::policy("os_compute_api:os-console-output"));
+    }
     let machine = {
         let state = ctx.lock();
         let server = state.server(caller, id)?;
@@ -125,6 +128,7 @@ fn moved(
     let server = state.server_mut(caller, id)?;
     ready(server, word, from)?;
     server.task = Some(to.task());
+    server.note(word, caller);
     server.updated = clock::now();
     drop(state);
     tokio::spawn(life::make_move(ctx.clone(), id.to_owned(), to));
@@ -192,6 +196,7 @@ fn rebuild(
             server.image_id = Some(image_id);
         }
         server.task = Some("rebuilding");
+        server.note("rebuild", caller);
         server.fault = None;
         server.updated = clock::now();
         let server = state.server(caller, id)?;

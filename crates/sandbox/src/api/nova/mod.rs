@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Request, State};
 use axum::http::Method;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -15,6 +15,7 @@ use super::{Ctx, caller, life};
 pub mod action;
 pub mod create;
 pub mod error;
+pub mod event;
 pub mod flavor;
 pub mod interface;
 pub mod keypair;
@@ -22,6 +23,7 @@ pub mod metadata;
 pub mod microversion;
 pub mod quota;
 pub mod server;
+pub mod server_group;
 pub mod server_tag;
 pub mod servers;
 pub mod volume_attachment;
@@ -36,6 +38,7 @@ pub struct Compute {
     pub flavors: Vec<flavor::Flavor>,
     pub keypairs: Vec<keypair::Keypair>,
     pub servers: Vec<server::Server>,
+    pub server_groups: Vec<server_group::ServerGroup>,
     /// Limits other than the defaults.
     pub quotas: BTreeMap<String, i64>,
 }
@@ -43,11 +46,13 @@ pub struct Compute {
 pub fn router(ctx: &Ctx) -> Router {
     let v2 = Router::new()
         .merge(action::routes())
+        .merge(event::routes())
         .merge(flavor::routes())
         .merge(interface::routes())
         .merge(keypair::routes())
         .merge(metadata::routes())
         .merge(quota::routes())
+        .merge(server_group::routes())
         .merge(servers::routes())
         .merge(server_tag::routes())
         .merge(volume_attachment::routes())
@@ -55,7 +60,7 @@ pub fn router(ctx: &Ctx) -> Router {
         .fallback(|| async { NovaError::not_found("The resource could not be found.") })
         .layer(from_fn_with_state(ctx.clone(), settle))
         .layer(from_fn_with_state(ctx.clone(), caller::gate))
-        .layer(from_fn(microversion::negotiate));
+        .layer(from_fn_with_state(ctx.clone(), microversion::negotiate));
     Router::new()
         .route("/", get(versions))
         .route("/v2.1", get(version))
@@ -77,7 +82,7 @@ fn v21(ctx: &Ctx) -> Value {
     json!({
         "id": "v2.1",
         "status": "CURRENT",
-        "version": Version::MAX.to_string(),
+        "version": ctx.newest().to_string(),
         "min_version": Version::MIN.to_string(),
         "updated": "2013-07-23T11:33:21Z",
         "links": [{"rel": "self", "href": ctx.url("/compute/v2.1/")}],
