@@ -269,7 +269,13 @@ impl Cloud {
                 .map(Value::take)
                 .ok_or_else(|| malformed(format!("no {key} in it")))?
         };
-        T::deserialize(record).map_err(|error| malformed(format!("{key}: {error}")))
+        T::deserialize(record).map_err(|error| {
+            malformed(if key.is_empty() {
+                error.to_string()
+            } else {
+                format!("{key}: {error}")
+            })
+        })
     }
 
     /// One thing by id.

@@ -3,5 +3,7 @@
 mod calls;
 mod faults;
 mod login;
+mod odd;
 mod reach;
+mod script;
 mod support;
