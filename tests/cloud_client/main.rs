@@ -1,0 +1,9 @@
+//! The OpenStack seam against a cloud: every call once, every fault it is meant to bear, every way to log in.
+
+mod calls;
+mod faults;
+mod login;
+mod odd;
+mod reach;
+mod script;
+mod support;
