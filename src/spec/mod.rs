@@ -155,10 +155,11 @@ pub fn load(
     let mut warnings = Problems::default();
     let spec = typed(&tree, &bad, &mut problems);
     if let Some(spec) = &spec {
-        let mut checks = check::Checks::new(spec, &tree, &bad);
+        let mut checks = check::Checks::new(spec, &tree, &bad, document.now);
         checks.run();
         problems.extend(checks.problems);
         warnings = checks.warnings;
+        warnings.sort(&document.name, sets);
     }
     match spec {
         Some(spec) if problems.is_empty() => Ok(Loaded {

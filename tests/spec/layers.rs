@@ -328,15 +328,14 @@ fn paths_start_beside_the_file_that_says_them() {
     let root = folder.path();
     fs::create_dir_all(root.join("profiles/certs")).unwrap();
     fs::create_dir_all(root.join("home")).unwrap();
-    let certificate = "-----BEGIN CERTIFICATE-----\n";
-    let key = "-----BEGIN PRIVATE KEY-----\n";
-    fs::write(root.join("profiles/certs/hub.pem"), certificate).unwrap();
+    let (certificate, key) = super::certificate::made("hub.example.org");
+    fs::write(root.join("profiles/certs/hub.pem"), &certificate).unwrap();
     fs::write(
         root.join("profiles/p.yaml"),
         "tls: {kind: own, certificate: certs/hub.pem}\n",
     )
     .unwrap();
-    fs::write(root.join("hub.key"), key).unwrap();
+    fs::write(root.join("hub.key"), &key).unwrap();
     fs::write(root.join("home/ca.pem"), certificate).unwrap();
     let text =
         "name: class\nprofile: profiles/p.yaml\ntls: {key: hub.key}\nhost: {ca_bundle: ~/ca.pem}\n";
@@ -358,7 +357,7 @@ fn paths_start_beside_the_file_that_says_them() {
     );
     assert_eq!(tls(&[]), expected);
     let other = root.join("other.key");
-    fs::write(&other, key).unwrap();
+    fs::write(&other, &key).unwrap();
     assert_eq!(tls(&[format!("tls.key={}", other.display())]).1, other);
 }
 
