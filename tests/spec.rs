@@ -6,6 +6,8 @@ mod certificate;
 mod layers;
 #[path = "spec/mutation.rs"]
 mod mutation;
+#[path = "spec/reference.rs"]
+mod reference;
 #[path = "spec/sample.rs"]
 mod sample;
 #[path = "spec/schema.rs"]

@@ -79,7 +79,11 @@ pub(super) fn find(
         ));
         return None;
     }
-    let path = folder.join(name);
+    // Like other paths: beside the file that names it, or where the command runs.
+    let path = match place {
+        Place::Argument { .. } => Path::new(name).to_owned(),
+        _ => folder.join(name),
+    };
     match document::read(&path) {
         Ok(text) => {
             let folder = path.parent().map(Path::to_owned);

@@ -9,7 +9,20 @@ use super::walk;
 
 pub(super) fn problem(file: &Arc<str>, text: &str, error: &ScanError) -> Problem {
     let (line, column) = (error.marker().line().max(1), error.marker().col() + 1);
-    let lines: Vec<&str> = text.lines().take(line).collect();
+    let mut lines: Vec<&str> = text.lines().take(line).collect();
+    // At the end of the text there is nothing to point at: the last line that says something is meant.
+    let past = lines.len() < line
+        || text
+            .lines()
+            .skip(line - 1)
+            .all(|line| line.trim().is_empty());
+    while past && lines.last().is_some_and(|line| line.trim().is_empty()) {
+        lines.pop();
+    }
+    let (line, column) = match lines.last() {
+        Some(last) if past => (lines.len(), indentation(last) + 1),
+        _ => (line, column),
+    };
     let found = explain(error.info(), &lines);
     let place = match found.line {
         // The parser noticed later than where it went wrong.
@@ -116,6 +129,12 @@ fn brackets(info: &str) -> Option<Found> {
             "write lists as `[a, b]`, in one line",
         ));
     }
+    if info.contains("recursion limit") {
+        return Some(found(
+            "brackets are nested too deep",
+            "is it the right file?",
+        ));
+    }
     if info.contains("misplaced bracket") {
         return Some(found(
             "a bracket closes nothing",
@@ -143,7 +162,7 @@ fn layout(info: &str, lines: &[&str]) -> Option<Found> {
     }
     let line = lines.last().copied().unwrap_or("");
     let said = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let before = lines.iter().rev().skip(1).position(|line| said(&line));
+    let before = lines.iter().rev().skip(1).position(said);
     let before = before.map(|back| lines.len() - 2 - back);
     // A word alone, where a group begins: the parser only stumbles over what follows it.
     let wordless = |line: &str| {

@@ -15,7 +15,7 @@ use super::syntax;
 /// No document of ours is deeper; what is cannot overflow the stack of those who walk it.
 const DEEPEST: usize = 32;
 /// What aliases may add, in nodes: a few lines of anchors can otherwise be made to fill the memory.
-const LARGEST: usize = 20_000;
+const LARGEST: usize = 5_000;
 
 /// Reads one document. `Err` where the text is not YAML; duplicate keys and the like go to `problems` and are left out.
 pub(super) fn parse(

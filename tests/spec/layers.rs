@@ -311,10 +311,12 @@ fn the_profile_is_the_arguments_then_the_documents() {
             spec::load(&document, profile, sets).unwrap_or_else(|problems| panic!("{problems}"));
         (loaded.spec.profile, loaded.spec.limits.seats)
     };
-    let set = ["profile=./b.yaml".to_owned()];
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (b, c) = (at("b.yaml"), at("c.yaml"));
+    let set = [format!("profile={b}")];
     assert_eq!(seats(None, &[]), ("./a.yaml".to_owned(), 1));
-    assert_eq!(seats(None, &set), ("./b.yaml".to_owned(), 2));
-    assert_eq!(seats(Some("./c.yaml"), &set), ("./c.yaml".to_owned(), 3));
+    assert_eq!(seats(None, &set), (b, 2));
+    assert_eq!(seats(Some(&c), &set), (c.clone(), 3));
     assert_eq!(
         seats(Some("jupyterhub"), &set),
         ("jupyterhub".to_owned(), 10)

@@ -97,9 +97,7 @@ impl Checks<'_> {
             }
             let anywhere =
                 |source: &Source| matches!(source, Source::Net(net) if net.prefix_len() == 0);
-            if sources.iter().any(anywhere)
-                && sources.iter().any(|source| *source == Source::Operator)
-            {
+            if sources.iter().any(anywhere) && sources.contains(&Source::Operator) {
                 self.warning(
                     path,
                     "lets everyone in; `operator` beside it changes nothing",
