@@ -1,5 +1,7 @@
 //! Specs from outside: every example and profile is valid, every broken one gets exactly the words beside it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "spec/certificate.rs"]
 mod certificate;
 #[path = "spec/layers.rs"]

@@ -19,6 +19,7 @@ mod set;
 pub mod size;
 mod suggest;
 mod syntax;
+mod text;
 mod walk;
 mod yaml;
 

@@ -95,6 +95,15 @@ impl Checks<'_> {
                     "`[operator]` is the least",
                 );
             }
+            for (index, source) in sources.iter().enumerate() {
+                if sources[..index].contains(source) {
+                    self.warning(
+                        &format!("{path}[{index}]"),
+                        format!("`{source}` stands in the list already"),
+                        "remove one of the two",
+                    );
+                }
+            }
             let anywhere =
                 |source: &Source| matches!(source, Source::Net(net) if net.prefix_len() == 0);
             if sources.iter().any(anywhere) && sources.contains(&Source::Operator) {
