@@ -380,3 +380,26 @@ fn what_is_written_out_is_read_in_again() {
     };
     assert_eq!(again.spec, expected);
 }
+
+/// `destroy` and `status` must find the deployment of a spec that could not be carried out.
+#[test]
+fn name_and_cloud_are_read_from_a_broken_spec() {
+    let outline = |text: &str, sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+        let found = spec::outline(&Document::new("hub.yaml", text, ""), None, &sets);
+        (found.name, found.cloud)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let broken = "name: class\ncloud: mine\nflavour: x\ntls: {kind: own, certificate: gone.pem, key: gone.key}\n";
+    assert_eq!(outline(broken, &[]), (some("class"), some("mine")));
+    assert_eq!(
+        outline(broken, &["name=other", "cloud=12", "nonsense"]),
+        (some("other"), some("12"))
+    );
+    assert_eq!(
+        outline("name: Not A Name\nprofile: gone\n", &[]),
+        (None, None)
+    );
+    assert_eq!(outline("name: [", &[]), (None, None));
+    assert_eq!(outline("", &["name=class"]), (some("class"), None));
+}
