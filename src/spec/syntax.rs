@@ -9,6 +9,16 @@ use super::walk;
 
 pub(super) fn problem(file: &Arc<str>, text: &str, error: &ScanError) -> Problem {
     let (line, column) = (error.marker().line().max(1), error.marker().col() + 1);
+    if of_tabs(error.info())
+        && let Some((index, column)) = tab(text, line - 1)
+    {
+        return Problem::new(
+            Place::line(file, index + 1, column + 1),
+            "",
+            "a tab is used to indent",
+        )
+        .hint("YAML wants spaces: two for each level");
+    }
     let mut lines: Vec<&str> = text.lines().take(line).collect();
     // At the end of the text there is nothing to point at: the last line that says something is meant.
     let past = lines.len() < line
@@ -32,6 +42,24 @@ pub(super) fn problem(file: &Arc<str>, text: &str, error: &ScanError) -> Problem
     Problem::new(place, "", found.message).hint(found.hint)
 }
 
+/// Whether the complaint is of a tab ("unprintable" is not).
+fn of_tabs(info: &str) -> bool {
+    info.split(|c: char| !c.is_ascii_alphabetic())
+        .any(|word| matches!(word, "tab" | "tabs"))
+}
+
+/// The first line at or after `start` that is indented with a tab: its index and the tab's.
+fn tab(text: &str, start: usize) -> Option<(usize, usize)> {
+    text.lines()
+        .enumerate()
+        .skip(start)
+        .take(2)
+        .find_map(|(index, line)| {
+            let indent = &line[..line.len() - line.trim_start().len()];
+            indent.find('\t').map(|column| (index, column))
+        })
+}
+
 struct Found {
     message: String,
     hint: String,
@@ -50,7 +78,7 @@ fn found(message: &str, hint: &str) -> Found {
 /// `lines` ends with the line the parser stopped at.
 fn explain(info: &str, lines: &[&str]) -> Found {
     let line = lines.last().copied().unwrap_or("");
-    if line[..line.len() - line.trim_start().len()].contains('\t') || info.contains("tab") {
+    if line[..line.len() - line.trim_start().len()].contains('\t') || of_tabs(info) {
         return found(
             "a tab is used to indent",
             "YAML wants spaces: two for each level",
