@@ -1,9 +1,15 @@
 //! Specs from outside: every example and profile is valid, every broken one gets exactly the words beside it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "spec/certificate.rs"]
+mod certificate;
 #[path = "spec/layers.rs"]
 mod layers;
 #[path = "spec/mutation.rs"]
 mod mutation;
+#[path = "spec/reference.rs"]
+mod reference;
 #[path = "spec/sample.rs"]
 mod sample;
 #[path = "spec/schema.rs"]
@@ -56,6 +62,10 @@ fn verdict(path: &Path) -> String {
     match spec::load(&document, profile.as_deref(), &sets) {
         Err(problems) => {
             assert!(!problems.is_empty());
+            // Every message is short enough to be read.
+            for problem in &problems {
+                assert!(problem.message.chars().count() <= 160, "{problem}");
+            }
             said = spec_problems(problems, path);
         }
         Ok(loaded) => {
@@ -72,15 +82,14 @@ fn spec_problems(problems: spec::Problems, path: &Path) -> String {
     format!("{problems}\n").replace(&format!("{folder}/"), "")
 }
 
-/// To accept what is said now: `BLESS=1 cargo test --test spec`, then read the difference.
-#[test]
-fn broken_specs_get_the_words_beside_them() {
+/// Every case of a folder against the words beside it. To accept what is said now: `BLESS=1 cargo test --test spec`, then
+/// read the difference.
+fn compare(folder: &str, at_least: usize) {
     let mut wrong = String::new();
-    let mut cases = 0;
-    for path in yaml_files("tests/spec/broken") {
-        cases += 1;
-        let said = verdict(&path);
-        assert!(!said.is_empty(), "{} is not broken", path.display());
+    let cases = yaml_files(folder);
+    for path in &cases {
+        let said = verdict(path);
+        assert!(!said.is_empty(), "nothing is said of {}", path.display());
         let expected = path.with_extension("txt");
         if std::env::var_os("BLESS").is_some() {
             fs::write(&expected, &said).unwrap();
@@ -88,31 +97,44 @@ fn broken_specs_get_the_words_beside_them() {
         match fs::read_to_string(&expected) {
             Ok(expected) if expected == said => {}
             Ok(expected) => {
-                writeln!(
-                    wrong,
-                    "{}\n--- expected\n{expected}--- said\n{said}",
-                    path.display()
-                )
-                .unwrap();
+                let path = path.display();
+                writeln!(wrong, "{path}\n--- expected\n{expected}--- said\n{said}").unwrap();
             }
             Err(_) => writeln!(wrong, "{} has no {}", path.display(), expected.display()).unwrap(),
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
-    assert!(cases >= 30, "only {cases} broken specs");
+    assert!(cases.len() >= at_least, "only {} cases", cases.len());
+}
+
+#[test]
+fn broken_specs_get_the_words_beside_them() {
+    compare("tests/spec/broken", 80);
+}
+
+#[test]
+fn doubtful_specs_are_warned_of_in_the_words_beside_them() {
+    compare("tests/spec/warned", 2);
+}
+
+#[test]
+fn odd_but_sound_specs_are_accepted() {
+    for path in yaml_files("tests/spec/accepted") {
+        assert_eq!(verdict(&path), "", "{}", path.display());
+    }
 }
 
 /// The examples in a folder of their own, with the files beside them that they name.
 fn examples() -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("certs")).unwrap();
-    for (file, label) in [
-        ("hub.example.org.pem", "CERTIFICATE"),
-        ("hub.example.org.key", "PRIVATE KEY"),
-        ("institution-ca.pem", "CERTIFICATE"),
+    let (certificate, key) = certificate::made("hub.example.org");
+    for (file, content) in [
+        ("hub.example.org.pem", &certificate),
+        ("hub.example.org.key", &key),
+        ("institution-ca.pem", &certificate),
     ] {
-        let pem = format!("-----BEGIN {label}-----\n-----END {label}-----\n");
-        fs::write(folder.path().join("certs").join(file), pem).unwrap();
+        fs::write(folder.path().join("certs").join(file), content).unwrap();
     }
     let copied = yaml_files("examples")
         .iter()

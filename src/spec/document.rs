@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use time::OffsetDateTime;
+
 use super::problem::{Place, Problem, Problems};
 
 /// Nobody's `hub.yaml` is larger; a video given by mistake is.
@@ -19,6 +21,8 @@ pub struct Document {
     pub folder: PathBuf,
     /// What `~/` stands for in its paths.
     pub home: Option<PathBuf>,
+    /// The time, to tell whether a certificate has expired; without it that is not looked at.
+    pub now: Option<OffsetDateTime>,
 }
 
 impl Document {
@@ -33,6 +37,7 @@ impl Document {
             text: text.into(),
             folder: folder.into(),
             home: None,
+            now: None,
         }
     }
 
@@ -57,6 +62,13 @@ impl Document {
     #[must_use]
     pub fn with_home(mut self, home: Option<PathBuf>) -> Self {
         self.home = home;
+        self
+    }
+
+    /// Says what time it is.
+    #[must_use]
+    pub fn with_now(mut self, now: OffsetDateTime) -> Self {
+        self.now = Some(now);
         self
     }
 }

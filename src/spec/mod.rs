@@ -19,6 +19,7 @@ mod set;
 pub mod size;
 mod suggest;
 mod syntax;
+mod text;
 mod walk;
 mod yaml;
 
@@ -80,27 +81,74 @@ pub fn load(
     sets: &[String],
 ) -> Result<Loaded, Problems> {
     let mut problems = Problems::default();
-    let file: Arc<str> = document.name.as_str().into();
-    let whole = Place::file(&document.name);
-    let own = match yaml::parse(&file, &document.text, &mut problems) {
-        Ok(own) => own,
-        Err(problem) => {
-            problems.push(problem);
-            // Nothing is known of the document; what else is said of it would be noise.
-            return Err(problems);
+    let mut warnings = Problems::default();
+    let mut read = None;
+    if let Some((mut tree, folders)) = layered(document, profile, sets, &mut problems) {
+        let schema = Schema::new(schema::known());
+        let bad = walk::walk(&mut tree, schema, &folders, &mut problems);
+        let spec = typed(&tree, &bad, &mut problems);
+        if let Some(spec) = &spec {
+            let mut checks = check::Checks::new(spec, &tree, &bad, document.now);
+            checks.run();
+            problems.extend(checks.problems);
+            warnings = checks.warnings;
         }
-    };
-    let mut own = own.unwrap_or(Node::new(whole.clone(), Value::Empty));
-    match own.value {
-        Value::Map(_) => own.place = whole.clone(),
-        Value::Empty | Value::Null => own = Node::new(whole.clone(), Value::Map(Map::default())),
+        read = spec.map(|spec| (spec, tree));
+    }
+    match read {
+        Some((spec, tree)) if problems.is_empty() => {
+            warnings.sort(&document.name, sets);
+            Ok(Loaded {
+                spec,
+                warnings,
+                tree,
+            })
+        }
         _ => {
-            let hint = "it is made of fields, such as `name: class`; `hubctl init` writes one";
-            problems.push(Problem::new(own.place, "", "is not a spec").hint(hint));
-            return Err(problems);
+            problems.sort(&document.name, sets);
+            Err(problems)
         }
     }
+}
 
+/// What a document says of where its deployment is, for commands that only have to find it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outline {
+    pub name: Option<String>,
+    pub cloud: Option<String>,
+}
+
+/// Reads the name and the cloud alone, whatever else is wrong: a certificate that has expired must not stand in the way
+/// of `destroy`.
+pub fn outline(document: &Document, profile: Option<&str>, sets: &[String]) -> Outline {
+    let mut problems = Problems::default();
+    let Some((mut tree, folders)) = layered(document, profile, sets, &mut problems) else {
+        return Outline::default();
+    };
+    // What is wrong is taken out of the tree.
+    walk::walk(
+        &mut tree,
+        Schema::new(schema::known()),
+        &folders,
+        &mut problems,
+    );
+    let text = |path: &str| match &tree.at(path)?.value {
+        Value::Scalar(scalar) => Some(scalar.raw.clone()),
+        _ => None,
+    };
+    Outline {
+        name: text("name"),
+        cloud: text("cloud"),
+    }
+}
+
+/// The document over its profile and under the arguments; `None` where there is no document to speak of.
+fn layered(
+    document: &Document,
+    profile: Option<&str>,
+    sets: &[String],
+    problems: &mut Problems,
+) -> Option<(Node, walk::Folders)> {
     let mut parsed = Vec::new();
     for set in sets {
         match Set::parse(set) {
@@ -108,8 +156,7 @@ pub fn load(
             Err(problem) => problems.push(problem),
         }
     }
-
-    let schema = Schema::new(schema::known());
+    let own = parse(document, problems)?;
     let mut folders = walk::Folders {
         home: document.home.clone(),
         ..walk::Folders::default()
@@ -118,30 +165,23 @@ pub fn load(
         .by_file
         .insert(document.name.clone(), document.folder.clone());
 
-    let mut tree = Node::new(whole, Value::Map(Map::default()));
+    let whole = own.place.clone();
+    let mut tree = Node::new(whole.clone(), Value::Map(Map::default()));
     let (name, place) = profile_of(profile, &parsed, &own);
     if let Some(name) = name
-        && let Some(found) = profile::find(&name, &place, &document.folder, &mut problems)
+        && let Some(found) = profile::find(&name, &place, &document.folder, problems)
     {
         if let Some(folder) = found.folder {
             folders.by_file.insert(found.name.to_string(), folder);
         }
-        match found.tree {
-            Some(below) if below.map().is_some() => layer::lay(&mut tree, below),
-            Some(other) if !matches!(other.value, Value::Empty | Value::Null) => {
-                problems.push(
-                    Problem::new(other.place, "", "is not a profile")
-                        .hint("it is made of fields, such as `limits:` and below it `seats: 30`"),
-                );
-            }
-            _ => {}
+        if let Some(below) = found.tree {
+            layer::lay(&mut tree, below);
         }
     }
-    let root = tree.place.clone();
     layer::lay(&mut tree, own);
-    tree.place = root;
+    tree.place = whole;
     for set in parsed {
-        set.apply(&mut tree, schema, &mut problems);
+        set.apply(&mut tree, Schema::new(schema::known()), problems);
     }
     if let (Some(profile), Value::Map(map)) = (profile, &mut tree.value) {
         map.insert(node::Entry {
@@ -150,25 +190,28 @@ pub fn load(
             node: Node::text(place, profile),
         });
     }
+    Some((tree, folders))
+}
 
-    let bad = walk::walk(&mut tree, schema, &folders, &mut problems);
-    let mut warnings = Problems::default();
-    let spec = typed(&tree, &bad, &mut problems);
-    if let Some(spec) = &spec {
-        let mut checks = check::Checks::new(spec, &tree, &bad);
-        checks.run();
-        problems.extend(checks.problems);
-        warnings = checks.warnings;
-    }
-    match spec {
-        Some(spec) if problems.is_empty() => Ok(Loaded {
-            spec,
-            warnings,
-            tree,
-        }),
+/// The document by itself: fields, or nothing.
+fn parse(document: &Document, problems: &mut Problems) -> Option<Node> {
+    let whole = Place::file(&document.name);
+    let file: Arc<str> = document.name.as_str().into();
+    let own = match yaml::parse(&file, &document.text, problems) {
+        Ok(Some(own)) => own,
+        Ok(None) => Node::new(whole.clone(), Value::Empty),
+        Err(problem) => {
+            problems.push(problem);
+            return None;
+        }
+    };
+    match own.value {
+        Value::Map(_) => Some(Node::new(whole, own.value)),
+        Value::Empty | Value::Null => Some(Node::new(whole, Value::Map(Map::default()))),
         _ => {
-            problems.sort(&document.name, sets);
-            Err(problems)
+            let hint = "it is made of fields, such as `name: class`; `hubctl init` writes one";
+            problems.push(Problem::new(own.place, "", "is not a spec").hint(hint));
+            None
         }
     }
 }

@@ -104,19 +104,28 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Problem {
+    fn line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.place)?;
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        f.write_str(&self.message)?;
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.line(f)?;
         match &self.hint {
             Some(hint) => write!(f, "\n    {hint}"),
             None => Ok(()),
         }
     }
 }
+
+/// A file with more problems than this is not a spec; naming each would hide that.
+const MOST_SHOWN: usize = 60;
 
 /// Everything that is wrong with a spec, in the order of the file. Never empty when it is an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -197,10 +206,24 @@ impl<'a> IntoIterator for &'a Problems {
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.0.iter().enumerate() {
+            if index == MOST_SHOWN {
+                return write!(
+                    f,
+                    "\n… and {} more: is it the right file?",
+                    self.0.len() - index
+                );
+            }
             if index > 0 {
                 f.write_str("\n")?;
             }
-            problem.fmt(f)?;
+            // The same long hint under each of a row of lines would hide the lines.
+            let before = index
+                .checked_sub(1)
+                .and_then(|before| self.0[before].hint.as_ref());
+            match &problem.hint {
+                Some(hint) if hint.len() > 100 && Some(hint) == before => problem.line(f)?,
+                _ => problem.fmt(f)?,
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::document;
-use super::node::Node;
+use super::node::{Node, Value};
 use super::problem::{Place, Problem, Problems};
 use super::suggest;
 use super::yaml;
@@ -79,7 +79,11 @@ pub(super) fn find(
         ));
         return None;
     }
-    let path = folder.join(name);
+    // Like other paths: beside the file that names it, or where the command runs.
+    let path = match place {
+        Place::Argument { .. } => Path::new(name).to_owned(),
+        _ => folder.join(name),
+    };
     match document::read(&path) {
         Ok(text) => {
             let folder = path.parent().map(Path::to_owned);
@@ -114,7 +118,7 @@ fn read(
         }
     };
     if let Some(Node {
-        value: super::node::Value::Map(map),
+        value: Value::Map(map),
         ..
     }) = &mut tree
     {
@@ -137,5 +141,17 @@ fn read(
             }
         }
     }
+    // A profile that is no group of fields has nothing to say.
+    let tree = tree.filter(|tree| match &tree.value {
+        Value::Map(_) => true,
+        Value::Empty | Value::Null => false,
+        _ => {
+            problems.push(
+                Problem::new(tree.place.clone(), "", "is not a profile")
+                    .hint("it is made of fields, such as `limits:` and below it `seats: 30`"),
+            );
+            false
+        }
+    });
     Some(Found { name, folder, tree })
 }

@@ -22,7 +22,37 @@ fn make() -> Json {
     if let Some(fields) = schema.as_object_mut() {
         fields.insert("title".to_owned(), "hub.yaml".into());
     }
+    allow_nothing(&mut schema);
+    if let Some(types) = schema["$defs"].as_object_mut() {
+        types.values_mut().for_each(allow_nothing);
+    }
     schema
+}
+
+/// Lets every field that may be left out be empty, too: a group whose fields are all commented out is no mistake.
+fn allow_nothing(group: &mut Json) {
+    let required = group["required"].as_array().cloned().unwrap_or_default();
+    let Some(fields) = group.get_mut("properties").and_then(Json::as_object_mut) else {
+        return;
+    };
+    for (name, field) in fields {
+        let Some(field) = field.as_object_mut() else {
+            continue;
+        };
+        if required.iter().any(|required| required == name) {
+            continue;
+        }
+        if let Some(kind) = field.get_mut("type") {
+            if kind.is_string() {
+                *kind = serde_json::json!([kind, "null"]);
+            }
+        } else if let Some(reference) = field.remove("$ref") {
+            field.insert(
+                "anyOf".to_owned(),
+                serde_json::json!([{ "$ref": reference }, { "type": "null" }]),
+            );
+        }
+    }
 }
 
 /// A schema and the definitions its references point to.

@@ -9,7 +9,30 @@ use super::walk;
 
 pub(super) fn problem(file: &Arc<str>, text: &str, error: &ScanError) -> Problem {
     let (line, column) = (error.marker().line().max(1), error.marker().col() + 1);
-    let lines: Vec<&str> = text.lines().take(line).collect();
+    if of_tabs(error.info())
+        && let Some((index, column)) = tab(text, line - 1)
+    {
+        return Problem::new(
+            Place::line(file, index + 1, column + 1),
+            "",
+            "a tab is used to indent",
+        )
+        .hint("YAML wants spaces: two for each level");
+    }
+    let mut lines: Vec<&str> = text.lines().take(line).collect();
+    // At the end of the text there is nothing to point at: the last line that says something is meant.
+    let past = lines.len() < line
+        || text
+            .lines()
+            .skip(line - 1)
+            .all(|line| line.trim().is_empty());
+    while past && lines.last().is_some_and(|line| line.trim().is_empty()) {
+        lines.pop();
+    }
+    let (line, column) = match lines.last() {
+        Some(last) if past => (lines.len(), indentation(last) + 1),
+        _ => (line, column),
+    };
     let found = explain(error.info(), &lines);
     let place = match found.line {
         // The parser noticed later than where it went wrong.
@@ -17,6 +40,24 @@ pub(super) fn problem(file: &Arc<str>, text: &str, error: &ScanError) -> Problem
         None => Place::line(file, line, column),
     };
     Problem::new(place, "", found.message).hint(found.hint)
+}
+
+/// Whether the complaint is of a tab ("unprintable" is not).
+fn of_tabs(info: &str) -> bool {
+    info.split(|c: char| !c.is_ascii_alphabetic())
+        .any(|word| matches!(word, "tab" | "tabs"))
+}
+
+/// The first line at or after `start` that is indented with a tab: its index and the tab's.
+fn tab(text: &str, start: usize) -> Option<(usize, usize)> {
+    text.lines()
+        .enumerate()
+        .skip(start)
+        .take(2)
+        .find_map(|(index, line)| {
+            let indent = &line[..line.len() - line.trim_start().len()];
+            indent.find('\t').map(|column| (index, column))
+        })
 }
 
 struct Found {
@@ -37,7 +78,7 @@ fn found(message: &str, hint: &str) -> Found {
 /// `lines` ends with the line the parser stopped at.
 fn explain(info: &str, lines: &[&str]) -> Found {
     let line = lines.last().copied().unwrap_or("");
-    if line[..line.len() - line.trim_start().len()].contains('\t') || info.contains("tab") {
+    if line[..line.len() - line.trim_start().len()].contains('\t') || of_tabs(info) {
         return found(
             "a tab is used to indent",
             "YAML wants spaces: two for each level",
@@ -116,6 +157,12 @@ fn brackets(info: &str) -> Option<Found> {
             "write lists as `[a, b]`, in one line",
         ));
     }
+    if info.contains("recursion limit") {
+        return Some(found(
+            "brackets are nested too deep",
+            "is it the right file?",
+        ));
+    }
     if info.contains("misplaced bracket") {
         return Some(found(
             "a bracket closes nothing",
@@ -143,7 +190,7 @@ fn layout(info: &str, lines: &[&str]) -> Option<Found> {
     }
     let line = lines.last().copied().unwrap_or("");
     let said = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let before = lines.iter().rev().skip(1).position(|line| said(&line));
+    let before = lines.iter().rev().skip(1).position(said);
     let before = before.map(|back| lines.len() - 2 - back);
     // A word alone, where a group begins: the parser only stumbles over what follows it.
     let wordless = |line: &str| {

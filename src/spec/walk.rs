@@ -162,12 +162,8 @@ impl Walk<'_> {
                 );
                 continue;
             };
-            if is_nothing(&entry.node) {
-                kept.entries.push(entry);
-            } else if self
-                .node(field, &here, &entry.place, &mut entry.node)
-                .is_ok()
-            {
+            let place = entry.place.clone();
+            if is_nothing(&entry.node) || self.node(field, &here, &place, &mut entry.node).is_ok() {
                 kept.entries.push(entry);
             }
         }

@@ -15,7 +15,7 @@ use super::syntax;
 /// No document of ours is deeper; what is cannot overflow the stack of those who walk it.
 const DEEPEST: usize = 32;
 /// What aliases may add, in nodes: a few lines of anchors can otherwise be made to fill the memory.
-const LARGEST: usize = 20_000;
+const LARGEST: usize = 5_000;
 
 /// Reads one document. `Err` where the text is not YAML; duplicate keys and the like go to `problems` and are left out.
 pub(super) fn parse(
@@ -26,6 +26,7 @@ pub(super) fn parse(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut tree = Tree {
         file,
+        last: text.matches(['\n', '\r']).count() + 1,
         problems,
         open: Vec::new(),
         root: None,
@@ -59,6 +60,8 @@ enum Key {
 
 struct Tree<'a> {
     file: &'a Arc<str>,
+    /// The number of lines: what is missing at the end has no line of its own.
+    last: usize,
     problems: &'a mut Problems,
     open: Vec<Open>,
     root: Option<Node>,
@@ -69,7 +72,7 @@ struct Tree<'a> {
 
 impl Tree<'_> {
     fn place(&self, mark: Marker) -> Place {
-        Place::line(self.file, mark.line().max(1), mark.col() + 1)
+        Place::line(self.file, mark.line().clamp(1, self.last), mark.col() + 1)
     }
 
     fn take(&mut self, event: Event<'_>, mark: Marker) -> Result<(), Problem> {

@@ -311,10 +311,12 @@ fn the_profile_is_the_arguments_then_the_documents() {
             spec::load(&document, profile, sets).unwrap_or_else(|problems| panic!("{problems}"));
         (loaded.spec.profile, loaded.spec.limits.seats)
     };
-    let set = ["profile=./b.yaml".to_owned()];
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (b, c) = (at("b.yaml"), at("c.yaml"));
+    let set = [format!("profile={b}")];
     assert_eq!(seats(None, &[]), ("./a.yaml".to_owned(), 1));
-    assert_eq!(seats(None, &set), ("./b.yaml".to_owned(), 2));
-    assert_eq!(seats(Some("./c.yaml"), &set), ("./c.yaml".to_owned(), 3));
+    assert_eq!(seats(None, &set), (b, 2));
+    assert_eq!(seats(Some(&c), &set), (c.clone(), 3));
     assert_eq!(
         seats(Some("jupyterhub"), &set),
         ("jupyterhub".to_owned(), 10)
@@ -328,15 +330,14 @@ fn paths_start_beside_the_file_that_says_them() {
     let root = folder.path();
     fs::create_dir_all(root.join("profiles/certs")).unwrap();
     fs::create_dir_all(root.join("home")).unwrap();
-    let certificate = "-----BEGIN CERTIFICATE-----\n";
-    let key = "-----BEGIN PRIVATE KEY-----\n";
-    fs::write(root.join("profiles/certs/hub.pem"), certificate).unwrap();
+    let (certificate, key) = super::certificate::made("hub.example.org");
+    fs::write(root.join("profiles/certs/hub.pem"), &certificate).unwrap();
     fs::write(
         root.join("profiles/p.yaml"),
         "tls: {kind: own, certificate: certs/hub.pem}\n",
     )
     .unwrap();
-    fs::write(root.join("hub.key"), key).unwrap();
+    fs::write(root.join("hub.key"), &key).unwrap();
     fs::write(root.join("home/ca.pem"), certificate).unwrap();
     let text =
         "name: class\nprofile: profiles/p.yaml\ntls: {key: hub.key}\nhost: {ca_bundle: ~/ca.pem}\n";
@@ -358,7 +359,7 @@ fn paths_start_beside_the_file_that_says_them() {
     );
     assert_eq!(tls(&[]), expected);
     let other = root.join("other.key");
-    fs::write(&other, key).unwrap();
+    fs::write(&other, &key).unwrap();
     assert_eq!(tls(&[format!("tls.key={}", other.display())]).1, other);
 }
 
@@ -378,4 +379,27 @@ fn what_is_written_out_is_read_in_again() {
         ..loaded.spec
     };
     assert_eq!(again.spec, expected);
+}
+
+/// `destroy` and `status` must find the deployment of a spec that could not be carried out.
+#[test]
+fn name_and_cloud_are_read_from_a_broken_spec() {
+    let outline = |text: &str, sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+        let found = spec::outline(&Document::new("hub.yaml", text, ""), None, &sets);
+        (found.name, found.cloud)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let broken = "name: class\ncloud: mine\nflavour: x\ntls: {kind: own, certificate: gone.pem, key: gone.key}\n";
+    assert_eq!(outline(broken, &[]), (some("class"), some("mine")));
+    assert_eq!(
+        outline(broken, &["name=other", "cloud=12", "nonsense"]),
+        (some("other"), some("12"))
+    );
+    assert_eq!(
+        outline("name: Not A Name\nprofile: gone\n", &[]),
+        (None, None)
+    );
+    assert_eq!(outline("name: [", &[]), (None, None));
+    assert_eq!(outline("", &["name=class"]), (some("class"), None));
 }

@@ -126,7 +126,7 @@ fn no_document_makes_it_panic() {
             Err(problems) => {
                 broken += 1;
                 assert!(!problems.is_empty(), "{text}");
-                let lines = text.lines().count().max(1) + 1;
+                let lines = text.matches(['\n', '\r']).count() + 1;
                 for problem in &problems {
                     assert!(
                         !problem.to_string().contains("cannot be read: "),
@@ -165,7 +165,7 @@ fn no_argument_makes_it_panic() {
     for _ in 0..2000 {
         let original = dice.pick(originals.as_slice());
         let set = mutate(original, &mut dice);
-        if let Err(problems) = spec::load(&document, None, &[set.clone()]) {
+        if let Err(problems) = spec::load(&document, None, std::slice::from_ref(&set)) {
             broken += 1;
             assert!(
                 !problems.to_string().contains("cannot be read: "),

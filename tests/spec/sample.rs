@@ -82,13 +82,10 @@ fn too_small() -> Offer {
 
 fn load(text: &str) -> Result<spec::Loaded, spec::Problems> {
     let folder = tempfile::tempdir().unwrap();
-    for (file, label) in [("hub.pem", "CERTIFICATE"), ("hub.key", "PRIVATE KEY")] {
-        std::fs::write(
-            folder.path().join(file),
-            format!("-----BEGIN {label}-----\n"),
-        )
-        .unwrap();
-    }
+    // The sample without a domain may have a certificate of its own, too: for the address, then.
+    let (certificate, key) = super::certificate::made_for(&["hub.example.org", "192.0.2.7"]);
+    std::fs::write(folder.path().join("hub.pem"), certificate).unwrap();
+    std::fs::write(folder.path().join("hub.key"), key).unwrap();
     spec::load(&Document::new("hub.yaml", text, folder.path()), None, &[])
 }
 

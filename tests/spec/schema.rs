@@ -84,6 +84,33 @@ fn every_reference_leads_somewhere_and_every_text_has_a_pattern_or_is_a_name_of_
     }
 }
 
+/// An editor must not complain of a group whose fields are all commented out: it is read as nothing said.
+#[test]
+fn whatever_may_be_left_out_may_be_empty() {
+    let schema = spec::schema();
+    let mut found = Vec::new();
+    walk("", &schema, &mut found);
+    let mut fields = 0;
+    for (path, group) in found {
+        let required = group["required"].as_array().cloned().unwrap_or_default();
+        for (name, field) in group["properties"].as_object().into_iter().flatten() {
+            let types = field["type"]
+                .as_array()
+                .is_some_and(|types| types.contains(&"null".into()));
+            let choices = field["anyOf"]
+                .as_array()
+                .is_some_and(|any| any.iter().any(|one| one["type"] == "null"));
+            assert_eq!(
+                types || choices,
+                !required.contains(&name.as_str().into()),
+                "{path}/{name}"
+            );
+            fields += 1;
+        }
+    }
+    assert!(fields > 40, "only {fields} fields");
+}
+
 /// Other programs read the schema too: the JSON it prints is the one in the repository, which editors can be given.
 #[test]
 fn the_schema_in_the_repository_is_the_one_that_is_printed() {

@@ -88,7 +88,7 @@ formats! {
     /// A name of the time zone database.
     TimeZone, "time-zone", "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$", "Europe/Zurich", time_zone::check;
     /// A URL for `http` or `https`.
-    WebAddress, "web-address", "^https?://", "https://pypi.example.org/simple", address::url;
+    WebAddress, "web-address", "^https?://", "https://mirror.example.org/simple", address::url;
     /// The path part of a URL.
     UrlPath, "url-path", "^/", "/lab", name::url_path;
     /// A file on this machine; relative ones are beside the document that names them.
