@@ -41,7 +41,7 @@ pub enum HostError {
         address: SocketAddr,
         offered: Fingerprint,
     },
-    #[error("{address} let none of {tried} log in as {login}")]
+    #[error("{address} lets {login} in with none of: {tried}")]
     LoginRefused {
         address: SocketAddr,
         login: String,
