@@ -108,6 +108,7 @@ pub enum Content {
 }
 
 impl Content {
+    /// The content itself, for the one place that sends it.
     pub(super) fn reveal(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -115,7 +116,8 @@ impl Content {
         }
     }
 
-    pub(super) fn sha256(&self) -> String {
+    /// Of the content, in hexadecimal.
+    pub fn sha256(&self) -> String {
         Sha256::digest(self.reveal())
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -360,6 +362,10 @@ fn context(spec: &Spec, site: &Site) -> Context {
         environment.insert("PIP_INDEX_URL", index.clone());
     }
     let systemd = spec.spawner.kind == SpawnerKind::Systemd;
+    if !systemd {
+        // A child of the hub's would get the hub's.
+        environment.insert("PATH", "/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin".to_owned());
+    }
     context.insert("name", &spec.name);
     context.insert("hub_url", &hub_url);
     context.insert("hub_host", "127.0.0.1");
@@ -383,7 +389,10 @@ fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("sockets", &unix);
     context.insert("memory", &systemd.then(|| seat_memory(spec, site)));
     context.insert("cpu", &spec.limits.cpu.filter(|_| systemd));
-    context.insert("slice_memory_mb", &site.memory_mb.checked_sub(RESERVED_MB));
+    context.insert(
+        "slice_memory_mb",
+        &site.memory_mb.saturating_sub(RESERVED_MB).max(SEAT_FLOOR_MB),
+    );
     context.insert("kill_mode", if systemd { "mixed" } else { "process" });
     context.insert("cull_after", &(u64::from(spec.hub.cull_after_minutes) * 60));
     context.insert("extra_config", &spec.hub.extra_config);

@@ -176,8 +176,13 @@ impl<'a> Runbook<'a> {
             Upgrade::Now => true,
         };
         if !missing.is_empty() || upgrade {
+            let asked = if self.desired.upgrade == Upgrade::Now {
+                "asked for"
+            } else {
+                "it was not yet"
+            };
             let (name, why) = match (upgrade, missing.is_empty()) {
-                (true, true) => ("upgrade the system", "it was not yet".to_owned()),
+                (true, true) => ("upgrade the system", asked.to_owned()),
                 (true, false) => (
                     "upgrade the system and install packages",
                     format!("missing: {}", missing.join(", ")),
