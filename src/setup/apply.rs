@@ -22,7 +22,9 @@ pub struct Applied {
 
 /// The longest silence of a step that downloads and installs, and of a whole setup.
 const LIMITS: Limits = Limits::new(Duration::from_secs(1900), Duration::from_secs(2 * 3600));
-/// How often the remote side hears from us; it gives up after 90 s without.
+/// How long the remote side goes on without hearing from us.
+const SILENCE: Duration = Duration::from_secs(90);
+/// How often it hears from us.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// How long a second login may take that proves the way in.
 const SECOND_LOGIN: Duration = Duration::from_secs(30);
@@ -203,6 +205,7 @@ pub(super) fn header(plan: &HostPlan) -> (serde_json::Value, Vec<&Content>) {
     let header = json!({
         "lock": LOCK,
         "lock_deadline": 1800,
+        "silence": SILENCE.as_secs(),
         "environment": plan.environment,
         "steps": steps,
         "blobs": contents.iter().map(|content| content.reveal().len()).collect::<Vec<_>>(),

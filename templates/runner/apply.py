@@ -6,9 +6,9 @@
 import configparser, fcntl, glob, grp, hashlib, http.client, json, os, pwd, queue, re, shutil, signal, socket, ssl, stat
 import subprocess, sys, threading, time
 
-SILENCE = 90  # seconds without a sign of life of the other side
 answers = queue.Queue()
 children = set()
+ending, gone = threading.Event(), threading.Event()  # no command may go on; nobody listens any more
 out_lock = threading.Lock()
 lock_fd = -1
 ENV = {}
@@ -36,6 +36,7 @@ def detail(message):
 # --- the other side ---------------------------------------------------------------------------------------------------
 
 def end_children(deadline=5):
+    ending.set()  # A command that another lane is about to start ends itself.
     for number in (signal.SIGTERM, signal.SIGKILL):
         for child in list(children):
             try:
@@ -48,18 +49,19 @@ def end_children(deadline=5):
 
 
 def give_up(reason):
+    gone.set()
     end_children()
     os._exit(3)
 
 
-def listen():
-    """Reads the input to its end. No end and no sign of life means that the network is gone."""
+def listen(silence):
+    """Reads the input to its end. No end and no sign of life for so many seconds means that the network is gone."""
     heard = [time.monotonic()]
 
     def watch():
         while True:
-            time.sleep(5)
-            if time.monotonic() - heard[0] > SILENCE:
+            time.sleep(silence / 10)
+            if time.monotonic() - heard[0] > silence:
                 give_up("no sign of life")
 
     threading.Thread(target=watch, daemon=True).start()
@@ -81,6 +83,8 @@ def run(*argv, deadline=120, env=None, cwd="/", feed=None, say=None, ok=(0,)):
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(ENV, **(env or {})), cwd=cwd,
                              start_new_session=True, pass_fds=(lock_fd,))
     children.add(child)
+    if ending.is_set():
+        os.killpg(child.pid, signal.SIGKILL)
     late = threading.Timer(deadline, lambda: (os.killpg(child.pid, signal.SIGTERM), time.sleep(3),
                                               os.killpg(child.pid, signal.SIGKILL)))
     late.daemon = True
@@ -567,7 +571,7 @@ def main():
                NODE_EXTRA_CA_CERTS="/etc/ssl/certs/ca-certificates.crt", PIP_CERT="/etc/ssl/certs/ca-certificates.crt",
                REQUESTS_CA_BUNDLE="/etc/ssl/certs/ca-certificates.crt", **header["environment"])
     os.umask(0o022)
-    threading.Thread(target=listen, daemon=True).start()
+    threading.Thread(target=listen, args=(header["silence"],), daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda *_: give_up("a signal"))
     try:
@@ -578,6 +582,8 @@ def main():
             else:
                 together(lanes)
     except Failed as error:
+        while gone.is_set():
+            time.sleep(1)  # It failed because it was ended; who ends it ends us.
         emit("failed", step=getattr(error, "step", None), message=str(error), tail=error.tail)
         end_children(2)
         os._exit(1)

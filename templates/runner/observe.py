@@ -1,4 +1,4 @@
-# Reports what is on this host, as one JSON object on the last line. Changes nothing. Python 3.8, standard library only.
+# Reports what is on this host, as one JSON object on the last line. Changes nothing of it. Python 3.8, standard library only.
 # It is followed by a call of observe(REQUEST); nothing else is read.
 import glob, grp, hashlib, json, os, pwd, re, stat, subprocess, sys, time
 
