@@ -337,6 +337,20 @@ fn an_ssh_setting_that_has_no_effect_is_not_good_enough() {
 }
 
 #[test]
+fn an_ssh_setting_that_was_never_confirmed_is_proven_again() {
+    check(
+        |_, facts| {
+            let mut timer = facts.units["jupyterhub.service"].clone();
+            timer.enabled = "transient".to_owned();
+            facts.units.insert(setup::names::SSH_GUARD.to_owned(), timer);
+        },
+        &[
+            "close SSH to all but the group hubctl-ssh, and passwords (an earlier run ended before a second login proved it)",
+        ],
+    );
+}
+
+#[test]
 fn open_homes_are_closed_and_lines_are_set() {
     check(
         |_, facts| {

@@ -174,7 +174,10 @@ impl HostError {
                  `ssh.authorized_keys` names into your agent"
                     .to_owned()
             }
-            Self::Lost { .. } | Self::Silent { .. } | Self::TooLong { .. } => {
+            Self::Lost { .. }
+            | Self::Silent { .. }
+            | Self::TooLong { .. }
+            | Self::Signal { .. } => {
                 "run the same command again: it finishes what was begun".to_owned()
             }
             Self::Failed { stderr, .. } if stderr.contains("a password is required") => {

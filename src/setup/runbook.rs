@@ -4,7 +4,7 @@ use super::desired::{Content, Desired, ManagedFile, Part, Unit, Upgrade};
 use super::edit::edited;
 use super::facts::{Facts, FileFacts, UnitFacts};
 use super::names::{
-    NODE_ENVIRONMENT, SSH_GROUP, STAMP, UPGRADED,
+    NODE_ENVIRONMENT, SSH_GROUP, SSH_GUARD, STAMP, UPGRADED,
 };
 use super::plan::{HostPlan, Problem, unified};
 use super::step::{Action, Step};
@@ -352,7 +352,15 @@ impl<'a> Runbook<'a> {
                     .is_some_and(|values| values.iter().any(|found| found == value))
             })
         });
-        let Some(why) = file.or((!effective).then(|| "it has no effect".to_owned())) else {
+        let guarded = self
+            .facts
+            .units
+            .get(SSH_GUARD)
+            .is_some_and(|timer| timer.active == "active");
+        let Some(why) = file
+            .or((!effective).then(|| "it has no effect".to_owned()))
+            .or(guarded.then(|| "an earlier run ended before a second login proved it".to_owned()))
+        else {
             return;
         };
         let old = self.file_facts(door.path).and_then(|facts| facts.text.as_deref());
