@@ -403,6 +403,8 @@ fn volume(present: bool, empty: bool, kind: Option<&str>, mounted: &[&str]) -> V
         empty,
         kind: kind.map(ToOwned::to_owned),
         uuid: None,
+        size: 10 << 30,
+        used: kind.map(|_| 10 << 30),
         mounted: mounted.iter().map(ToString::to_string).collect(),
     }
 }
@@ -440,6 +442,18 @@ fn a_data_volume_is_formatted_only_when_it_holds_nothing_at_all() {
         let steps = steps_with(volume);
         assert_eq!(steps.iter().map(String::as_str).take(expected.len().max(1)).collect::<Vec<_>>(), expected);
     }
+}
+
+#[test]
+fn a_volume_that_grew_takes_its_file_system_along() {
+    check(
+        |_, facts| {
+            let mut grown = volume(true, false, Some("ext4"), &["/home"]);
+            grown.size = 20 << 30;
+            facts.volume = Some(grown);
+        },
+        &["grow the homes' file system to its volume (10240 MB of it are not used)"],
+    );
 }
 
 #[test]

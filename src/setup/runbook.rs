@@ -21,6 +21,9 @@ pub(super) struct Runbook<'a> {
 /// Below this much free disk an installation is not begun.
 const DISK_NEEDED_MB: u64 = 2048;
 
+/// A volume that was grown has at least so much more than its file system: volumes grow by whole GiB.
+const GROWTH_WORTHWHILE: u64 = 64 << 20;
+
 impl<'a> Runbook<'a> {
     pub(super) fn new(desired: &'a Desired, facts: &'a Facts) -> Self {
         Self {
@@ -225,6 +228,17 @@ impl<'a> Runbook<'a> {
                 Action::Volume {
                     device: volume.device.clone(),
                     format: volume.empty,
+                },
+            );
+        }
+        let unused = volume.size.saturating_sub(volume.used.unwrap_or(volume.size));
+        if self.volume_is_home() && unused >= GROWTH_WORTHWHILE {
+            self.step(
+                "grow the homes' file system to its volume",
+                format!("{} MB of it are not used", unused >> 20),
+                Action::Run {
+                    commands: vec![words(&["resize2fs", &volume.device])],
+                    deadline: 1800,
                 },
             );
         }
