@@ -1,6 +1,7 @@
 //! One command over a session: its input, output and end, without either side ever waiting for the other.
 
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,16 @@ const STDERR_KEPT: usize = 16 * 1024;
 /// A line longer than this is handed over in pieces, so that a remote side cannot fill our memory.
 const LINE_LIMIT: usize = 64 * 1024 * 1024;
 
+/// Runs a command to its end. After an error the connection is closed, which ends what still runs on the other side.
 pub(super) fn run(connection: &mut Connection, job: Job) -> Result<Output, HostError> {
+    let outcome = exchange(connection, job);
+    if matches!(&outcome, Err(error) if !matches!(error, HostError::Signal { .. })) {
+        let _ = connection.socket.shutdown(Shutdown::Both);
+    }
+    outcome
+}
+
+fn exchange(connection: &mut Connection, job: Job) -> Result<Output, HostError> {
     let started = Instant::now();
     let mut heard = started;
     let watch = |heard: Instant| -> Result<(), HostError> {

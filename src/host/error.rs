@@ -41,7 +41,7 @@ pub enum HostError {
         address: SocketAddr,
         offered: Fingerprint,
     },
-    #[error("{address} let none of {tried} log in as {login}")]
+    #[error("{address} lets {login} in with none of: {tried}")]
     LoginRefused {
         address: SocketAddr,
         login: String,
@@ -177,7 +177,10 @@ impl HostError {
                  `ssh.authorized_keys` names into your agent"
                     .to_owned()
             }
-            Self::Lost { .. } | Self::Silent { .. } | Self::TooLong { .. } => {
+            Self::Lost { .. }
+            | Self::Silent { .. }
+            | Self::TooLong { .. }
+            | Self::Signal { .. } => {
                 "run the same command again: it finishes what was begun".to_owned()
             }
             Self::Failed { stderr, .. } if stderr.contains("a password is required") => {

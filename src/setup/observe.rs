@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::desired::{Content, Desired};
 use super::facts::Facts;
-use super::names::{LOCK, STAMP, UPGRADED};
+use super::names::{LOCK, SSH_GUARD, STAMP, UPGRADED};
 use super::{SetupError, template};
 use crate::event::{Event, Observer};
 use crate::host::{Command, Host, Limits};
@@ -138,6 +138,7 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         "packages": desired.packages,
         "units": desired.units.iter()
             .map(|unit| json!({"name": unit.name, "reads": unit.reads}))
+            .chain([json!({"name": SSH_GUARD, "reads": []})])
             .collect::<Vec<_>>(),
         "accounts": accounts,
         "groups": desired.groups,

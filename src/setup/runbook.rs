@@ -3,7 +3,9 @@
 use super::desired::{Content, Desired, ManagedFile, Part, Unit, Upgrade};
 use super::edit::edited;
 use super::facts::{Facts, FileFacts, UnitFacts};
-use super::names::{NODE_ENVIRONMENT, SSH_GROUP, STAMP, UPGRADED};
+use super::names::{
+    NODE_ENVIRONMENT, SSH_GROUP, SSH_GUARD, STAMP, UPGRADED,
+};
 use super::plan::{HostPlan, Problem, unified};
 use super::step::{Action, Step};
 
@@ -18,6 +20,9 @@ pub(super) struct Runbook<'a> {
 
 /// Below this much free disk an installation is not begun.
 const DISK_NEEDED_MB: u64 = 2048;
+
+/// A volume that was grown has at least so much more than its file system: volumes grow by whole GiB.
+const GROWTH_WORTHWHILE: u64 = 64 << 20;
 
 impl<'a> Runbook<'a> {
     pub(super) fn new(desired: &'a Desired, facts: &'a Facts) -> Self {
@@ -58,9 +63,18 @@ impl<'a> Runbook<'a> {
             name: name.into(),
             why: why.into(),
             diff: None,
+            lane: None,
             action,
             content: None,
         });
+    }
+
+    /// Like [`Self::step`], beside its neighbours of other lanes.
+    fn step_in(&mut self, lane: &'static str, name: String, why: String, action: Action) {
+        self.step(name, why, action);
+        if let Some(step) = self.plan.steps.last_mut() {
+            step.lane = Some(lane);
+        }
     }
 
     fn file_facts(&self, path: &str) -> Option<&'a FileFacts> {
@@ -173,8 +187,13 @@ impl<'a> Runbook<'a> {
             Upgrade::Now => true,
         };
         if !missing.is_empty() || upgrade {
+            let asked = if self.desired.upgrade == Upgrade::Now {
+                "asked for"
+            } else {
+                "it was not yet"
+            };
             let (name, why) = match (upgrade, missing.is_empty()) {
-                (true, true) => ("upgrade the system", "it was not yet".to_owned()),
+                (true, true) => ("upgrade the system", asked.to_owned()),
                 (true, false) => (
                     "upgrade the system and install packages",
                     format!("missing: {}", missing.join(", ")),
@@ -227,6 +246,17 @@ impl<'a> Runbook<'a> {
                 Action::Volume {
                     device: volume.device.clone(),
                     format: volume.empty,
+                },
+            );
+        }
+        let unused = volume.size.saturating_sub(volume.used.unwrap_or(volume.size));
+        if self.volume_is_home() && unused >= GROWTH_WORTHWHILE {
+            self.step(
+                "grow the homes' file system to its volume",
+                format!("{} MB of it are not used", unused >> 20),
+                Action::Run {
+                    commands: vec![words(&["resize2fs", &volume.device])],
+                    deadline: 1800,
                 },
             );
         }
@@ -366,7 +396,15 @@ impl<'a> Runbook<'a> {
                     .is_some_and(|values| values.iter().any(|found| found == value))
             })
         });
-        let Some(why) = file.or((!effective).then(|| "it has no effect".to_owned())) else {
+        let guarded = self
+            .facts
+            .units
+            .get(SSH_GUARD)
+            .is_some_and(|timer| timer.active == "active");
+        let Some(why) = file
+            .or((!effective).then(|| "it has no effect".to_owned()))
+            .or(guarded.then(|| "an earlier run ended before a second login proved it".to_owned()))
+        else {
             return;
         };
         let old = self
@@ -377,6 +415,7 @@ impl<'a> Runbook<'a> {
             name: format!("close SSH to all but the group {SSH_GROUP}, and passwords"),
             why,
             diff: Some(diff).filter(|diff| !diff.is_empty()),
+            lane: None,
             action: Action::Sshd {
                 path: door.path.to_owned(),
                 unit: door.unit.to_owned(),
@@ -415,7 +454,8 @@ impl<'a> Runbook<'a> {
                 continue;
             };
             let found = self.facts.venvs.get(venv.folder).and_then(Option::as_ref);
-            self.step(
+            self.step_in(
+                venv.lane,
                 format!("install {} into {}", venv.what, venv.folder),
                 why,
                 Action::Venv {
@@ -426,6 +466,7 @@ impl<'a> Runbook<'a> {
                     fresh: found.is_none(),
                     index: self.desired.uv.index.clone(),
                     links: venv.links.clone(),
+                    warm: venv.warm.iter().map(ToString::to_string).collect(),
                 },
             );
             self.touched.push(format!("{}/{STAMP}", venv.folder));
@@ -464,7 +505,8 @@ impl<'a> Runbook<'a> {
         if found.as_ref() == Some(&npm.version) {
             return;
         }
-        self.step(
+        self.step_in(
+            npm.lane,
             format!("install {} {}", npm.package, npm.version),
             found.map_or_else(
                 || "absent".to_owned(),
@@ -561,6 +603,7 @@ impl<'a> Runbook<'a> {
             name: name.into(),
             why: why.into(),
             diff,
+            lane: None,
             action: Action::Write {
                 path: path.to_owned(),
                 owner: owner.to_owned(),
