@@ -27,8 +27,7 @@ def check(settings):
         with accounts.locked():
             accounts.load()
             # From the top, so that the numbers of people are not used up.
-            used = accounts.uids | accounts.gids | accounts.owners
-            number = next(n for n in range(accounts.last, accounts.last - 1000, -1) if n not in used)
+            number = next(n for n in range(accounts.last, accounts.last - 1000, -1) if n not in accounts.used)
             accounts.sweep_homes()
             accounts.make(name, settings["hash"], (number, number))
             accounts.save()
@@ -96,9 +95,7 @@ def remove(accounts, settings, name):
         accounts.load()
         accounts.forget(name)
         # The account goes first: without it the rest is nothing.
-        for table in (accounts.passwd, accounts.shadow, accounts.group, accounts.gshadow):
-            if table:
-                table.save()
+        accounts.save((accounts.passwd, accounts.shadow, accounts.group, accounts.gshadow))
     for folder in settings.get("folders", []):
         discard(accounts.at(folder.replace("{name}", name)))
     discard(home)
