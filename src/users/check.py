@@ -72,20 +72,23 @@ def sweep(accounts, settings, own):
 def remove(accounts, settings, name):
     """Removes the hub's user, processes, account, home and lock of a check; what could not be removed is returned."""
     left = []
-    problem = forget_user(settings, name)
-    if problem:
-        left.append(problem)
-    accounts.load()
+    with accounts.locked():
+        accounts.load()
+        if name in accounts.shadow.named:
+            # Whatever takes how long from here on: nobody logs in any more.
+            accounts.shadow.named[name][1] = "!"
+            accounts.save()
     row = accounts.passwd.named.get(name)
     home = accounts.at(f"{accounts.homes}/{name}")
     uid = int(row[2]) if row else os.lstat(home).st_uid if os.path.lexists(home) else None
     # Checks have numbers of their own, at the top; whatever else a leftover folder belongs to is not ours to end.
-    if uid is not None and accounts.last - 1000 < uid <= accounts.last and accounts.root == "/":
-        for unit in settings.get("units", []):
-            quietly("systemctl", "stop", unit.replace("{name}", name))
-            quietly("systemctl", "reset-failed", unit.replace("{name}", name))
-        quietly("systemctl", "stop", f"user@{uid}.service")
-        end_processes(uid)
+    own = uid is not None and accounts.last - 1000 < uid <= accounts.last and accounts.root == "/"
+    # The hub first: a server that it is starting, and that ends before it has started, keeps it waiting for a minute.
+    problem = forget_user(settings, name)
+    if problem:
+        left.append(problem)
+    if own:
+        end_processes(settings, name, uid)
         for folder in ("/tmp", "/var/tmp", "/dev/shm"):
             for entry in os.scandir(folder):
                 with contextlib.suppress(OSError):
@@ -120,7 +123,11 @@ def quietly(*command):
                        timeout=30, check=False)
 
 
-def end_processes(uid):
+def end_processes(settings, name, uid):
+    for unit in [unit.replace("{name}", name) for unit in settings.get("units", [])] + [f"user@{uid}.service"]:
+        quietly("systemctl", "kill", "--signal=KILL", unit)
+        quietly("systemctl", "stop", unit)
+        quietly("systemctl", "reset-failed", unit)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         found = False
@@ -145,7 +152,8 @@ def forget_user(settings, name):
         return f"the hub still knows {name}: {settings['token_file']}: {error.strerror}"
     api = urllib.parse.urlsplit(settings["api"])
     answer = "no answer"
-    for _ in range(30):
+    deadline = time.monotonic() + 75
+    while time.monotonic() < deadline:
         try:
             hub = http.client.HTTPConnection(api.hostname, api.port, timeout=30)
             hub.request("DELETE", f"{api.path}/users/{name}", headers={"Authorization": f"token {token}"})
