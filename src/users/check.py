@@ -1,11 +1,8 @@
 
 
 # The account of a check: there while the connection is, gone with it.
-import http.client
 import select
 import signal
-import subprocess
-import urllib.parse
 
 
 def check(settings):
@@ -20,10 +17,15 @@ def check(settings):
     accounts = Accounts(settings)
     deadline = time.monotonic() + settings.get("seconds", 300)
     os.makedirs(accounts.at("/run/hubctl"), 0o700, exist_ok=True)
-    # Whoever holds this lock is alive; a check whose lock is free was killed.
-    lock = claim(accounts, name)
+    # Whoever holds its lock is alive; a check whose lock is free was killed.
+    with accounts.locked():
+        lock = claim(accounts, name)
+        dead = unclaimed(accounts, name)
     try:
-        swept = sweep(accounts, settings, name)
+        for other, held in dead:
+            remove(accounts, settings, other)
+            os.close(held)
+        swept = [other for other, _ in dead]
         with accounts.locked():
             accounts.load()
             # From the top, so that the numbers of people are not used up.
@@ -53,20 +55,14 @@ def claim(accounts, name):
         return None
 
 
-def sweep(accounts, settings, own):
-    """Removes what checks left that were killed without a chance to clean up (the server was switched off)."""
+def unclaimed(accounts, own):
+    """What checks left that were killed without a chance to clean up (the server was switched off), and their locks."""
     accounts.load()
     names = {name for table in (accounts.passwd, accounts.shadow, accounts.group) for name in table.named}
     names |= {entry.name for entry in os.scandir(accounts.at(accounts.homes))}
-    swept = []
-    for name in sorted(names):
-        if name.startswith(CHECK) and name != own:
-            lock = claim(accounts, name)
-            if lock is not None:
-                remove(accounts, settings, name)
-                os.close(lock)
-                swept.append(name)
-    return swept
+    names |= {entry.name.removesuffix(".lock") for entry in os.scandir(accounts.at("/run/hubctl"))}
+    found = ((name, claim(accounts, name)) for name in sorted(names) if name.startswith(CHECK) and name != own)
+    return [(name, lock) for name, lock in found if lock is not None]
 
 
 def remove(accounts, settings, name):
@@ -118,6 +114,8 @@ def discard(path):
 
 
 def quietly(*command):
+    import subprocess
+
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                        timeout=30, check=False)
@@ -143,8 +141,9 @@ def end_processes(settings, name, uid):
 
 def forget_user(settings, name):
     """Has the hub stop the user's server and forget the user."""
-    if "api" not in settings:
-        return None
+    import http.client
+    import urllib.parse
+
     try:
         with open(settings["token_file"]) as file:
             token = file.read().strip()
