@@ -96,7 +96,13 @@ fn tls_fault(error: std::io::Error) -> Fault {
         );
     };
     match tls {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => Fault::new(
+        // A signature that does not fit: another authority of the same name, from an earlier deployment say.
+        Error::InvalidCertificate(
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::InvalidPurpose
+            | CertificateError::InvalidPurposeContext { .. },
+        ) => Fault::new(
             "the certificate is signed by an authority that is not trusted here",
             "another server may answer at this address; `hubctl provision` sends the deployment's certificate again",
         ),

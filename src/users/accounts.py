@@ -116,8 +116,11 @@ class Accounts:
         for group in (self.group_name, self.admin_name):
             if group not in self.group.named:
                 raise Problem(f"the server has no group {group}")
-        self.members = {group: set(filter(None, self.group.named[group][3].split(",")))
-                        for group in (self.group_name, self.admin_name)}
+        self.lists = {(table, group): list(filter(None, table.named[group][3].split(",")))
+                      for table in filter(None, (self.group, self.gshadow))
+                      for group in (self.group_name, self.admin_name) if group in table.named}
+        self.listed = {key: set(members) for key, members in self.lists.items()}
+        self.members = {group: self.listed[self.group, group] for group in (self.group_name, self.admin_name)}
         self.limits()
 
     def limits(self):
@@ -134,8 +137,8 @@ class Accounts:
         self.owners = set()
         for entry in os.scandir(self.at(self.homes)):
             self.owners.add(entry.stat(follow_symlinks=False).st_uid)
-        used = self.uids | self.gids | self.owners
-        self.next = max([n for n in used if self.first <= n <= self.last - 1000], default=self.first - 1)
+        self.used = self.uids | self.gids | self.owners
+        self.next = max([n for n in self.used if self.first <= n <= self.last - 1000], default=self.first - 1)
 
     def ours(self, name):
         """A notebook user's account, and not one of the system's or of its operators'."""
@@ -176,12 +179,11 @@ class Accounts:
 
     def new_id(self):
         """A number that is neither a user's nor a group's nor the owner's of a home that was kept."""
-        used = self.uids | self.gids | self.owners
         number = self.next + 1
-        while number in used:
+        while number in self.used:
             number += 1
         if number > self.last - 1000:
-            number = next((n for n in range(self.first, self.last - 1000) if n not in used), None)
+            number = next((n for n in range(self.first, self.last - 1000) if n not in self.used), None)
             if number is None:
                 raise Problem("the server has no user ids left")
         else:
@@ -245,6 +247,7 @@ class Accounts:
         uid, gid = (int(row[2]), int(row[3])) if row else ids or self.ids(name)
         self.uids.add(uid)
         self.gids.add(gid)
+        self.used |= {uid, gid}
         self.make_home(name, uid, gid)
         if name not in self.group.named:
             self.group.put(name, "x", gid, "")
@@ -261,14 +264,11 @@ class Accounts:
             self.passwd.put(name, "x", uid, gid, "", f"{self.homes}/{name}", self.shell)
 
     def join(self, group, name):
-        self.members[group].add(name)
-        for table, field in ((self.group, 3), (self.gshadow, 3)):
-            row = table.named.get(group) if table else None
-            if row is None:
-                continue
-            members = [member for member in row[field].split(",") if member]
-            if name not in members:
-                row[field] = ",".join(members + [name])
+        for table in filter(None, (self.group, self.gshadow)):
+            key = table, group
+            if key in self.lists and name not in self.listed[key]:
+                self.lists[key].append(name)
+                self.listed[key].add(name)
 
     def forget(self, name):
         """Removes an account from the files, in memory."""
@@ -278,12 +278,16 @@ class Accounts:
             for row in table.rows:
                 if len(row) > 3 and name in row[3].split(","):
                     row[3] = ",".join(member for member in row[3].split(",") if member and member != name)
+        for key, members in self.lists.items():
+            self.lists[key] = [member for member in members if member != name]
+            self.listed[key].discard(name)
 
-    def save(self):
+    def save(self, tables=None):
         """An account that is in passwd has everything else; one that is not is nobody's yet."""
-        for table in (self.gshadow, self.group, self.shadow, self.passwd):
-            if table:
-                table.save()
+        for (table, group), members in self.lists.items():
+            table.named[group][3] = ",".join(members)
+        for table in filter(None, tables or (self.gshadow, self.group, self.shadow, self.passwd)):
+            table.save()
 
     def describe(self):
         people = []

@@ -1,11 +1,8 @@
 
 
 # The account of a check: there while the connection is, gone with it.
-import http.client
 import select
 import signal
-import subprocess
-import urllib.parse
 
 
 def check(settings):
@@ -20,15 +17,19 @@ def check(settings):
     accounts = Accounts(settings)
     deadline = time.monotonic() + settings.get("seconds", 300)
     os.makedirs(accounts.at("/run/hubctl"), 0o700, exist_ok=True)
-    # Whoever holds this lock is alive; a check whose lock is free was killed.
-    lock = claim(accounts, name)
+    # Whoever holds its lock is alive; a check whose lock is free was killed.
+    with accounts.locked():
+        lock = claim(accounts, name)
+        dead = unclaimed(accounts, name)
     try:
-        swept = sweep(accounts, settings, name)
+        for other, held in dead:
+            remove(accounts, settings, other)
+            os.close(held)
+        swept = [other for other, _ in dead]
         with accounts.locked():
             accounts.load()
             # From the top, so that the numbers of people are not used up.
-            used = accounts.uids | accounts.gids | accounts.owners
-            number = next(n for n in range(accounts.last, accounts.last - 1000, -1) if n not in used)
+            number = next(n for n in range(accounts.last, accounts.last - 1000, -1) if n not in accounts.used)
             accounts.sweep_homes()
             accounts.make(name, settings["hash"], (number, number))
             accounts.save()
@@ -54,39 +55,36 @@ def claim(accounts, name):
         return None
 
 
-def sweep(accounts, settings, own):
-    """Removes what checks left that were killed without a chance to clean up (the server was switched off)."""
+def unclaimed(accounts, own):
+    """What checks left that were killed without a chance to clean up (the server was switched off), and their locks."""
     accounts.load()
     names = {name for table in (accounts.passwd, accounts.shadow, accounts.group) for name in table.named}
     names |= {entry.name for entry in os.scandir(accounts.at(accounts.homes))}
-    swept = []
-    for name in sorted(names):
-        if name.startswith(CHECK) and name != own:
-            lock = claim(accounts, name)
-            if lock is not None:
-                remove(accounts, settings, name)
-                os.close(lock)
-                swept.append(name)
-    return swept
+    names |= {entry.name.removesuffix(".lock") for entry in os.scandir(accounts.at("/run/hubctl"))}
+    found = ((name, claim(accounts, name)) for name in sorted(names) if name.startswith(CHECK) and name != own)
+    return [(name, lock) for name, lock in found if lock is not None]
 
 
 def remove(accounts, settings, name):
     """Removes the hub's user, processes, account, home and lock of a check; what could not be removed is returned."""
     left = []
-    problem = forget_user(settings, name)
-    if problem:
-        left.append(problem)
-    accounts.load()
+    with accounts.locked():
+        accounts.load()
+        if name in accounts.shadow.named:
+            # Whatever takes how long from here on: nobody logs in any more.
+            accounts.shadow.named[name][1] = "!"
+            accounts.save()
     row = accounts.passwd.named.get(name)
     home = accounts.at(f"{accounts.homes}/{name}")
     uid = int(row[2]) if row else os.lstat(home).st_uid if os.path.lexists(home) else None
     # Checks have numbers of their own, at the top; whatever else a leftover folder belongs to is not ours to end.
-    if uid is not None and accounts.last - 1000 < uid <= accounts.last and accounts.root == "/":
-        for unit in settings.get("units", []):
-            quietly("systemctl", "stop", unit.replace("{name}", name))
-            quietly("systemctl", "reset-failed", unit.replace("{name}", name))
-        quietly("systemctl", "stop", f"user@{uid}.service")
-        end_processes(uid)
+    own = uid is not None and accounts.last - 1000 < uid <= accounts.last and accounts.root == "/"
+    # The hub first: a server that it is starting, and that ends before it has started, keeps it waiting for a minute.
+    problem = forget_user(settings, name)
+    if problem:
+        left.append(problem)
+    if own:
+        end_processes(settings, name, uid)
         for folder in ("/tmp", "/var/tmp", "/dev/shm"):
             for entry in os.scandir(folder):
                 with contextlib.suppress(OSError):
@@ -96,9 +94,7 @@ def remove(accounts, settings, name):
         accounts.load()
         accounts.forget(name)
         # The account goes first: without it the rest is nothing.
-        for table in (accounts.passwd, accounts.shadow, accounts.group, accounts.gshadow):
-            if table:
-                table.save()
+        accounts.save((accounts.passwd, accounts.shadow, accounts.group, accounts.gshadow))
     for folder in settings.get("folders", []):
         discard(accounts.at(folder.replace("{name}", name)))
     discard(home)
@@ -118,12 +114,18 @@ def discard(path):
 
 
 def quietly(*command):
+    import subprocess
+
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                        timeout=30, check=False)
 
 
-def end_processes(uid):
+def end_processes(settings, name, uid):
+    for unit in [unit.replace("{name}", name) for unit in settings.get("units", [])] + [f"user@{uid}.service"]:
+        quietly("systemctl", "kill", "--signal=KILL", unit)
+        quietly("systemctl", "stop", unit)
+        quietly("systemctl", "reset-failed", unit)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         found = False
@@ -139,8 +141,9 @@ def end_processes(uid):
 
 def forget_user(settings, name):
     """Has the hub stop the user's server and forget the user."""
-    if "api" not in settings:
-        return None
+    import http.client
+    import urllib.parse
+
     try:
         with open(settings["token_file"]) as file:
             token = file.read().strip()
@@ -148,7 +151,8 @@ def forget_user(settings, name):
         return f"the hub still knows {name}: {settings['token_file']}: {error.strerror}"
     api = urllib.parse.urlsplit(settings["api"])
     answer = "no answer"
-    for _ in range(30):
+    deadline = time.monotonic() + 75
+    while time.monotonic() < deadline:
         try:
             hub = http.client.HTTPConnection(api.hostname, api.port, timeout=30)
             hub.request("DELETE", f"{api.path}/users/{name}", headers={"Authorization": f"token {token}"})

@@ -1,5 +1,7 @@
 //! Passwords that can be read out in class, and their hashes.
 
+use std::sync::LazyLock;
+
 use rand::TryRng;
 use sha_crypt::{PasswordHasher, ShaCrypt};
 
@@ -13,12 +15,12 @@ const WORDS_EACH: usize = 4;
 
 /// A new password: four words and two digits, `maple-river-cloud-tiger-42`. All are equally likely: 50 bits.
 pub fn generate() -> Secret {
-    let words: Vec<&str> = WORDS.split_ascii_whitespace().collect();
+    static LIST: LazyLock<Vec<&str>> = LazyLock::new(|| WORDS.split_ascii_whitespace().collect());
     let mut parts: Vec<String> = (0..WORDS_EACH)
         .map(|_| {
             let [high, low] = random_bytes::<2>();
             let place = usize::from(u16::from_be_bytes([high, low])) % WORD_COUNT;
-            words.get(place).copied().unwrap_or_default().to_owned()
+            LIST.get(place).copied().unwrap_or_default().to_owned()
         })
         .collect();
     parts.push(format!("{:02}", two_digits()));
