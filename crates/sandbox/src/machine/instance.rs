@@ -121,7 +121,7 @@ impl Drop for Instance {
     /// Waits a while for the watchdog, so that who ends a sandbox and looks finds nothing of it.
     fn drop(&mut self) {
         drop(self.watchdog.stdin.take());
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while matches!(self.watchdog.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
