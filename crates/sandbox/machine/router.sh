@@ -19,6 +19,8 @@ route add default via $host dev uplink
 BATCH
 ip netns exec "$netns" sh -euc '
     echo 1 >/proc/sys/net/ipv4/ip_forward
+    # Bytes are counted, so that a test can cut a connection in its middle.
+    echo 1 >/proc/sys/net/netfilter/nf_conntrack_acct
     for kind in all default uplink; do
         echo 0 >/proc/sys/net/ipv4/conf/$kind/rp_filter
         echo 0 >/proc/sys/net/ipv4/conf/$kind/send_redirects

@@ -135,6 +135,7 @@ pub(super) async fn remove(tree: &Path) -> Result<(), MachineError> {
     Program::new(format!("removing {}", tree.display()), "rm")
         .args(["-rf", "--one-file-system"])
         .arg(tree)
+        .within(Duration::from_secs(300))
         .run()
         .await
         .map(drop)

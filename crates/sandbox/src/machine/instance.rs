@@ -3,12 +3,12 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ipnet::Ipv4Net;
-use tokio::process::{Child, Command};
 
 use super::MachineError;
 use super::command::{PATH, Program};
@@ -27,7 +27,7 @@ pub(super) struct Instance {
     dir: PathBuf,
     /// Both this process and the watchdog hold the lock: it is free only once all is swept.
     _lock: File,
-    /// Sweeps when its input closes, which is when this value or this process ends.
+    /// Sweeps when its input closes, which is when this value is dropped or this process ends.
     watchdog: Child,
 }
 
@@ -92,15 +92,6 @@ impl Instance {
         writeln!(record, "loop {device} {}", file.display())
     }
 
-    /// Ends the instance and waits until the watchdog has removed its last trace.
-    pub(super) async fn close(mut self) -> Result<(), MachineError> {
-        drop(self.watchdog.stdin.take());
-        match tokio::time::timeout(Duration::from_secs(60), self.watchdog.wait()).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(MachineError("sweeping: no end within 60 s".to_owned())),
-        }
-    }
-
     /// Clears away what sandboxes that are dead left on this box; waits for those whose watchdog is at it.
     pub(super) async fn sweep_dead(&self) -> Result<(), MachineError> {
         for number in (0..AT_MOST).filter(|number| *number != self.number) {
@@ -123,6 +114,17 @@ impl Instance {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Instance {
+    /// Waits a while for the watchdog, so that who ends a sandbox and looks finds nothing of it.
+    fn drop(&mut self) {
+        drop(self.watchdog.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while matches!(self.watchdog.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

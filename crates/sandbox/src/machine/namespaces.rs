@@ -1,4 +1,9 @@
-//! Machines out of namespaces: Debian with systemd as PID 1 and its own sshd, ready in about two seconds.
+//! Machines out of namespaces: Debian with systemd as PID 1, the real cloud-init and sshd, ready in about three seconds.
+//!
+//! What a machine has: a disk (an overlay over the image), namespaces of its own for all but users, control groups with
+//! the flavor's limits, a console, one interface, volumes that its udev sees, and a metadata service. What it lacks: a
+//! kernel (its version, `uptime` and all sysctls but `net.*` are the host's, the latter read-only) and, with it, a
+//! boundary: root in a machine is root on the host for who means harm. Run in it what you would run on the host.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
@@ -58,7 +63,10 @@ impl Options {
     }
 }
 
-/// The machines of one sandbox. When the value is dropped, or its process killed, all of them go within a second.
+/// The machines of one sandbox. When the value is dropped, or its process killed, all of them go.
+///
+/// Needs root, and of this box: `mmdebstrap` `nftables` `iproute2` `util-linux`, overlay file systems and network
+/// namespaces. It switches IPv4 forwarding on and leaves it on.
 #[derive(Debug)]
 pub struct Namespaces {
     instance: Instance,
@@ -136,15 +144,28 @@ impl Namespaces {
         Ok(tree)
     }
 
+    /// A fault for tests: each SSH connection to the machine goes silent, as when the network is gone, once it has
+    /// carried `after` bytes, both ways together. `None` heals; connections that were cut then go on if their ends still
+    /// wait.
+    pub async fn cut(&self, id: &str, after: Option<u64>) -> Result<(), MachineError> {
+        let machine = self.get(id).await?;
+        let machine = machine.lock().await;
+        match &machine.port {
+            Some(port) => self.networks.lock().await.cut(port, after).await,
+            None => Err(MachineError(format!("machine {id} is on no network"))),
+        }
+    }
+
     /// Removes an image that a snapshot made. No machine may be using it.
     pub async fn forget(&self, image: &Path) -> Result<(), MachineError> {
         image::forget(image).await
     }
 
-    /// Ends all machines and waits until nothing of the sandbox is left.
+    /// Ends all machines and waits until nothing of the sandbox is left. Dropping the value does the same, less gently.
     pub async fn close(self) -> Result<(), MachineError> {
         self.delete_all().await?;
-        self.instance.close().await
+        let ending = tokio::task::spawn_blocking(move || drop(self)).await;
+        ending.map_err(|error| MachineError(format!("ending the sandbox: {error}")))
     }
 
     async fn delete_all(&self) -> Result<(), MachineError> {

@@ -188,7 +188,7 @@ impl Networks {
             if let Some(router) = self.routers.get(network) {
                 router.metadata.remove(port.index);
             }
-            let text = rules::remove_port(&port.name());
+            let text = rules::remove_port(&port.name(), port.address);
             let _ = nft(Some(&netns), "closing the machine's port", text).await;
             let unlink = Program::new("unplugging the machine", "ip");
             let _ = unlink
@@ -246,6 +246,14 @@ impl Networks {
         let netns = self.netns_of(port)?;
         let text = rules::set_port(&port.name(), port.address, list)?;
         nft(Some(&netns), "setting the machine's rules", text)
+            .await
+            .map(drop)
+    }
+
+    pub(super) async fn cut(&self, port: &Port, after: Option<u64>) -> Result<(), MachineError> {
+        let netns = self.netns_of(port)?;
+        let text = rules::cut_port(&port.name(), after);
+        nft(Some(&netns), "cutting the machine off", text)
             .await
             .map(drop)
     }

@@ -27,8 +27,8 @@ const INIT: &str = concat!(
 /// systemd's own signals to PID 1, by number as they have no portable names.
 const POWER_OFF: &str = "-38";
 const REBOOT: &str = "-39";
-/// How long a machine may take to end what runs in it, before it is ended.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a machine may take to end what runs in it, before it is ended; as long as Nova waits.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What it takes to start a machine, again and again.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ impl Process {
         let started = process
             .status
             .wait_for(|status| *status != Status::Starting);
-        match tokio::time::timeout(Duration::from_secs(60), started).await {
+        match tokio::time::timeout(Duration::from_secs(90), started).await {
             Ok(Ok(status)) => match &*status {
                 Status::Ended(why) => {
                     Err(MachineError(format!("the machine did not start: {why}")))
@@ -84,7 +84,7 @@ impl Process {
                 _ => Ok(()),
             },
             _ => Err(MachineError(
-                "the machine did not start within 60 s".to_owned(),
+                "the machine did not start within 90 s".to_owned(),
             )),
         }?;
         Ok(process)
@@ -247,7 +247,7 @@ fn spawn(launch: &Launch) -> std::io::Result<Child> {
 /// Waits until the child of `unshare` has become systemd; `None` if it ends before.
 async fn find_leader(child: &mut Child) -> Option<i32> {
     let parent = child.id()?;
-    for _ in 0..3000 {
+    for _ in 0..6000 {
         let children = format!("/proc/{parent}/task/{parent}/children");
         let children = std::fs::read_to_string(children).unwrap_or_default();
         if let Some(leader) = children.split_whitespace().next()

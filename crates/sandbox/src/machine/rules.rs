@@ -15,9 +15,12 @@ table inet sandbox {
     map outward { type ipv4_addr : ipv4_addr; }
     map leaving { type ifname : verdict; }
     map entering { type ifname : verdict; }
+    map cutting { type ipv4_addr : verdict; }
 
     chain forward {
         type filter hook forward priority filter; policy drop;
+        ip saddr vmap @cutting
+        ip daddr vmap @cutting
         ct status dnat ct original ip daddr . ct reply ip saddr != @bound drop
         ct state established,related accept
         ct state invalid drop
@@ -52,6 +55,8 @@ pub(super) fn add_port(port: &str, address: Ipv4Addr) -> String {
     format!(
         "add chain inet sandbox out-{port}\n\
          add chain inet sandbox in-{port}\n\
+         add chain inet sandbox cut-{port}\n\
+         add element inet sandbox cutting {{ {address} : jump cut-{port} }}\n\
          add element inet sandbox leaving {{ \"{port}\" : jump out-{port} }}\n\
          add element inet sandbox entering {{ \"{port}\" : jump in-{port} }}\n\
          {}",
@@ -59,13 +64,28 @@ pub(super) fn add_port(port: &str, address: Ipv4Addr) -> String {
     )
 }
 
-pub(super) fn remove_port(port: &str) -> String {
+pub(super) fn remove_port(port: &str, address: Ipv4Addr) -> String {
     format!(
-        "delete element inet sandbox leaving {{ \"{port}\" }}\n\
+        "delete element inet sandbox cutting {{ {address} }}\n\
+         delete chain inet sandbox cut-{port}\n\
+         delete element inet sandbox leaving {{ \"{port}\" }}\n\
          delete element inet sandbox entering {{ \"{port}\" }}\n\
          delete chain inet sandbox out-{port}\n\
          delete chain inet sandbox in-{port}\n"
     )
+}
+
+/// Lets every connection of a port to its SSH go silent once it has carried so many bytes, both ways together.
+pub(super) fn cut_port(port: &str, after: Option<u64>) -> String {
+    let mut text = format!("flush chain inet sandbox cut-{port}\n");
+    if let Some(after) = after {
+        for side in ["sport", "dport"] {
+            text.push_str(&format!(
+                "add rule inet sandbox cut-{port} tcp {side} 22 ct bytes >= {after} drop\n"
+            ));
+        }
+    }
+    text
 }
 
 /// Replaces all rules of a port in one transaction.

@@ -105,6 +105,32 @@ async fn a_snapshot_is_an_image_for_further_machines() {
     cloud.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_boot_says_why_and_leaves_nothing() {
+    let cloud = Cloud::start().await;
+    let mut spec = cloud.spec("hub-1", [10, 20, 0, 5]);
+    let address = cloud.floating(0).await;
+    let empty = cloud.dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let lost = cloud.dir.path().join("lost");
+    for (image, volumes, why) in [
+        (&lost, vec![], "mounting the machine's disk: "),
+        (&empty, vec![], "the machine did not start: mount: "),
+        (&cloud.image, vec![lost.clone()], "attaching "),
+    ] {
+        spec.image.clone_from(image);
+        spec.volumes = volumes;
+        let error = cloud.machines.boot(&spec).await.unwrap_err().to_string();
+        assert!(error.starts_with(why), "{error}");
+        assert!(!cloud.machines.is_running(&spec.id).await);
+        assert!(cloud.machines.bind(address, &spec.id).await.is_err());
+        let netns = run("ip", &["netns"]).await;
+        let own = format!("hubs{}-", address.octets()[2] - 4);
+        assert!(!netns.contains(&own), "{netns}");
+    }
+    cloud.end().await;
+}
+
 /// The part of the test below that runs where only unified control groups are to be seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "runs in a mount namespace of its own, started by the test below"]

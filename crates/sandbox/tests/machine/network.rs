@@ -1,6 +1,7 @@
 //! Floating IPs, security groups, neighbours, and the way out.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use crate::support::{Cloud, answers, open, rule, until};
 use sandbox::machine::Direction::Ingress;
@@ -43,6 +44,14 @@ async fn rules_hold_in_both_directions_and_change_while_the_machine_runs() {
     ));
     cloud.machines.set_rules(&spec.id, &rules).await.unwrap();
     assert!(!answers(address, 8000).await);
+
+    // A connection that is cut in its middle goes silent; a new one after healing works.
+    cloud.machines.cut(&spec.id, Some(200_000)).await.unwrap();
+    let pour = cloud.ssh(address, "head -c 10M /dev/zero");
+    let poured = tokio::time::timeout(Duration::from_secs(3), pour).await;
+    assert!(poured.is_err(), "{poured:?}");
+    cloud.machines.cut(&spec.id, None).await.unwrap();
+    assert_eq!(cloud.get(address, "echo healed").await, "healed");
 
     // Everything may go out: package registries are reached as from the host.
     let update = "sudo apt-get -o DPkg::Lock::Timeout=60 update -qq && apt-cache policy python3-venv | grep -c Candidate";
