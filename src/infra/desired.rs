@@ -258,7 +258,8 @@ fn server(
 ) -> Option<ServerWish> {
     let block_storage = inventory.around.block_storage;
     let image = problems.take(choose::image(spec, offer));
-    let flavor = problems.take(choose::flavor(spec, offer, image, block_storage));
+    let before = inventory.server().and_then(|server| server.flavor_name());
+    let flavor = problems.take(choose::flavor(spec, offer, image, before, block_storage));
     if let Some(zone) = &spec.server.availability_zone
         && !offer.availability_zones.is_empty()
         && !offer.availability_zones.contains(zone)

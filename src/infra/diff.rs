@@ -120,8 +120,7 @@ impl Diff<'_> {
                     rules: wanted.iter().cloned().collect(),
                 },
             );
-            let ingress = wanted.iter().filter(|rule| rule.direction == "ingress");
-            change.details = ingress.map(rule::words).collect();
+            change.details = rule::summary(wanted);
             self.changes.push(change);
             return;
         };

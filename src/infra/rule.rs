@@ -1,6 +1,6 @@
 //! Security group rules: what the spec asks for, and how they compare and read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -115,6 +115,50 @@ pub fn words(rule: &RuleSpec) -> String {
         (None, None) => Ipv6Net::default().to_string(),
     };
     format!("{protocol}{ports} {towards} {remote}")
+}
+
+/// What a group lets in, in as few words as it takes: `icmp, tcp 22, tcp 80 from everywhere`.
+pub fn summary<'a>(rules: impl IntoIterator<Item = &'a RuleSpec>) -> Vec<String> {
+    let mut sources: BTreeMap<String, BTreeSet<IpNet>> = BTreeMap::new();
+    for rule in rules.into_iter().filter(|rule| rule.direction == "ingress") {
+        let what = match rule.protocol.as_deref() {
+            Some("icmp" | "ipv6-icmp") => "icmp".to_owned(),
+            _ => words(rule)
+                .split(" from ")
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        let everywhere = if rule.ethertype == "IPv4" {
+            IpNet::V4(Ipv4Net::default())
+        } else {
+            IpNet::V6(Ipv6Net::default())
+        };
+        sources
+            .entry(what)
+            .or_default()
+            .insert(rule.remote_ip_prefix.unwrap_or(everywhere));
+    }
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (what, nets) in sources {
+        let zero = nets.iter().filter(|net| net.prefix_len() == 0).count();
+        let from = if zero == 2 {
+            "everywhere".to_owned()
+        } else {
+            nets.iter()
+                .map(IpNet::to_string)
+                .collect::<Vec<_>>()
+                .join(" and ")
+        };
+        groups.entry(from).or_default().push(what);
+    }
+    groups
+        .into_iter()
+        .map(|(from, mut what)| {
+            what.sort_by_key(|what| (what.len(), what.clone()));
+            format!("{} from {from}", what.join(", "))
+        })
+        .collect()
 }
 
 #[cfg(test)]
