@@ -1,11 +1,22 @@
-//! DNS (Designate).
+//! DNS (Designate). Its documents have no envelope.
 
-use super::{Cloud, CloudError, Filter, NewRecordset, Recordset, Zone};
+use serde_json::json;
+
+use super::{Cloud, CloudError, Filter, NewRecordset, Recordset, Service, Zone};
+
+const DNS: Service = Service::Dns;
 
 impl Cloud {
     /// The zones of the project.
     pub async fn list_zones(&self) -> Result<Vec<Zone>, CloudError> {
-        todo!()
+        self.pages(
+            "listing DNS zones",
+            DNS,
+            &["zones"],
+            "zones",
+            &Filter::all(),
+        )
+        .await
     }
 
     pub async fn list_recordsets(
@@ -13,8 +24,14 @@ impl Cloud {
         zone_id: &str,
         filter: &Filter,
     ) -> Result<Vec<Recordset>, CloudError> {
-        let _ = (zone_id, filter);
-        todo!()
+        self.pages(
+            &format!("listing records of DNS zone {zone_id}"),
+            DNS,
+            &["zones", zone_id, "recordsets"],
+            "recordsets",
+            filter,
+        )
+        .await
     }
 
     pub async fn create_recordset(
@@ -22,8 +39,23 @@ impl Cloud {
         zone_id: &str,
         recordset: &NewRecordset,
     ) -> Result<Recordset, CloudError> {
-        let _ = (zone_id, recordset);
-        todo!()
+        let mut body = json!({
+            "name": recordset.name,
+            "type": recordset.kind,
+            "records": recordset.records,
+            "description": recordset.description,
+        });
+        if let Some(ttl) = recordset.ttl {
+            body["ttl"] = json!(ttl);
+        }
+        self.create(
+            &format!("creating DNS record {} {}", recordset.kind, recordset.name),
+            DNS,
+            &["zones", zone_id, "recordsets"],
+            "",
+            body,
+        )
+        .await
     }
 
     /// Replaces the records (the addresses).
@@ -33,12 +65,24 @@ impl Cloud {
         id: &str,
         records: &[String],
     ) -> Result<Recordset, CloudError> {
-        let _ = (zone_id, id, records);
-        todo!()
+        let act = format!("changing DNS record {id}");
+        let answer = self
+            .put(
+                &act,
+                DNS,
+                &["zones", zone_id, "recordsets", id],
+                json!({ "records": records }),
+            )
+            .await?;
+        self.record(&act, &answer, "")
     }
 
     pub async fn delete_recordset(&self, zone_id: &str, id: &str) -> Result<(), CloudError> {
-        let _ = (zone_id, id);
-        todo!()
+        self.remove(
+            &format!("deleting DNS record {id}"),
+            DNS,
+            &["zones", zone_id, "recordsets", id],
+        )
+        .await
     }
 }

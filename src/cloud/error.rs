@@ -56,29 +56,29 @@ pub enum CloudError {
         hint: Option<String>,
     },
     #[error("{0}")]
-    NotFound(Refusal),
+    NotFound(Box<Refusal>),
     #[error("{0}")]
-    Conflict(Refusal),
+    Conflict(Box<Refusal>),
     #[error("{refusal}")]
     Quota {
-        refusal: Refusal,
+        refusal: Box<Refusal>,
         shortages: Vec<Shortage>,
     },
     /// The credentials were not accepted.
     #[error("{refusal}")]
     Auth {
-        refusal: Refusal,
+        refusal: Box<Refusal>,
         hint: Option<String>,
     },
     /// The credentials were accepted, but may not do this.
     #[error("{0}")]
-    Forbidden(Refusal),
+    Forbidden(Box<Refusal>),
     /// The request itself was refused (400 and the rest of the 4xx).
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The cloud failed, also when asked again.
     #[error("{0}")]
-    Broken(Refusal),
+    Broken(Box<Refusal>),
     /// A create was sent, and its answer lost: whether the thing exists is not known. Look before trying again.
     #[error("{act}: the answer was lost ({reason}), it may have been done")]
     Lost { act: String, reason: String },

@@ -6,17 +6,23 @@
 //! nothing without an error, `get_*` must find, `delete_*` is content when the thing is gone already.
 
 mod block_storage;
+mod catalog;
 mod compute;
 pub mod config;
 mod dns;
 pub mod error;
+mod fault;
 mod image;
+mod keystone;
 pub mod model;
 mod network;
+mod reach;
 pub mod request;
+mod retry;
 mod session;
+mod transport;
 
-pub use config::{CloudConfig, Places};
+pub use config::{CloudConfig, Limits, Places};
 pub use error::{Category, CloudError, Refusal, Shortage, Unreached};
 pub use model::*;
 pub use request::*;

@@ -1,49 +1,95 @@
 //! Networking (Neutron).
 
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::session::Request;
 use super::{
     Cloud, CloudError, Filter, FloatingIp, Network, NewFloatingIp, NewNetwork, NewPort, NewRouter,
-    NewSubnet, Port, Quotas, Router, RuleSpec, SecurityGroup, SecurityGroupRule, Subnet, Taggable,
+    NewSubnet, Port, Quota, Quotas, Router, RuleSpec, SecurityGroup, SecurityGroupRule, Service,
+    Subnet, Taggable,
 };
+
+const NETWORK: Service = Service::Network;
 
 impl Cloud {
     pub async fn list_networks(&self, filter: &Filter) -> Result<Vec<Network>, CloudError> {
-        let _ = filter;
-        todo!()
+        self.neutron("listing networks", "networks", filter).await
     }
 
     pub async fn create_network(&self, network: &NewNetwork) -> Result<Network, CloudError> {
-        let _ = network;
-        todo!()
+        self.create(
+            &format!("creating network {}", network.name),
+            NETWORK,
+            &["networks"],
+            "network",
+            json!({ "network": { "name": network.name, "description": network.description } }),
+        )
+        .await
     }
 
     pub async fn delete_network(&self, id: &str) -> Result<(), CloudError> {
-        let _ = id;
-        todo!()
+        self.remove(
+            &format!("deleting network {id}"),
+            NETWORK,
+            &["networks", id],
+        )
+        .await
     }
 
     pub async fn list_subnets(&self, filter: &Filter) -> Result<Vec<Subnet>, CloudError> {
-        let _ = filter;
-        todo!()
+        self.neutron("listing subnets", "subnets", filter).await
     }
 
     pub async fn create_subnet(&self, subnet: &NewSubnet) -> Result<Subnet, CloudError> {
-        let _ = subnet;
-        todo!()
+        let mut body = json!({
+            "name": subnet.name,
+            "description": subnet.description,
+            "network_id": subnet.network_id,
+            "cidr": subnet.cidr,
+            "ip_version": if subnet.cidr.addr().is_ipv4() { 4 } else { 6 },
+            "enable_dhcp": true,
+        });
+        if !subnet.dns_nameservers.is_empty() {
+            body["dns_nameservers"] = json!(subnet.dns_nameservers);
+        }
+        self.create(
+            &format!("creating subnet {}", subnet.name),
+            NETWORK,
+            &["subnets"],
+            "subnet",
+            json!({ "subnet": body }),
+        )
+        .await
     }
 
     pub async fn delete_subnet(&self, id: &str) -> Result<(), CloudError> {
-        let _ = id;
-        todo!()
+        self.remove(&format!("deleting subnet {id}"), NETWORK, &["subnets", id])
+            .await
     }
 
     pub async fn list_routers(&self, filter: &Filter) -> Result<Vec<Router>, CloudError> {
-        let _ = filter;
-        todo!()
+        self.neutron("listing routers", "routers", &self.ours(filter))
+            .await
     }
 
     pub async fn create_router(&self, router: &NewRouter) -> Result<Router, CloudError> {
-        let _ = router;
-        todo!()
+        let mut body = json!({ "name": router.name, "description": router.description });
+        if let Some(network) = &router.external_network_id {
+            body["external_gateway_info"] = json!({ "network_id": network });
+        }
+        self.create(
+            &format!("creating router {}", router.name),
+            NETWORK,
+            &["routers"],
+            "router",
+            json!({ "router": body }),
+        )
+        .await
     }
 
     /// Sets the external network of the router, or takes it away.
@@ -52,8 +98,18 @@ impl Cloud {
         id: &str,
         external_network_id: Option<&str>,
     ) -> Result<(), CloudError> {
-        let _ = (id, external_network_id);
-        todo!()
+        let gateway = match external_network_id {
+            Some(network) => json!({ "network_id": network }),
+            None => json!({}),
+        };
+        self.put(
+            &format!("setting the gateway of router {id}"),
+            NETWORK,
+            &["routers", id],
+            json!({ "router": { "external_gateway_info": gateway } }),
+        )
+        .await?;
+        Ok(())
     }
 
     /// Gives the router the gateway address of the subnet. Content where it has it already.
@@ -62,8 +118,22 @@ impl Cloud {
         router_id: &str,
         subnet_id: &str,
     ) -> Result<(), CloudError> {
-        let _ = (router_id, subnet_id);
-        todo!()
+        let outcome = self
+            .put(
+                &format!("connecting subnet {subnet_id} to router {router_id}"),
+                NETWORK,
+                &["routers", router_id, "add_router_interface"],
+                json!({ "subnet_id": subnet_id }),
+            )
+            .await;
+        match outcome {
+            Err(CloudError::Refused(refusal) | CloudError::Conflict(refusal))
+                if refusal.message.contains("already has a port on subnet") =>
+            {
+                Ok(())
+            }
+            other => other.map(drop),
+        }
     }
 
     /// Content where it has none in that subnet.
@@ -72,23 +142,54 @@ impl Cloud {
         router_id: &str,
         subnet_id: &str,
     ) -> Result<(), CloudError> {
-        let _ = (router_id, subnet_id);
-        todo!()
+        let outcome = self
+            .put(
+                &format!("disconnecting subnet {subnet_id} from router {router_id}"),
+                NETWORK,
+                &["routers", router_id, "remove_router_interface"],
+                json!({ "subnet_id": subnet_id }),
+            )
+            .await;
+        match outcome {
+            Ok(_) | Err(CloudError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     pub async fn delete_router(&self, id: &str) -> Result<(), CloudError> {
-        let _ = id;
-        todo!()
+        self.remove(&format!("deleting router {id}"), NETWORK, &["routers", id])
+            .await
     }
 
     pub async fn list_ports(&self, filter: &Filter) -> Result<Vec<Port>, CloudError> {
-        let _ = filter;
-        todo!()
+        self.neutron("listing ports", "ports", &self.ours(filter))
+            .await
     }
 
     pub async fn create_port(&self, port: &NewPort) -> Result<Port, CloudError> {
-        let _ = port;
-        todo!()
+        let mut body = json!({
+            "name": port.name,
+            "description": port.description,
+            "network_id": port.network_id,
+        });
+        if !port.security_group_ids.is_empty() {
+            body["security_groups"] = json!(port.security_group_ids);
+        }
+        if !port.subnet_ids.is_empty() {
+            body["fixed_ips"] = port
+                .subnet_ids
+                .iter()
+                .map(|id| json!({ "subnet_id": id }))
+                .collect();
+        }
+        self.create(
+            &format!("creating port {}", port.name),
+            NETWORK,
+            &["ports"],
+            "port",
+            json!({ "port": body }),
+        )
+        .await
     }
 
     /// Replaces the security groups of a port.
@@ -97,13 +198,18 @@ impl Cloud {
         id: &str,
         group_ids: &[String],
     ) -> Result<Port, CloudError> {
-        let _ = (id, group_ids);
-        todo!()
+        self.replace(
+            &format!("setting the security groups of port {id}"),
+            &["ports", id],
+            "port",
+            json!({ "security_groups": group_ids }),
+        )
+        .await
     }
 
     pub async fn delete_port(&self, id: &str) -> Result<(), CloudError> {
-        let _ = id;
-        todo!()
+        self.remove(&format!("deleting port {id}"), NETWORK, &["ports", id])
+            .await
     }
 
     /// With their rules.
@@ -111,8 +217,12 @@ impl Cloud {
         &self,
         filter: &Filter,
     ) -> Result<Vec<SecurityGroup>, CloudError> {
-        let _ = filter;
-        todo!()
+        self.neutron(
+            "listing security groups",
+            "security-groups",
+            &self.ours(filter),
+        )
+        .await
     }
 
     /// With the rules Neutron puts in by itself (all egress).
@@ -121,13 +231,23 @@ impl Cloud {
         name: &str,
         description: &str,
     ) -> Result<SecurityGroup, CloudError> {
-        let _ = (name, description);
-        todo!()
+        self.create(
+            &format!("creating security group {name}"),
+            NETWORK,
+            &["security-groups"],
+            "security_group",
+            json!({ "security_group": { "name": name, "description": description } }),
+        )
+        .await
     }
 
     pub async fn delete_security_group(&self, id: &str) -> Result<(), CloudError> {
-        let _ = id;
-        todo!()
+        self.remove(
+            &format!("deleting security group {id}"),
+            NETWORK,
+            &["security-groups", id],
+        )
+        .await
     }
 
     /// Adds rules in one call: all or none.
@@ -136,26 +256,63 @@ impl Cloud {
         group_id: &str,
         rules: &[RuleSpec],
     ) -> Result<Vec<SecurityGroupRule>, CloudError> {
-        let _ = (group_id, rules);
-        todo!()
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let documents: Vec<Value> = rules
+            .iter()
+            .map(|rule| {
+                let mut rule = json!(rule);
+                rule["security_group_id"] = json!(group_id);
+                rule
+            })
+            .collect();
+        self.create(
+            &format!("adding {} rules to security group {group_id}", rules.len()),
+            NETWORK,
+            &["security-group-rules"],
+            "security_group_rules",
+            json!({ "security_group_rules": documents }),
+        )
+        .await
     }
 
     pub async fn delete_security_group_rule(&self, id: &str) -> Result<(), CloudError> {
-        let _ = id;
-        todo!()
+        self.remove(
+            &format!("deleting security group rule {id}"),
+            NETWORK,
+            &["security-group-rules", id],
+        )
+        .await
     }
 
     pub async fn list_floating_ips(&self, filter: &Filter) -> Result<Vec<FloatingIp>, CloudError> {
-        let _ = filter;
-        todo!()
+        self.neutron("listing floating IPs", "floatingips", &self.ours(filter))
+            .await
     }
 
     pub async fn create_floating_ip(
         &self,
         floating_ip: &NewFloatingIp,
     ) -> Result<FloatingIp, CloudError> {
-        let _ = floating_ip;
-        todo!()
+        let mut body = json!({
+            "floating_network_id": floating_ip.network_id,
+            "description": floating_ip.description,
+        });
+        if let Some(port) = &floating_ip.port_id {
+            body["port_id"] = json!(port);
+        }
+        if let Some(address) = &floating_ip.address {
+            body["floating_ip_address"] = json!(address);
+        }
+        self.create(
+            "allocating a floating IP",
+            NETWORK,
+            &["floatingips"],
+            "floatingip",
+            json!({ "floatingip": body }),
+        )
+        .await
     }
 
     /// Lets it lead to a port, or nowhere.
@@ -164,8 +321,13 @@ impl Cloud {
         id: &str,
         port_id: Option<&str>,
     ) -> Result<FloatingIp, CloudError> {
-        let _ = (id, port_id);
-        todo!()
+        self.replace(
+            &format!("binding floating IP {id}"),
+            &["floatingips", id],
+            "floatingip",
+            json!({ "port_id": port_id }),
+        )
+        .await
     }
 
     pub async fn set_floating_ip_description(
@@ -173,13 +335,22 @@ impl Cloud {
         id: &str,
         description: &str,
     ) -> Result<FloatingIp, CloudError> {
-        let _ = (id, description);
-        todo!()
+        self.replace(
+            &format!("describing floating IP {id}"),
+            &["floatingips", id],
+            "floatingip",
+            json!({ "description": description }),
+        )
+        .await
     }
 
     pub async fn delete_floating_ip(&self, id: &str) -> Result<(), CloudError> {
-        let _ = id;
-        todo!()
+        self.remove(
+            &format!("releasing floating IP {id}"),
+            NETWORK,
+            &["floatingips", id],
+        )
+        .await
     }
 
     /// Replaces all tags.
@@ -189,12 +360,164 @@ impl Cloud {
         id: &str,
         tags: &[String],
     ) -> Result<(), CloudError> {
-        let _ = (kind, id, tags);
-        todo!()
+        let (collection, name) = kind.words();
+        self.put(
+            &format!("tagging {name} {id}"),
+            NETWORK,
+            &[collection, id, "tags"],
+            json!({ "tags": tags }),
+        )
+        .await?;
+        Ok(())
     }
 
-    /// `floatingip`, `security_group`, `security_group_rule`, `network`, `subnet`, `router`, `port`.
+    /// `floatingip`, `security_group`, `security_group_rule`, `network`, `subnet`, `router`, `port`. A cloud that does
+    /// not tell what is used counts as using nothing.
     pub async fn network_quotas(&self) -> Result<Quotas, CloudError> {
-        todo!()
+        let act = "reading network quotas";
+        let project = self.project().id;
+        let details: Result<BTreeMap<String, Detail>, _> = self
+            .fetch(act, NETWORK, &["quotas", &project, "details.json"], "quota")
+            .await;
+        let details = match details {
+            Err(CloudError::NotFound(_)) => {
+                self.fetch(act, NETWORK, &["quotas", &project], "quota")
+                    .await?
+            }
+            other => other?,
+        };
+        Ok(details
+            .into_iter()
+            .filter_map(|(name, detail)| Some((name, detail.quota()?)))
+            .collect())
+    }
+
+    /// Many a list is of every project for an administrator: only ours counts.
+    fn ours(&self, filter: &Filter) -> Filter {
+        filter.clone().and("project_id", self.project().id)
+    }
+
+    async fn neutron<T: DeserializeOwned + Marked>(
+        &self,
+        act: &str,
+        collection: &str,
+        filter: &Filter,
+    ) -> Result<Vec<T>, CloudError> {
+        let key = collection.replace('-', "_");
+        let mut items: Vec<T> = self
+            .pages(act, NETWORK, &[collection], &key, filter)
+            .await?;
+        // Old Neutrons pass over a filter they do not know and list everything.
+        items.retain(|item| {
+            filter.0.iter().all(|(key, value)| match key.as_str() {
+                "tags" => item.tags().contains(value),
+                "name" => item.name().is_none_or(|name| name == value),
+                "description" => item.description() == value,
+                _ => true,
+            })
+        });
+        Ok(items)
+    }
+
+    async fn replace<T: DeserializeOwned>(
+        &self,
+        act: &str,
+        path: &[&str],
+        key: &str,
+        changes: Value,
+    ) -> Result<T, CloudError> {
+        let body = Value::Object(Map::from_iter([(key.to_owned(), changes)]));
+        let answer = self
+            .send(&Request {
+                method: Method::PUT,
+                body: Some(body),
+                ..Request::get(act, NETWORK, path)
+            })
+            .await?;
+        self.record(act, &answer, key)
+    }
+}
+
+impl Taggable {
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Network => ("networks", "network"),
+            Self::Subnet => ("subnets", "subnet"),
+            Self::Router => ("routers", "router"),
+            Self::Port => ("ports", "port"),
+            Self::SecurityGroup => ("security-groups", "security group"),
+            Self::FloatingIp => ("floatingips", "floating IP"),
+        }
+    }
+}
+
+/// A quota with its use, or the bare limit.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Detail {
+    Used {
+        limit: i64,
+        used: i64,
+        #[serde(default)]
+        reserved: i64,
+    },
+    Limit(i64),
+    Other(serde::de::IgnoredAny),
+}
+
+impl Detail {
+    fn quota(&self) -> Option<Quota> {
+        match self {
+            Self::Used {
+                limit,
+                used,
+                reserved,
+            } => Some(Quota {
+                limit: u64::try_from(*limit).ok(),
+                used: u64::try_from(used + reserved).unwrap_or_default(),
+            }),
+            Self::Limit(limit) => Some(Quota {
+                limit: u64::try_from(*limit).ok(),
+                used: 0,
+            }),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+/// What lists are filtered by.
+trait Marked {
+    fn name(&self) -> Option<&str>;
+    fn description(&self) -> &str;
+    fn tags(&self) -> &[String];
+}
+
+macro_rules! marked {
+    ($($kind:ty),*) => {$(
+        impl Marked for $kind {
+            fn name(&self) -> Option<&str> {
+                Some(&self.name)
+            }
+            fn description(&self) -> &str {
+                &self.description
+            }
+            fn tags(&self) -> &[String] {
+                &self.tags
+            }
+        }
+    )*};
+}
+
+marked!(Network, Subnet, Router, Port, SecurityGroup);
+
+impl Marked for FloatingIp {
+    fn name(&self) -> Option<&str> {
+        None
+    }
+    fn description(&self) -> &str {
+        &self.description
+    }
+    fn tags(&self) -> &[String] {
+        &self.tags
     }
 }
