@@ -193,7 +193,7 @@ impl Survey {
         names
     }
 
-    fn owns(&self, network: &Network) -> bool {
+    pub(super) fn owns(&self, network: &Network) -> bool {
         network
             .project_id
             .as_ref()

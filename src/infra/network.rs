@@ -209,7 +209,11 @@ pub(super) fn floating_ip(
             address: None,
         },
         FloatingIpChoice::Auto => {
-            if existing.is_some_and(|network| around.is_direct(network)) {
+            // Without external networks there are no floating IPs: a network of the provider's is all there is.
+            let only_way = |network: &Network| {
+                !around.networks.iter().any(|network| network.external) && !around.owns(network)
+            };
+            if existing.is_some_and(|network| around.is_direct(network) || only_way(network)) {
                 return FloatingIpWish::None;
             }
             let external = match network {
