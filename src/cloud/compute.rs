@@ -285,8 +285,33 @@ impl Cloud {
 
     /// Gives a server a port that is there. Content where it has it already.
     pub async fn attach_port(&self, server_id: &str, port_id: &str) -> Result<(), CloudError> {
-        let _ = (server_id, port_id);
-        todo!()
+        #[derive(Deserialize)]
+        struct Interface {
+            port_id: String,
+        }
+        let act = format!("giving port {port_id} to server {server_id}");
+        let path = ["servers", server_id, "os-interface"];
+        let outcome = self
+            .send(&Request {
+                method: Method::POST,
+                body: Some(json!({ "interfaceAttachment": { "port_id": port_id } })),
+                ..Request::get(&act, COMPUTE, &path)
+            })
+            .await;
+        let Err(error @ (CloudError::Conflict(_) | CloudError::Refused(_))) = outcome else {
+            return outcome.map(drop);
+        };
+        // Nova says "Port … is still in use", whoever uses it.
+        let interfaces: Vec<Interface> = self
+            .fetch(&act, COMPUTE, &path, "interfaceAttachments")
+            .await?;
+        if interfaces
+            .iter()
+            .any(|interface| interface.port_id == port_id)
+        {
+            return Ok(());
+        }
+        Err(error)
     }
 
     /// Starts detaching a volume.
@@ -401,6 +426,9 @@ fn action_document(action: &ServerAction) -> (&'static str, Value, Option<u16>) 
         ServerAction::Stop => ("stopping", json!({ "os-stop": null }), None),
         ServerAction::Reboot => ("rebooting", json!({ "reboot": { "type": "SOFT" } }), None),
         ServerAction::HardReboot => ("rebooting", json!({ "reboot": { "type": "HARD" } }), None),
+        ServerAction::Unpause => ("unpausing", json!({ "unpause": null }), None),
+        ServerAction::Resume => ("resuming", json!({ "resume": null }), None),
+        ServerAction::Unshelve => ("unshelving", json!({ "unshelve": null }), None),
         ServerAction::Rebuild(Rebuild {
             image_id,
             user_data,
