@@ -1,7 +1,31 @@
 //! A small OpenStack on loopback whose servers are real machines.
 //!
-//! [`api`] speaks Keystone v3, Glance v2, Nova 2.1 and Neutron 2.0 out of memory; [`machine`] is what a server is made
-//! of. The two meet in the [`machine::Machines`] trait and nowhere else.
+//! [`api`] speaks Keystone v3, Glance v2, Nova 2.1, Neutron 2.0, Cinder v3 and Designate v2 out of memory; [`machine`]
+//! is what a server is made of. The two meet in the [`machine::Machines`] trait and nowhere else. [`control`] is the
+//! way in for tests: faults on demand, and what was asked.
+//!
+//! A test starts one in milliseconds, as many as it likes at once:
+//!
+//! ```
+//! let sandbox = sandbox::Sandbox::start(sandbox::Options::default())?;
+//! assert!(sandbox.clouds_yaml.exists());
+//! # anyhow::Ok(())
+//! ```
 
 pub mod api;
+mod clouds_yaml;
+pub mod control;
 pub mod machine;
+mod no_machines;
+pub mod options;
+mod rules;
+mod running;
+pub mod scenario;
+mod serve;
+mod tls;
+
+pub use control::{Control, Fault, Kind, Service};
+pub use no_machines::NoMachines;
+pub use options::{Options, Pace};
+pub use running::Sandbox;
+pub use scenario::Scenario;

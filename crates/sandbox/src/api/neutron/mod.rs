@@ -1,0 +1,139 @@
+//! Neutron 2.0: networks, subnets, ports, routers, security groups, floating IPs.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Map, Value, json};
+
+use super::{Ctx, caller, life};
+
+pub mod address;
+pub mod error;
+pub mod extension;
+pub mod floating_ip;
+pub mod listing;
+pub mod network;
+pub mod port;
+pub mod quota;
+pub mod router;
+pub mod rule;
+pub mod security_group;
+pub mod standard;
+pub mod subnet;
+pub mod tag;
+
+pub use error::NeutronError;
+
+/// The state of Neutron.
+#[derive(Debug, Clone, Default)]
+pub struct Net {
+    pub networks: Vec<network::Network>,
+    pub subnets: Vec<subnet::Subnet>,
+    pub ports: Vec<port::Port>,
+    pub routers: Vec<router::Router>,
+    pub groups: Vec<security_group::Group>,
+    pub rules: Vec<rule::GroupRule>,
+    pub floating_ips: Vec<floating_ip::FloatingIp>,
+    /// Limits other than the defaults.
+    pub quotas: BTreeMap<String, i64>,
+}
+
+pub fn router(ctx: &Ctx) -> Router {
+    let mut v2 = Router::new()
+        .merge(extension::routes())
+        .merge(floating_ip::routes())
+        .merge(network::routes())
+        .merge(port::routes())
+        .merge(quota::routes())
+        .merge(router::routes())
+        .merge(rule::routes())
+        .merge(security_group::routes())
+        .merge(subnet::routes());
+    if ctx.cloud.scenario.tags {
+        v2 = v2.merge(tag::routes());
+    }
+    let v2 = v2
+        .fallback(|| async { not_found() })
+        .layer(from_fn_with_state(ctx.clone(), settle))
+        .layer(from_fn_with_state(ctx.clone(), caller::gate));
+    Router::new()
+        .route("/", get(versions))
+        .route("/v2.0", get(resources))
+        .nest("/v2.0", v2)
+        .with_state(ctx.clone())
+}
+
+/// Lets the machines feel what was changed before the answer goes out.
+async fn settle(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
+    let changes = request.method() != Method::GET;
+    let response = next.run(request).await;
+    if changes && response.status().is_success() {
+        life::settle(&ctx).await;
+    }
+    response
+}
+
+fn not_found() -> Response {
+    let body = json!({
+        "code": "404 Not Found",
+        "title": "Not Found",
+        "message": "The resource could not be found.<br /><br />\n\n\n",
+    });
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
+}
+
+async fn versions(State(ctx): State<Ctx>) -> Json<Value> {
+    let links = json!([{"rel": "self", "href": ctx.url("/network/v2.0/")}]);
+    Json(json!({"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]}))
+}
+
+async fn resources(State(ctx): State<Ctx>) -> Json<Value> {
+    let names = [
+        "network",
+        "subnet",
+        "port",
+        "router",
+        "floatingip",
+        "security-group",
+        "security-group-rule",
+    ];
+    let resources: Vec<Value> = names
+        .map(|name| {
+            let link = json!([{"rel": "self", "href": ctx.url(&format!("/network/v2.0/{name}s"))}]);
+            json!({"name": name.replace('-', "_"), "collection": format!("{}s", name.replace('-', "_")), "links": link})
+        })
+        .into();
+    Json(json!({"resources": resources}))
+}
+
+/// Answers a create: one under its singular, or several under their plural, all or none.
+pub fn create_all(
+    net: &mut Net,
+    body: &Value,
+    one: &str,
+    many: &str,
+    mut create: impl FnMut(&mut Net, &Value) -> Result<Value, NeutronError>,
+) -> Result<Response, NeutronError> {
+    let before = net.clone();
+    let mut keep =
+        |net: &mut Net, body: &Value| create(net, body).inspect_err(|_| net.clone_from(&before));
+    let (key, made) = match (body.get(one), body.get(many).and_then(Value::as_array)) {
+        (Some(body), _) => (one, keep(net, body)?),
+        (None, Some(bodies)) => (
+            many,
+            bodies
+                .iter()
+                .map(|body| keep(net, body))
+                .collect::<Result<Value, _>>()?,
+        ),
+        (None, None) => return Err(NeutronError::no_body(one)),
+    };
+    let mut answer = Map::new();
+    answer.insert(key.to_owned(), made);
+    Ok((StatusCode::CREATED, Json(Value::Object(answer))).into_response())
+}

@@ -1,0 +1,545 @@
+//! `POST /servers`: what is checked before a server is promised.
+
+use std::collections::BTreeMap;
+
+use axum::Extension;
+use axum::extract::State as Given;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use serde_json::{Value, json};
+
+use super::flavor::Flavor;
+use super::metadata::valid_metadata;
+use super::quota::{self, Usage};
+use super::server::{Fate, Server, VmState};
+use super::server_tag::valid_tag;
+use super::{NovaError, Version, links};
+use crate::api::glance::image::Image;
+use crate::api::life::{self, Disk, Plug};
+use crate::api::neutron::network::Network;
+use crate::api::neutron::port::Port;
+use crate::api::neutron::standard::Resource;
+use crate::api::{Caller, Ctx, Fields, Payload, State, clock, id};
+
+/// Bytes of base64 Nova takes as user data.
+const USER_DATA: usize = 65_535;
+
+pub async fn create(
+    Given(ctx): Given<Ctx>,
+    caller: Caller,
+    version: Version,
+    fate: Option<Extension<Fate>>,
+    Payload(body): Payload,
+) -> Result<Response, NovaError> {
+    let body = body
+        .get("server")
+        .filter(|b| b.is_object())
+        .ok_or_else(|| {
+            NovaError::invalid(
+                "server",
+                &body.to_string(),
+                "'server' is a required property",
+            )
+        })?;
+    let (answer, work) = {
+        let mut state = ctx.lock();
+        let order = order(&mut state, &caller, version, body)?;
+        let server = Server {
+            fate: fate.map(|Extension(fate)| fate).unwrap_or_default(),
+            ..order.server
+        };
+        let answer = json!({"server": {
+            "id": server.id,
+            "links": links(&ctx, &format!("/servers/{}", server.id)),
+            "OS-DCF:diskConfig": "MANUAL",
+            "security_groups": order.group_names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
+            "adminPass": &id::secret()[..12],
+        }});
+        let work = life::build(
+            ctx.clone(),
+            server.id.clone(),
+            order.plugs,
+            order.disks,
+            order.groups,
+        );
+        state.compute.servers.push(server);
+        (answer, work)
+    };
+    tokio::spawn(work);
+    let location = answer["server"]["links"][0]["href"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    Ok((
+        StatusCode::ACCEPTED,
+        [("location", location)],
+        axum::Json(answer),
+    )
+        .into_response())
+}
+
+/// A server that may be built, and what is to be built with it.
+struct Order {
+    server: Server,
+    plugs: Vec<Plug>,
+    disks: Vec<Disk>,
+    /// Ids of the groups for ports Nova makes.
+    groups: Vec<String>,
+    group_names: Vec<String>,
+}
+
+fn order(
+    state: &mut State,
+    caller: &Caller,
+    version: Version,
+    body: &Value,
+) -> Result<Order, NovaError> {
+    let name = valid_name(&body.text("name").ok_or_else(|| required(body, "name"))?)?;
+    let flavor_ref = body
+        .text("flavorRef")
+        .ok_or_else(|| required(body, "flavorRef"))?;
+    let flavor_id = flavor_ref.rsplit('/').next().unwrap_or(&flavor_ref);
+    let flavor = state
+        .compute
+        .flavors
+        .iter()
+        .find(|f| f.id == flavor_id)
+        .cloned();
+    let flavor = flavor.ok_or_else(|| NovaError::bad("Invalid flavorRef provided."))?;
+    let keypair = match body.text("key_name") {
+        None => None,
+        Some(name) => {
+            let mut mine = state
+                .compute
+                .keypairs
+                .iter()
+                .filter(|k| k.user_id == caller.user_id);
+            Some(
+                mine.find(|k| k.name == name)
+                    .cloned()
+                    .ok_or_else(|| NovaError::bad("Invalid key_name provided."))?,
+            )
+        }
+    };
+    let user_data = match body.text("user_data") {
+        None => None,
+        Some(text) => Some(decoded(&text)?),
+    };
+    let metadata = match body.get("metadata") {
+        None | Some(Value::Null) => BTreeMap::new(),
+        Some(value) => valid_metadata(value)?,
+    };
+    let tags = match body.texts("tags") {
+        Some(_) if version < Version(52) => {
+            return Err(NovaError::invalid(
+                "server",
+                "{…}",
+                "Additional properties are not allowed ('tags' was unexpected)",
+            ));
+        }
+        Some(tags) => tags
+            .iter()
+            .map(|t| valid_tag(t))
+            .collect::<Result<_, _>>()?,
+        None => Vec::new(),
+    };
+    let image_ref = body.text("imageRef").filter(|r| !r.is_empty());
+    let image = match &image_ref {
+        None => None,
+        Some(image) => Some(find_image(state, caller, image)?.clone()),
+    };
+    let disks = disks(state, caller, body, image.as_ref())?;
+    let from_volume = disks.iter().any(|d| d.is_root());
+    if !from_volume {
+        let image = image
+            .as_ref()
+            .ok_or_else(|| NovaError::bad("Invalid imageRef provided."))?;
+        fits(&flavor, image)?;
+    }
+    let zone = body.text("availability_zone");
+    if zone.as_deref().is_some_and(|z| z != super::zone::ZONE) {
+        return Err(NovaError::bad(
+            "The requested availability zone is not available",
+        ));
+    }
+    let plugs = plugs(state, caller, version, body)?;
+    let (groups, group_names) = groups(state, caller, body)?;
+    let count = body.number("min_count").unwrap_or(1);
+    if count != 1 || body.number("max_count").unwrap_or(1) != 1 {
+        return Err(NovaError::bad("This cloud makes one server at a time."));
+    }
+    let ram = i64::try_from(flavor.ram).unwrap_or(i64::MAX);
+    let more = Usage {
+        instances: 1,
+        cores: i64::from(flavor.vcpus),
+        ram,
+    };
+    quota::check(&state.compute, &caller.project_id, more)?;
+    let now = clock::now();
+    let server = Server {
+        id: id::uuid(),
+        hostname: body.text("hostname").unwrap_or_else(|| hostname(&name)),
+        description: body
+            .text("description")
+            .or_else(|| (version < Version(19)).then(|| name.clone())),
+        name,
+        project_id: caller.project_id.clone(),
+        user_id: caller.user_id.clone(),
+        flavor,
+        image_id: image.filter(|_| !from_volume).map(|i| i.id),
+        keypair,
+        metadata,
+        tags,
+        config_drive: body.flag("config_drive").unwrap_or(false),
+        user_data,
+        created: now,
+        updated: now,
+        launched: None,
+        vm_state: VmState::Building,
+        task: Some("scheduling"),
+        fault: None,
+        locked: false,
+        nics: Vec::new(),
+        attachments: Vec::new(),
+        fate: Fate::default(),
+        has_machine: false,
+        rules: None,
+    };
+    Ok(Order {
+        server,
+        plugs,
+        disks,
+        groups,
+        group_names,
+    })
+}
+
+fn required(body: &Value, property: &str) -> NovaError {
+    let names: Vec<&String> = body
+        .as_object()
+        .map(|o| o.keys().collect())
+        .unwrap_or_default();
+    NovaError::invalid(
+        "server",
+        &format!("{names:?}"),
+        &format!("'{property}' is a required property"),
+    )
+}
+
+/// A name: 1 to 255 characters, no blanks around.
+pub fn valid_name(name: &str) -> Result<String, NovaError> {
+    let why = match name {
+        "" => "'' is too short",
+        n if n.chars().count() > 255 => "the name is too long",
+        n if n.trim() != n => "the name does not match '^(?![\\s])[…]*(?<![\\s])$'",
+        n => return Ok(n.to_owned()),
+    };
+    Err(NovaError::invalid("name", name, why))
+}
+
+/// The host name Nova makes of a server's name.
+fn hostname(name: &str) -> String {
+    let mut host: String = name
+        .chars()
+        .map(|c| if matches!(c, ' ' | '_' | '.') { '-' } else { c })
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .collect::<String>()
+        .to_ascii_lowercase();
+    host.truncate(63);
+    let host = host.trim_matches('-').to_owned();
+    if host.is_empty() {
+        "server".to_owned()
+    } else {
+        host
+    }
+}
+
+fn decoded(text: &str) -> Result<Vec<u8>, NovaError> {
+    if text.len() > USER_DATA {
+        return Err(NovaError::invalid(
+            "user_data",
+            "…",
+            "the user data is too long",
+        ));
+    }
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .map_err(|_| NovaError::invalid("user_data", "…", "the user data is not a 'base64'"))
+}
+
+fn find_image<'a>(
+    state: &'a State,
+    caller: &Caller,
+    reference: &str,
+) -> Result<&'a Image, NovaError> {
+    let id = reference.rsplit('/').next().unwrap_or(reference);
+    let found = state
+        .images
+        .iter()
+        .find(|i| i.id == id && i.visible(caller));
+    let found = found.ok_or_else(|| NovaError::bad("Can not find requested image"))?;
+    if found.status != "active" {
+        return Err(NovaError::bad(format!("Image {id} is not active.")));
+    }
+    Ok(found)
+}
+
+/// Whether a flavor is big enough to boot an image from its own disk.
+fn fits(flavor: &Flavor, image: &Image) -> Result<(), NovaError> {
+    if flavor.disk == 0 {
+        return Err(NovaError::forbidden(
+            "Only volume-backed servers are allowed for flavors with zero disk.",
+        ));
+    }
+    if flavor.ram < image.min_ram {
+        return Err(NovaError::bad(
+            "Flavor's memory is too small for requested image.",
+        ));
+    }
+    if flavor.disk < image.min_disk {
+        return Err(NovaError::bad(format!(
+            "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is {} bytes, minimum size is {} bytes.",
+            flavor.disk << 30,
+            image.min_disk << 30
+        )));
+    }
+    Ok(())
+}
+
+/// Reads `block_device_mapping_v2`.
+fn disks(
+    state: &State,
+    caller: &Caller,
+    body: &Value,
+    image: Option<&Image>,
+) -> Result<Vec<Disk>, NovaError> {
+    let Some(mapping) = body
+        .get("block_device_mapping_v2")
+        .and_then(Value::as_array)
+    else {
+        return Ok(Vec::new());
+    };
+    let mut disks = Vec::new();
+    for one in mapping {
+        let root = one.number("boot_index") == Some(0);
+        let delete = one.flag("delete_on_termination").unwrap_or(false);
+        let uuid = one.text("uuid");
+        let local = one.text("destination_type").as_deref() == Some("local");
+        match (one.text("source_type").as_deref(), uuid) {
+            (Some("image"), Some(id)) if local => {
+                if image.is_none_or(|i| i.id != id) {
+                    return Err(NovaError::bad(
+                        "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.",
+                    ));
+                }
+            }
+            (Some("image"), Some(id)) => {
+                let image = find_image(state, caller, &id)?;
+                let size = one.number("volume_size").and_then(|s| u64::try_from(s).ok()).ok_or_else(|| {
+                    NovaError::bad("Block Device Mapping is Invalid: Images with destination_type 'volume' need to have a non-zero size specified")
+                })?;
+                if size < image.min_disk {
+                    return Err(NovaError::bad(format!(
+                        "Volume is smaller than the minimum size specified in image metadata. Volume size is {} bytes, minimum size is {} bytes.",
+                        size << 30,
+                        image.min_disk << 30
+                    )));
+                }
+                disks.push(Disk::New {
+                    size,
+                    image: Some(id),
+                    root,
+                    delete,
+                });
+            }
+            (Some("blank"), None) => {
+                let size = one
+                    .number("volume_size")
+                    .and_then(|s| u64::try_from(s).ok())
+                    .unwrap_or(1);
+                disks.push(Disk::New {
+                    size,
+                    image: None,
+                    root,
+                    delete,
+                });
+            }
+            (Some("volume"), Some(id)) => {
+                let found = state
+                    .volumes
+                    .items
+                    .iter()
+                    .find(|v| v.id == id && caller.owns(&v.project_id));
+                let found = found.ok_or_else(|| {
+                    NovaError::bad(format!(
+                        "Block Device Mapping is Invalid: failed to get volume {id}."
+                    ))
+                })?;
+                if found.status != "available" {
+                    return Err(NovaError::bad(format!(
+                        "Invalid volume: volume '{id}' status must be 'available'. Currently in '{}'",
+                        found.status
+                    )));
+                }
+                disks.push(Disk::There { id, root, delete });
+            }
+            _ => {
+                return Err(NovaError::bad(
+                    "Block Device Mapping is Invalid: Invalid source type.",
+                ));
+            }
+        }
+    }
+    Ok(disks)
+}
+
+/// Reads `networks`.
+fn plugs(
+    state: &State,
+    caller: &Caller,
+    version: Version,
+    body: &Value,
+) -> Result<Vec<Plug>, NovaError> {
+    match body.get("networks") {
+        Some(Value::String(word)) if version >= Version(37) && word == "none" => Ok(Vec::new()),
+        Some(Value::String(word)) if version >= Version(37) && word == "auto" => {
+            let any = any_network(state, caller)?;
+            let plug = any.ok_or_else(|| {
+                NovaError::bad(format!(
+                    "Unable to automatically allocate a network for project {}",
+                    caller.project_id
+                ))
+            })?;
+            Ok(vec![plug])
+        }
+        Some(Value::Array(asked)) => asked.iter().map(|one| plug(state, caller, one)).collect(),
+        None | Some(Value::Null) if version >= Version(37) => Err(required(body, "networks")),
+        None | Some(Value::Null) => Ok(any_network(state, caller)?.into_iter().collect()),
+        Some(other) => Err(NovaError::invalid(
+            "networks",
+            &other.to_string(),
+            "it is not of type 'array'",
+        )),
+    }
+}
+
+/// The one network there is, if there is one.
+fn any_network(state: &State, caller: &Caller) -> Result<Option<Plug>, NovaError> {
+    let usable = |n: &&Network| (n.std.project_id == caller.project_id || n.shared) && !n.external;
+    let networks: Vec<&Network> = state.network.networks.iter().filter(usable).collect();
+    match networks.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(Plug::Network {
+            id: one.std.id.clone(),
+            fixed_ip: None,
+        })),
+        _ => Err(NovaError::conflict(
+            "Multiple possible networks found, use a Network ID to be more specific.",
+        )),
+    }
+}
+
+fn plug(state: &State, caller: &Caller, asked: &Value) -> Result<Plug, NovaError> {
+    let net = &state.network;
+    if let Some(id) = asked.text("port") {
+        let port: Option<&Port> = net
+            .ports
+            .iter()
+            .find(|p| p.std.id == id && p.visible(caller));
+        let port =
+            port.ok_or_else(|| NovaError::bad(format!("Port id {id} could not be found.")))?;
+        if !port.device_id.is_empty() {
+            return Err(NovaError::conflict(format!("Port {id} is still in use.")));
+        }
+        if port.fixed_ips.is_empty() {
+            return Err(NovaError::bad(format!(
+                "Port {id} requires a FixedIP in order to be used."
+            )));
+        }
+        return Ok(Plug::Port { id });
+    }
+    let id = asked.text("uuid").ok_or_else(|| {
+        NovaError::invalid(
+            "networks",
+            &asked.to_string(),
+            "'uuid' or 'port' is a required property",
+        )
+    })?;
+    let network = net
+        .networks
+        .iter()
+        .find(|n| n.std.id == id && n.visible(caller));
+    let network =
+        network.ok_or_else(|| NovaError::bad(format!("Network {id} could not be found.")))?;
+    if network.external && !network.shared && !caller.admin {
+        return Err(NovaError::forbidden(format!(
+            "It is not allowed to create an interface on external network {id}"
+        )));
+    }
+    if !net.subnets.iter().any(|s| s.network_id == id) {
+        return Err(NovaError::bad(format!(
+            "Network {id} requires a subnet in order to boot instances on."
+        )));
+    }
+    crate::api::neutron::quota::check(net, "port", &caller.project_id)?;
+    Ok(Plug::Network {
+        id,
+        fixed_ip: asked.text("fixed_ip"),
+    })
+}
+
+/// Security groups for ports Nova makes: by name or id, `default` when none is named.
+fn groups(
+    state: &mut State,
+    caller: &Caller,
+    body: &Value,
+) -> Result<(Vec<String>, Vec<String>), NovaError> {
+    let default = state.network.default_group(&caller.project_id);
+    let asked: Vec<String> = match body.get("security_groups").and_then(Value::as_array) {
+        Some(groups) if !groups.is_empty() => {
+            groups.iter().filter_map(|g| g.text("name")).collect()
+        }
+        _ => return Ok((vec![default], vec!["default".to_owned()])),
+    };
+    let mut ids = Vec::new();
+    for name in &asked {
+        let mine = state
+            .network
+            .groups
+            .iter()
+            .filter(|g| g.std.project_id == caller.project_id);
+        let found: Vec<_> = mine
+            .filter(|g| g.std.name == *name || g.std.id == *name)
+            .collect();
+        match found.as_slice() {
+            [one] => ids.push(one.std.id.clone()),
+            [] => {
+                return Err(NovaError::bad(format!(
+                    "Security group {name} not found for project {}.",
+                    caller.project_id
+                )));
+            }
+            _ => {
+                return Err(NovaError::conflict(format!(
+                    "Multiple security_group found matching '{name}'. Use an ID to be more specific."
+                )));
+            }
+        }
+    }
+    Ok((ids, asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_and_made_host_names() {
+        assert!(valid_name("").is_err());
+        assert!(valid_name(" x").is_err());
+        assert!(valid_name(&"x".repeat(256)).is_err());
+        assert_eq!(hostname("My hub_1.lab"), "my-hub-1-lab");
+        assert_eq!(hostname("教室"), "server");
+    }
+}
