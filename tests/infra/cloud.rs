@@ -9,7 +9,8 @@ use std::time::Duration;
 use hubctl::cloud::{Cloud, CloudConfig, Places};
 use hubctl::event::Silent;
 use hubctl::infra::{
-    DestroyOptions, InfraError, Leftovers, Local, Outcome, Pace, Plan, apply, destroy, observe, prepare,
+    DestroyOptions, InfraError, Leftovers, Local, Outcome, Pace, Plan, apply, destroy, observe,
+    prepare,
 };
 use hubctl::spec::Spec;
 use sandbox::{Options, Sandbox, Scenario};
@@ -27,15 +28,24 @@ pub struct Bed {
 
 /// A cloud of this kind, and a spec that uses all there is.
 pub async fn bed(scenario: Scenario, spec: Value) -> Bed {
-    let sandbox = Sandbox::start(Options { scenario, ..Options::default() }).unwrap();
+    let sandbox = Sandbox::start(Options {
+        scenario,
+        ..Options::default()
+    })
+    .unwrap();
     let cloud = connect(&sandbox).await;
     let mut all = json!({ "name": "class" });
-    all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    all.as_object_mut()
+        .unwrap()
+        .extend(spec.as_object().unwrap().clone());
     Bed {
         cloud,
         sandbox,
         spec: serde_json::from_value(all).unwrap(),
-        local: Local { public_key: Some(KEY.into()), ..Local::default() },
+        local: Local {
+            public_key: Some(KEY.into()),
+            ..Local::default()
+        },
     }
 }
 
@@ -45,7 +55,12 @@ pub async fn connect(sandbox: &Sandbox) -> Cloud {
         sandbox.clouds_yaml.display().to_string(),
     )]);
     let nowhere = PathBuf::from("/nonexistent");
-    let places = Places { cwd: nowhere.clone(), home: None, xdg_config_home: None, system: nowhere };
+    let places = Places {
+        cwd: nowhere.clone(),
+        home: None,
+        xdg_config_home: None,
+        system: nowhere,
+    };
     let mut config = CloudConfig::load(&env, &places, Some("sandbox")).unwrap();
     config.limits.pause = Duration::from_millis(1);
     Cloud::connect(config, Arc::new(Silent)).await.unwrap()
@@ -71,7 +86,9 @@ impl Bed {
     }
 
     pub async fn destroy(&self, options: DestroyOptions) -> Leftovers {
-        destroy(&self.cloud, &self.spec.name, options, &pace(), &Silent).await.unwrap()
+        destroy(&self.cloud, &self.spec.name, options, &pace(), &Silent)
+            .await
+            .unwrap()
     }
 
     /// Plans again: there must be nothing left to do.
@@ -94,7 +111,12 @@ impl Bed {
 
     pub async fn floating_ips(&self) -> Vec<(Ipv4Addr, bool)> {
         let inventory = observe(&self.cloud, &self.spec.name).await.unwrap();
-        inventory.around.floating_ips.iter().map(|ip| (ip.floating_ip_address, ip.port_id.is_some())).collect()
+        inventory
+            .around
+            .floating_ips
+            .iter()
+            .map(|ip| (ip.floating_ip_address, ip.port_id.is_some()))
+            .collect()
     }
 }
 
@@ -103,7 +125,12 @@ pub async fn traces(cloud: &Cloud) -> Vec<String> {
     let around = observe(cloud, "class").await.unwrap().around;
     let mut traces = Vec::new();
     traces.extend(around.servers.iter().map(|x| format!("server {}", x.name)));
-    traces.extend(around.key_pairs.iter().map(|x| format!("key pair {}", x.name)));
+    traces.extend(
+        around
+            .key_pairs
+            .iter()
+            .map(|x| format!("key pair {}", x.name)),
+    );
     traces.extend(
         around
             .security_groups
@@ -115,15 +142,37 @@ pub async fn traces(cloud: &Cloud) -> Vec<String> {
         around
             .networks
             .iter()
-            .filter(|x| x.project_id.as_ref() == Some(&around.project_id) && x.name.starts_with("hubctl"))
+            .filter(|x| {
+                x.project_id.as_ref() == Some(&around.project_id) && x.name.starts_with("hubctl")
+            })
             .map(|x| format!("network {}", x.name)),
     );
-    traces.extend(around.routers.iter().filter(|x| x.name.starts_with("hubctl")).map(|x| format!("router {}", x.name)));
     traces.extend(
-        around.ports.iter().filter(|x| x.name.starts_with("hubctl")).map(|x| format!("port {}", x.name)),
+        around
+            .routers
+            .iter()
+            .filter(|x| x.name.starts_with("hubctl"))
+            .map(|x| format!("router {}", x.name)),
     );
-    traces.extend(around.floating_ips.iter().map(|x| format!("floating IP {}", x.floating_ip_address)));
-    traces.extend(around.volumes.iter().map(|x| format!("volume {} {}", x.name, x.status)));
+    traces.extend(
+        around
+            .ports
+            .iter()
+            .filter(|x| x.name.starts_with("hubctl"))
+            .map(|x| format!("port {}", x.name)),
+    );
+    traces.extend(
+        around
+            .floating_ips
+            .iter()
+            .map(|x| format!("floating IP {}", x.floating_ip_address)),
+    );
+    traces.extend(
+        around
+            .volumes
+            .iter()
+            .map(|x| format!("volume {} {}", x.name, x.status)),
+    );
     traces.extend(
         around
             .recordsets

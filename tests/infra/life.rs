@@ -11,7 +11,11 @@ use crate::cloud::{Bed, bed, connect, pace};
 
 /// A spec that uses everything the sandbox has.
 async fn everything() -> Bed {
-    bed(Scenario::default(), json!({ "domain": "hub.example.org", "volume": { "size": 2 } })).await
+    bed(
+        Scenario::default(),
+        json!({ "domain": "hub.example.org", "volume": { "size": 2 } }),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -26,14 +30,26 @@ async fn made_found_again_and_taken_away() {
 
     // From another machine: one login, then ten calls at most.
     let other = connect(&bed.sandbox).await;
-    let plan = hubctl::infra::prepare(&other, &bed.spec, &bed.local).await.unwrap();
+    let plan = hubctl::infra::prepare(&other, &bed.spec, &bed.local)
+        .await
+        .unwrap();
     assert!(plan.is_empty(), "{plan}");
-    let again = hubctl::infra::apply(&other, &plan, &pace(), &hubctl::event::Silent).await.unwrap();
+    let again = hubctl::infra::apply(&other, &plan, &pace(), &hubctl::event::Silent)
+        .await
+        .unwrap();
     assert!(other.api_calls() <= 12, "{} calls", other.api_calls());
-    assert_eq!(again, hubctl::infra::Outcome { is_new: false, ..outcome.clone() });
+    assert_eq!(
+        again,
+        hubctl::infra::Outcome {
+            is_new: false,
+            ..outcome.clone()
+        }
+    );
 
     let keys = BTreeMap::from([("ssh-ed25519".to_owned(), "SHA256:abc".to_owned())]);
-    record_host_keys(&bed.cloud, &outcome.server_id, &keys).await.unwrap();
+    record_host_keys(&bed.cloud, &outcome.server_id, &keys)
+        .await
+        .unwrap();
     let all = list(&other).await.unwrap();
     assert_eq!(all.len(), 1);
     assert_eq!(all[0].name, "class");

@@ -4,8 +4,9 @@
 //! key pair ───────────────────────────────┐
 //! security group and rules ─────┐         │
 //! network ─ subnet ─┬─ port ────┴─ server ┴─ ACTIVE ─┬─ floating IP leads to the port
-//! router ───────────┘                                ├─ volume is attached
-//! volume, floating IP ── DNS record                  └─ what is one too many goes
+//! router ───────────┘                                ├─ a volume that is not is attached
+//! volume ────────────────────────────────┘            └─ what is one too many goes
+//! floating IP ── DNS record
 //! ```
 //!
 //! Every create carries the deployment's mark, so that one whose answer was lost is looked for before it is repeated,
@@ -133,7 +134,7 @@ impl Run<'_> {
         let (group, network, volume, floating_ip) = (group?, network?, volume?, floating_ip?);
         let port = self.port(network.as_deref(), &group).await?;
         let (server, records, tags) = tokio::join!(
-            self.server(&port),
+            self.server(&port, self.desired().volume.as_ref().and(volume.as_ref())),
             self.records(&port, floating_ip.as_ref()),
             self.tags()
         );
