@@ -10,13 +10,6 @@ use serde_json::json;
 use crate::cloud::{Bed, bed, connect, pace};
 
 /// A spec that uses everything the sandbox has.
-async fn everything() -> Bed {
-    bed(
-        Scenario::default(),
-        json!({ "domain": "hub.example.org", "volume": { "size": 2 } }),
-    )
-    .await
-}
 
 #[tokio::test]
 async fn made_found_again_and_taken_away() {
@@ -61,4 +54,27 @@ async fn made_found_again_and_taken_away() {
     assert_eq!(gone.gone.len(), 9, "{:?}", gone.gone);
     bed.destroyed().await;
     assert!(list(&other).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn probe() {
+    let t = std::time::Instant::now();
+    let bed = bed(Scenario::default(), json!({ "domain": "hub.example.org", "volume": { "size": 2 } })).await;
+    println!("bed {:?}", t.elapsed());
+    bed.sandbox.control.reset();
+    println!("{}", bed.plan().await.unwrap());
+    bed.sandbox.control.reset();
+    bed.provision().await.unwrap();
+    println!("provision {:?}", t.elapsed());
+    for r in bed.sandbox.control.requests() { println!("{} {:?} {}?{} {}", r.method, r.service, r.path, r.query, r.status); }
+    bed.sandbox.control.reset();
+    bed.converged().await;
+    println!("converged {:?}", t.elapsed());
+    for r in bed.sandbox.control.requests() { println!("{} {:?} {}?{} {}", r.method, r.service, r.path, r.query, r.status); }
+    bed.sandbox.control.reset();
+    bed.destroyed().await;
+    println!("destroyed {:?}", t.elapsed());
+    for r in bed.sandbox.control.requests() { println!("{} {:?} {}?{} {}", r.method, r.service, r.path, r.query, r.status); }
+    drop(bed);
+    println!("down {:?}", t.elapsed());
 }
