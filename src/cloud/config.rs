@@ -3,9 +3,15 @@
 //! The rules are those of openstacksdk's loader: which files, in which order, what lies beneath what. Where it would
 //! take something silently that cannot be meant, this says so instead.
 
+mod choose;
 mod entry;
 mod files;
+mod layers;
 mod load;
+mod login;
+mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -274,7 +280,7 @@ impl CloudConfig {
         };
         if !self.unused.is_empty() {
             advice += &format!(
-                "; {} in the environment play no part in it",
+                "; set in the environment, and not used: {}",
                 self.unused.join(", ")
             );
         }

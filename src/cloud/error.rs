@@ -120,7 +120,7 @@ pub enum Category {
 impl CloudError {
     /// What to do about it, where something can be done.
     pub fn hint(&self) -> Option<String> {
-        None
+        super::hint::hint(self)
     }
 
     pub fn category(&self) -> Category {

@@ -12,6 +12,7 @@ pub mod config;
 mod dns;
 pub mod error;
 mod fault;
+mod hint;
 mod image;
 mod keystone;
 pub mod model;

@@ -1,7 +1,7 @@
 //! What a server is made of.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use ipnet::{IpNet, Ipv4Net};
@@ -20,6 +20,9 @@ pub struct MachineSpec {
     pub name: String,
     pub vcpus: u32,
     pub memory_mb: u64,
+    /// The Neutron network's id. Fixed addresses are unique within one network only: machines of one network reach each
+    /// other, machines of two never do, even where their subnets are the same.
+    pub network: String,
     /// The fixed address with its subnet's prefix, and the subnet's gateway.
     pub address: Ipv4Addr,
     pub subnet: Ipv4Net,
@@ -34,7 +37,7 @@ pub struct MachineSpec {
     pub metadata: serde_json::Value,
     /// Root of the image: a directory tree made by `Machines::prepare`.
     pub image: PathBuf,
-    /// Addresses of further block devices, as files of the host.
+    /// Volumes attached from the start, as files of the host, each named by its volume's id (`<id>` or `<id>.raw`).
     pub volumes: Vec<PathBuf>,
 }
 
@@ -79,6 +82,10 @@ pub trait Machines: Send + Sync {
     async fn unbind(&self, floating: Ipv4Addr) -> Result<(), MachineError>;
     /// Replaces the whole rule set of a machine (its ports' security groups, flattened).
     async fn set_rules(&self, id: &str, rules: &[Rule]) -> Result<(), MachineError>;
+    /// Gives a machine a block device over a file of the host, named as in [`MachineSpec::volumes`], and says how it is
+    /// called inside (`/dev/vdb`). `/dev/disk/by-id/virtio-<first 20 characters of the volume's id>` leads there too.
+    async fn attach(&self, id: &str, volume: &Path) -> Result<String, MachineError>;
+    async fn detach(&self, id: &str, volume: &Path) -> Result<(), MachineError>;
     /// Removes whatever this or an earlier, killed sandbox left on this box.
     async fn sweep(&self) -> Result<(), MachineError>;
 }
