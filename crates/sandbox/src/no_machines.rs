@@ -80,10 +80,6 @@ impl NoMachines {
 
 #[async_trait]
 impl Machines for NoMachines {
-    fn take_volumes(&self) -> bool {
-        true
-    }
-
     async fn boot(&self, spec: &MachineSpec) -> Result<(), MachineError> {
         let mut told = self.told();
         told.running.insert(spec.id.clone(), true);

@@ -63,10 +63,6 @@ pub enum Direction {
 pub trait Machines: Send + Sync {
     /// Starts a machine and returns once it runs (its SSH comes up a second or so later).
     async fn boot(&self, spec: &MachineSpec) -> Result<(), MachineError>;
-    /// Whether a running machine can be given a volume.
-    fn take_volumes(&self) -> bool {
-        false
-    }
     /// Starts a machine that was stopped, with the disk it had.
     async fn start(&self, id: &str) -> Result<(), MachineError>;
     async fn stop(&self, id: &str) -> Result<(), MachineError>;
