@@ -45,7 +45,7 @@ impl HostKeyPair {
             .map(|line| format!("    {line}\n"))
             .collect();
         Secret::new(format!(
-            "#cloud-config\nssh_deletekeys: true\nssh_genkeytypes: []\nssh_keys:\n  ed25519_private: |\n{private}  ed25519_public: {}\n",
+            "#cloud-config\nssh_deletekeys: true\nssh_keys:\n  ed25519_private: |\n{private}  ed25519_public: {}\n",
             self.public.trim()
         ))
     }

@@ -72,8 +72,8 @@ async fn survey(
     let block_storage = cloud.has_service(Service::BlockStorage);
     let dns = cloud.has_service(Service::Dns);
     let all = Filter::all();
-    // An administrator sees every project; what is not this project's is not ours, whatever it carries.
-    let own = Filter::all().and("project_id", &project_id);
+    // Only what is the project's own is ours, whatever it carries: the calls ask for the project's, but for networks and
+    // subnets, where those of others matter too.
     let volumes = async {
         if block_storage {
             cloud.list_volumes(&all).await
@@ -95,12 +95,12 @@ async fn survey(
     ) = tokio::try_join!(
         cloud.list_servers(&all),
         key_pairs,
-        cloud.list_security_groups(&own),
+        cloud.list_security_groups(&all),
         cloud.list_networks(&all),
         cloud.list_subnets(&all),
-        cloud.list_routers(&own),
-        cloud.list_ports(&own),
-        cloud.list_floating_ips(&own),
+        cloud.list_routers(&all),
+        cloud.list_ports(&all),
+        cloud.list_floating_ips(&all),
         volumes,
         recordsets(cloud, dns),
     )?;

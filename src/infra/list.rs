@@ -21,7 +21,7 @@ pub struct Deployment {
 
 /// Lists the deployments of the project, by their marks. Key pairs belong to users: another user's are not seen.
 pub async fn list(cloud: &Cloud) -> Result<Vec<Deployment>, CloudError> {
-    let survey = observe_all(cloud).await?;
+    let survey = Box::pin(observe_all(cloud)).await?;
     Ok(survey
         .deployments()
         .into_iter()

@@ -42,9 +42,9 @@ use crate::spec::Spec;
 
 /// Observes and plans: ten API calls where nothing is to be made (nine without DNS), up to six more for the offer.
 pub async fn prepare(cloud: &Cloud, spec: &Spec, local: &Local) -> Result<Plan, InfraError> {
-    let inventory = observe(cloud, &spec.name).await?;
+    let inventory = Box::pin(observe(cloud, &spec.name)).await?;
     let offer = if needs_offer(spec, &inventory, local) {
-        Some(offer::offer(cloud, inventory.around.block_storage).await?)
+        Some(Box::pin(offer::offer(cloud, inventory.around.block_storage)).await?)
     } else {
         None
     };

@@ -68,7 +68,7 @@ pub async fn connect(sandbox: &Sandbox) -> Cloud {
 
 pub fn pace() -> Pace {
     Pace {
-        every: Duration::from_millis(10),
+        every: Duration::from_millis(4),
         server: Duration::from_secs(60),
         volume: Duration::from_secs(60),
         delete: Duration::from_secs(60),

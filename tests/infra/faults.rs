@@ -1,15 +1,23 @@
-//! Every API call of a run, failed once: the next run converges, and destroy leaves nothing.
+//! Every call of a run that changes something goes wrong once: the next run converges, and destroy leaves nothing.
+//!
+//! Calls that only read change nothing, so a run killed at one of them leaves what the call before it left.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
+use hubctl::infra::DestroyOptions;
 use sandbox::{Fault, Kind, Scenario};
 use serde_json::json;
 
-use crate::cloud::{Bed, bed, pace};
+use crate::cloud::{Bed, bed};
 
 async fn everything() -> Bed {
-    bed(Scenario::default(), json!({ "domain": "hub.example.org", "volume": { "size": 2 } })).await
+    bed(
+        Scenario::default(),
+        json!({ "domain": "hub.sandbox.test", "volume": { "size": 2 } }),
+    )
+    .await
 }
 
 /// How a call goes wrong.
@@ -19,65 +27,101 @@ enum Harm {
     Fails,
     /// The work is done, and its answer lost, once.
     Lost,
-    /// The run is killed once the work is done; nothing it sent afterwards is carried out.
+    /// The run is killed once the work is done.
     Killed,
 }
 
-/// Arms the harm for the request after `skip` others.
-fn arm(bed: &Bed, harm: Harm, skip: u32) {
+/// A call of a run: the so-manieth of its method.
+type Call = (&'static str, u32);
+
+/// Runs something while a call goes wrong; `None` where it was killed.
+async fn harmed<T>(
+    bed: &Bed,
+    harm: Harm,
+    (method, skip): Call,
+    run: impl Future<Output = T>,
+) -> Option<T> {
     let control = &bed.sandbox.control;
-    match harm {
-        Harm::Fails => {
-            control.fault(Fault::new(Kind::Status { status: 500, retry_after: None, message: None }).skip(skip));
-        }
-        Harm::Lost => control.fault(Fault::new(Kind::LoseAnswer).skip(skip)),
-        Harm::Killed => {
-            control.fault(Fault::new(Kind::LoseAnswer).skip(skip));
-            control.fault(Fault::new(Kind::Reset).skip(skip + 1).always());
-        }
-    }
-}
-
-/// Waits until the first fault has struck, which uses it up.
-async fn struck(bed: &Bed) {
-    while bed.sandbox.control.faults().iter().any(|fault| fault.kind == Kind::LoseAnswer) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-async fn provision_with(bed: &Bed, harm: Harm, skip: u32) -> bool {
-    arm(bed, harm, skip);
-    let run = bed.provision();
-    let done = match harm {
-        Harm::Killed => tokio::select! {
-            done = run => done.is_ok(),
-            () = struck(bed) => false,
+    let kind = match harm {
+        Harm::Fails => Kind::Status {
+            status: 500,
+            retry_after: None,
+            message: None,
         },
-        _ => run.await.is_ok(),
+        Harm::Lost | Harm::Killed => Kind::LoseAnswer,
     };
-    bed.sandbox.control.clear_faults();
-    done
+    control.fault(Fault {
+        method: Some(method.to_owned()),
+        ..Fault::new(kind).skip(skip)
+    });
+    let struck = async {
+        while !control.faults().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    match harm {
+        Harm::Killed => tokio::select! {
+            biased;
+            () = struck => None,
+            _ = run => panic!("{method} call {skip} was never made"),
+        },
+        _ => {
+            let done = run.await;
+            assert!(
+                control.faults().is_empty(),
+                "{method} call {skip} was never made"
+            );
+            Some(done)
+        }
+    }
 }
 
-/// Runs the case for each of so many calls, a few at a time: each has a cloud of its own.
-async fn each<F: Future<Output = ()>>(count: u32, case: impl Fn(u32) -> F) {
-    futures::stream::iter(0..count).map(case).buffer_unordered(4).collect::<Vec<()>>().await;
+/// The calls of a run that change something.
+async fn writes<T>(bed: &Bed, run: impl Future<Output = T>) -> Vec<Call> {
+    bed.sandbox.control.reset();
+    run.await;
+    let mut counts: BTreeMap<&'static str, u32> = BTreeMap::new();
+    for request in bed.sandbox.control.requests() {
+        if let Some(method) = ["POST", "PUT", "DELETE"]
+            .into_iter()
+            .find(|method| *method == request.method)
+        {
+            *counts.entry(method).or_default() += 1;
+        }
+    }
+    counts
+        .into_iter()
+        .flat_map(|(method, count)| (0..count).map(move |skip| (method, skip)))
+        .collect()
+}
+
+/// Runs the case for each call, a few at a time: each has a cloud of its own.
+async fn each<F: Future<Output = ()>>(calls: Vec<Call>, case: impl Fn(Call) -> F) {
+    futures::stream::iter(calls)
+        .map(case)
+        .buffer_unordered(4)
+        .collect::<Vec<()>>()
+        .await;
 }
 
 async fn provision_survives(harm: Harm) {
     let bed = everything().await;
-    bed.sandbox.control.reset();
-    bed.provision().await.unwrap();
-    let count = u32::try_from(bed.sandbox.control.requests().len()).unwrap();
-    assert!((20..60).contains(&count), "{count} calls for a whole provision");
-    each(count, |skip| async move {
+    let calls = writes(&bed, bed.provision()).await;
+    assert!(
+        (18..30).contains(&calls.len()),
+        "a whole provision makes {} changes",
+        calls.len()
+    );
+    each(calls, |call| async move {
         let bed = everything().await;
-        let done = provision_with(&bed, harm, skip).await;
         // What the service does once, or an answer that is lost once, a run gets over by itself.
-        if !matches!(harm, Harm::Killed) {
-            assert!(done, "{harm:?} at call {skip} ended the run");
+        if let Some(done) = harmed(&bed, harm, call, bed.provision()).await {
+            done.unwrap_or_else(|error| panic!("{harm:?} at {call:?} ended the run: {error}"));
         }
-        let outcome = bed.provision().await.unwrap_or_else(|error| panic!("{harm:?} at call {skip}: {error}"));
+        let outcome = bed
+            .provision()
+            .await
+            .unwrap_or_else(|error| panic!("{harm:?} at {call:?}: {error}"));
         assert_eq!(outcome.status, "ACTIVE");
         bed.converged().await;
         bed.destroyed().await;
@@ -85,17 +129,85 @@ async fn provision_survives(harm: Harm) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn destroy_survives(harm: Harm) {
+    let bed = everything().await;
+    bed.provision().await.unwrap();
+    let calls = writes(&bed, bed.destroy(DestroyOptions::default())).await;
+    assert!(
+        (10..20).contains(&calls.len()),
+        "a whole destroy makes {} changes",
+        calls.len()
+    );
+    each(calls, |call| async move {
+        let bed = everything().await;
+        bed.provision().await.unwrap();
+        if let Some(left) = harmed(&bed, harm, call, bed.destroy(DestroyOptions::default())).await {
+            assert!(left.is_clean(), "{harm:?} at {call:?}: {left:?}");
+        }
+        bed.destroyed().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_call_of_provision_fails() {
     provision_survives(Harm::Fails).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn an_answer_to_provision_is_lost() {
     provision_survives(Harm::Lost).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn provision_is_killed_after_any_call() {
     provision_survives(Harm::Killed).await;
+}
+
+#[tokio::test]
+async fn destroy_finds_all_that_a_killed_provision_left() {
+    let bed = everything().await;
+    let calls = writes(&bed, bed.provision()).await;
+    each(calls, |call| async move {
+        let bed = everything().await;
+        harmed(&bed, Harm::Killed, call, bed.provision()).await;
+        bed.destroyed().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_of_destroy_fails() {
+    destroy_survives(Harm::Fails).await;
+}
+
+#[tokio::test]
+async fn an_answer_to_destroy_is_lost() {
+    destroy_survives(Harm::Lost).await;
+}
+
+#[tokio::test]
+async fn destroy_is_killed_after_any_call() {
+    destroy_survives(Harm::Killed).await;
+}
+
+#[tokio::test]
+async fn reads_that_fail_are_repeated() {
+    let bed = everything().await;
+    let failing = || {
+        Fault::new(Kind::Status {
+            status: 503,
+            retry_after: None,
+            message: None,
+        })
+    };
+    for skip in [0, 5, 9, 14, 20, 25] {
+        bed.sandbox.control.fault(Fault {
+            method: Some("GET".into()),
+            ..failing().skip(skip)
+        });
+    }
+    bed.provision().await.unwrap();
+    bed.converged().await;
+    bed.destroyed().await;
 }

@@ -73,12 +73,12 @@ pub async fn apply(
         observer,
         name: tag::name(&plan.desired.name),
         mark: tag::description(&plan.desired.name),
-        own: Filter::all()
-            .and("project_id", cloud.project().id)
-            .and("description", tag::description(&plan.desired.name)),
+        own: Filter::description(tag::description(&plan.desired.name))
+            .and("project_id", cloud.project().id),
         untagged: Mutex::default(),
     };
-    run.all().await
+    // The lanes side by side make a large future: keep it off the stack.
+    Box::pin(run.all()).await
 }
 
 struct Run<'a> {
@@ -124,11 +124,11 @@ impl Run<'_> {
         }
         // Not `try_join`: it would drop the others in the middle of a create when one fails.
         let (key_pair, group, network, volume, floating_ip) = tokio::join!(
-            self.key_pair(),
-            self.security_group(),
-            self.network(),
-            self.volume(),
-            self.floating_ip(),
+            Box::pin(self.key_pair()),
+            Box::pin(self.security_group()),
+            Box::pin(self.network()),
+            Box::pin(self.volume()),
+            Box::pin(self.floating_ip()),
         );
         key_pair?;
         let (group, network, volume, floating_ip) = (group?, network?, volume?, floating_ip?);
