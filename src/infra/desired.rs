@@ -156,6 +156,13 @@ impl Desired {
                 "write it as a network: `--set access.ssh=[192.0.2.0/24]`",
             ));
         }
+        if let Some(here) = local.operator_address
+            && !rule::lets_in(&spec.access.ssh, here)
+        {
+            notes.push(format!(
+                "`access.ssh` does not let in {here}, the address this machine is seen under: SSH from here will time out"
+            ));
+        }
         let server_due = server_due(spec, offer, inventory, notes);
         let server = match (&server_due, offer) {
             (Some(_), Some(offer)) => server(spec, offer, inventory, local, problems, notes),

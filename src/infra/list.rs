@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::inventory::{Inventory, observe_all};
+use super::inventory::Inventory;
 use super::outcome::Outcome;
 use super::plan::Item;
+use super::survey::observe_all;
 use crate::cloud::{Cloud, CloudError};
 
 /// A deployment in a list.

@@ -21,6 +21,7 @@ mod plan;
 mod preflight;
 mod problem;
 pub mod rule;
+mod survey;
 pub mod tag;
 
 use std::collections::BTreeMap;
@@ -29,13 +30,14 @@ pub use apply::{Pace, apply};
 pub use desired::{Desired, HostKeyPair, Local};
 pub use destroy::{DestroyOptions, Leftover, Leftovers, destroy};
 pub use error::InfraError;
-pub use inventory::{Inventory, Survey, observe};
+pub use inventory::{Inventory, observe};
 pub use list::{Deployment, list};
 pub use offer::{Offer, offer};
 pub use outcome::Outcome;
 pub use plan::{Change, Item, Kind, Plan, Verb};
 pub use preflight::preflight;
 pub use problem::{Problem, Problems};
+pub use survey::Survey;
 
 use crate::cloud::{Cloud, CloudError};
 use crate::spec::Spec;

@@ -49,6 +49,14 @@ pub fn needs_operator(access: &Access) -> bool {
         .any(|source| *source == Source::Operator)
 }
 
+/// Whether an address is among the sources.
+pub(super) fn lets_in(sources: &[Source], address: IpAddr) -> bool {
+    sources.iter().any(|source| match source {
+        Source::Operator => true,
+        Source::Net(net) => net.contains(&address),
+    })
+}
+
 fn rule(
     direction: &str,
     v4: bool,
@@ -72,7 +80,7 @@ pub fn normal(rule: &RuleSpec) -> RuleSpec {
     let everywhere = |net: &IpNet| net.prefix_len() == 0;
     RuleSpec {
         protocol: rule.protocol.as_deref().and_then(|protocol| {
-            Some(match protocol {
+            let name = match protocol {
                 "any" | "0" => return None,
                 "1" => "icmp",
                 "6" => "tcp",
@@ -80,8 +88,8 @@ pub fn normal(rule: &RuleSpec) -> RuleSpec {
                 "58" | "icmpv6" => "ipv6-icmp",
                 "icmp" if rule.ethertype == "IPv6" => "ipv6-icmp",
                 other => other,
-            })
-            .map(str::to_owned)
+            };
+            Some(name.to_owned())
         }),
         remote_ip_prefix: rule
             .remote_ip_prefix

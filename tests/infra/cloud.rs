@@ -28,11 +28,16 @@ pub struct Bed {
 
 /// A cloud of this kind, and a spec that uses all there is.
 pub async fn bed(scenario: Scenario, spec: Value) -> Bed {
-    let sandbox = Sandbox::start(Options {
+    let pace = sandbox::Pace {
+        step: Duration::from_millis(3),
+        ..sandbox::Pace::FAST
+    };
+    let options = Options {
         scenario,
+        pace,
         ..Options::default()
-    })
-    .unwrap();
+    };
+    let sandbox = Sandbox::start(options).unwrap();
     let cloud = connect(&sandbox).await;
     let mut all = json!({ "name": "class" });
     all.as_object_mut()

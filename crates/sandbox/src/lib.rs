@@ -27,5 +27,5 @@ mod tls;
 pub use control::{Control, Fault, Kind, Service};
 pub use no_machines::NoMachines;
 pub use options::{Options, Pace};
-pub use running::Sandbox;
+pub use running::{Made, Maker, Sandbox};
 pub use scenario::Scenario;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -131,6 +132,24 @@ impl Machines for NoMachines {
 
     async fn set_rules(&self, id: &str, rules: &[Rule]) -> Result<(), MachineError> {
         self.told().rules.insert(id.to_owned(), rules.to_vec());
+        Ok(())
+    }
+
+    async fn attach(&self, id: &str, volume: &Path) -> Result<String, MachineError> {
+        let mut told = self.told();
+        let spec = told
+            .specs
+            .get_mut(id)
+            .ok_or_else(|| MachineError(format!("no machine {id}")))?;
+        spec.volumes.push(volume.to_owned());
+        let letter = b'a' + u8::try_from(spec.volumes.len()).unwrap_or(25).min(25);
+        Ok(format!("/dev/vd{}", char::from(letter)))
+    }
+
+    async fn detach(&self, id: &str, volume: &Path) -> Result<(), MachineError> {
+        if let Some(spec) = self.told().specs.get_mut(id) {
+            spec.volumes.retain(|v| v != volume);
+        }
         Ok(())
     }
 

@@ -13,8 +13,6 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where `clouds.yaml`, certificates and volumes go; `None` is a temporary directory, removed at the end.
     pub state_dir: Option<PathBuf>,
-    /// The tree machines are made from; `None` is `image` in the state directory.
-    pub image: Option<PathBuf>,
     /// Whether the API is served over HTTPS, with a certificate authority made for it.
     pub tls: bool,
     /// What the cloud has.
@@ -28,7 +26,6 @@ impl Default for Options {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             state_dir: None,
-            image: None,
             tls: false,
             scenario: Scenario::default(),
             pace: Pace::FAST,

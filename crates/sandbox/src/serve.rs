@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use crate::api::caller::RequestId;
 use crate::api::id;
 use crate::api::nova::server::Fate;
 use crate::control::fault::Asked;
@@ -107,6 +108,9 @@ impl Server {
             fault: kinds.first().map(Kind::name),
         };
         let mut request = Request::from_parts(parts, Body::from(body));
+        request
+            .extensions_mut()
+            .insert(RequestId(entry.request_id.clone()));
         let mut response = match before(&kinds, service, &mut request).await {
             Some(response) => response,
             None => call(&self.api, request).await,

@@ -18,7 +18,13 @@ pub struct Caller {
     /// Empty with an unscoped token.
     pub project_id: String,
     pub admin: bool,
+    /// The id of this very request.
+    pub request_id: String,
 }
+
+/// A request's id, given to it at the door.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
 
 impl Caller {
     /// Whether something of this project is theirs to see and change.
@@ -43,7 +49,10 @@ pub async fn gate(State(ctx): State<Ctx>, mut request: Request, next: Next) -> R
         .and_then(|v| v.to_str().ok());
     let caller = token.and_then(|token| ctx.cloud.identity().caller(token));
     match caller {
-        Some(caller) => {
+        Some(mut caller) => {
+            if let Some(RequestId(id)) = request.extensions().get() {
+                caller.request_id.clone_from(id);
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

@@ -84,6 +84,9 @@ impl State {
             server.vm_state = VmState::Error;
             server.task = None;
             server.fault = Some(fault);
+            if let Some(event) = server.events.last_mut() {
+                event.failed = true;
+            }
             server.updated = clock::now();
         }
     }
@@ -179,25 +182,34 @@ impl State {
         Ok(())
     }
 
+    /// Where a port puts a machine.
+    fn place(&self, nic: &Nic) -> Option<Place> {
+        let port = self.network.ports.iter().find(|p| p.std.id == nic.id)?;
+        port.fixed_ips.iter().find_map(|ip| {
+            let subnet = self
+                .network
+                .subnets
+                .iter()
+                .find(|s| s.std.id == ip.subnet_id)?;
+            match (ip.address, subnet.cidr) {
+                (IpAddr::V4(address), IpNet::V4(_)) if subnet.reachable => {
+                    Some(Place::behind(address, &port.network_id))
+                }
+                (IpAddr::V4(address), IpNet::V4(cidr)) => Some(Place {
+                    network: port.network_id.clone(),
+                    address,
+                    subnet: cidr,
+                    gateway: v4(subnet.gateway, cidr),
+                }),
+                _ => None,
+            }
+        })
+    }
+
     /// Everything the machine of a server is made from; none for a server without an IPv4 address.
     fn spec(&self, ctx: &Ctx, id: &str) -> Option<MachineSpec> {
         let server = self.compute.servers.iter().find(|s| s.id == id)?;
-        let (address, subnet, gateway) = server.nics.iter().find_map(|nic| {
-            let port = self.network.ports.iter().find(|p| p.std.id == nic.id)?;
-            port.fixed_ips.iter().find_map(|ip| {
-                let subnet = self
-                    .network
-                    .subnets
-                    .iter()
-                    .find(|s| s.std.id == ip.subnet_id)?;
-                match (ip.address, subnet.cidr, subnet.gateway) {
-                    (IpAddr::V4(address), IpNet::V4(cidr), gateway) => {
-                        Some((address, cidr, v4(gateway, cidr)))
-                    }
-                    _ => None,
-                }
-            })
-        })?;
+        let place = server.nics.iter().find_map(|nic| self.place(nic))?;
         let image = server
             .image_id
             .as_ref()
@@ -211,9 +223,10 @@ impl State {
             name: server.hostname.clone(),
             vcpus: server.flavor.vcpus,
             memory_mb: server.flavor.ram,
-            address,
-            subnet,
-            gateway,
+            network: place.network,
+            address: place.address,
+            subnet: place.subnet,
+            gateway: place.gateway,
             login: login.to_owned(),
             authorized_keys: server
                 .keypair
@@ -227,6 +240,28 @@ impl State {
                 .map(|a| cinder::file(&ctx.cloud.state_dir, &a.volume_id))
                 .collect(),
         })
+    }
+}
+
+/// Where a machine is.
+struct Place {
+    network: String,
+    address: Ipv4Addr,
+    subnet: Ipv4Net,
+    gateway: Ipv4Addr,
+}
+
+impl Place {
+    /// A machine whose own address the host is to reach. Machines know only inner addresses with a floating one before
+    /// them, so it gets one nobody sees, and its own leads there.
+    fn behind(address: Ipv4Addr, network: &str) -> Self {
+        let inner = |last| Ipv4Addr::new(10, 255, 4, last);
+        Self {
+            network: network.to_owned(),
+            address: inner(address.octets()[3]),
+            subnet: Ipv4Net::new_assert(inner(0), 24),
+            gateway: inner(1),
+        }
     }
 }
 
@@ -441,18 +476,28 @@ fn orders(state: &State) -> Orders {
             .iter()
             .any(|s| s.id == *id && s.has_machine)
     };
-    let wanted: Vec<(Ipv4Addr, String)> = state
-        .network
-        .floating_ips
-        .iter()
-        .filter_map(|f| {
-            let port = state
-                .network
-                .ports
-                .iter()
-                .find(|p| Some(&p.std.id) == f.port_id.as_ref())?;
-            has_machine(&port.device_id).then(|| (f.address, port.device_id.clone()))
-        })
+    let net = &state.network;
+    let floating = net.floating_ips.iter().filter_map(|f| {
+        let port = net
+            .ports
+            .iter()
+            .find(|p| Some(&p.std.id) == f.port_id.as_ref())?;
+        Some((f.address, port.device_id.clone()))
+    });
+    let is_reachable = |id: &str| net.subnets.iter().any(|s| s.std.id == id && s.reachable);
+    let direct = net.ports.iter().filter_map(|port| {
+        let ip = port
+            .fixed_ips
+            .iter()
+            .find(|ip| is_reachable(&ip.subnet_id))?;
+        match ip.address {
+            IpAddr::V4(address) => Some((address, port.device_id.clone())),
+            IpAddr::V6(_) => None,
+        }
+    });
+    let wanted: Vec<(Ipv4Addr, String)> = floating
+        .chain(direct)
+        .filter(|(_, id)| has_machine(id))
         .collect();
     let rules = state
         .compute

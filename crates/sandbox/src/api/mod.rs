@@ -39,8 +39,6 @@ pub struct Cloud {
     pub identity: Mutex<keystone::Identity>,
     pub regions: Vec<Arc<Region>>,
     pub machines: Arc<dyn Machines>,
-    /// Whether a running machine can be given a volume.
-    pub machines_take_volumes: bool,
     pub pace: Pace,
     pub scenario: Scenario,
     /// Where volumes are kept.

@@ -27,8 +27,8 @@ pub struct Owners<'a> {
     pub neighbour: &'a str,
 }
 
-/// Fills a region.
-pub fn seed(scenario: &Scenario, owners: &Owners<'_>) -> State {
+/// Fills a region. `pool` is the /24 of addresses the host reaches.
+pub fn seed(scenario: &Scenario, owners: &Owners<'_>, pool: Ipv4Net) -> State {
     let mut state = State {
         images: images(scenario, owners.admin),
         ..State::default()
@@ -37,7 +37,7 @@ pub fn seed(scenario: &Scenario, owners: &Owners<'_>) -> State {
     state.compute.quotas.clone_from(&scenario.quotas);
     state.network.quotas.clone_from(&scenario.quotas);
     state.volumes.quotas.clone_from(&scenario.quotas);
-    networks(&mut state.network, scenario, owners);
+    networks(&mut state.network, scenario, owners, pool);
     if scenario.dns {
         let zones = [
             (owners.project, "sandbox.test."),
@@ -111,15 +111,16 @@ fn images(scenario: &Scenario, owner: &str) -> Vec<Image> {
     images
 }
 
-fn networks(net: &mut Net, scenario: &Scenario, owners: &Owners<'_>) {
-    for (n, name) in scenario.external.iter().enumerate() {
-        let third = 4 + u8::try_from(n).unwrap_or(0);
+fn networks(net: &mut Net, scenario: &Scenario, owners: &Owners<'_>, pool: Ipv4Net) {
+    // One /24 for all: each network gives out a part of it of its own.
+    let parts = [(10, 129), (130, 189)];
+    for (name, part) in scenario.external.iter().zip(parts) {
         let id = network(net, owners.admin, name, |n| n.external = true);
-        reachable(net, owners.admin, &id, name, third);
+        reachable(net, (owners.admin, &id, name), pool, part);
     }
     if scenario.provider_network {
         let id = network(net, owners.admin, "provider", |n| n.shared = true);
-        reachable(net, owners.admin, &id, "provider", 4);
+        reachable(net, (owners.admin, &id, "provider"), pool, (190, 250));
     }
     for (n, name) in scenario.shared_networks.iter().enumerate() {
         let id = network(net, owners.admin, name, |n| n.shared = true);
@@ -152,20 +153,20 @@ fn network(net: &mut Net, project: &str, name: &str, set: impl Fn(&mut Network))
     id
 }
 
-/// A subnet of addresses the host reaches: `172.24.N.0/24`, the upper part of it to be given out.
-fn reachable(net: &mut Net, project: &str, network_id: &str, name: &str, third: u8) {
-    let at = |last| IpAddr::V4(Ipv4Addr::new(172, 24, third, last));
-    let Ok(cidr) = Ipv4Net::new(Ipv4Addr::new(172, 24, third, 0), 24) else {
-        return;
-    };
+/// A subnet of addresses the host reaches, some of which are given out.
+fn reachable(net: &mut Net, whose: (&str, &str, &str), pool: Ipv4Net, part: (u8, u8)) {
+    let (project, network_id, name) = whose;
+    let [a, b, c, _] = pool.network().octets();
+    let at = |last| IpAddr::V4(Ipv4Addr::new(a, b, c, last));
     let std = Standard::new(project, &json!({"name": format!("{name}-subnet")}));
-    let mut subnet = Subnet::new(std, network_id, IpNet::V4(cidr), Some(at(1)));
+    let mut subnet = Subnet::new(std, network_id, IpNet::V4(pool), Some(at(1)));
     subnet.pools = vec![Pool {
-        start: at(10),
-        end: at(250),
+        start: at(part.0),
+        end: at(part.1),
     }];
     subnet.dhcp = false;
     subnet.shared = true;
+    subnet.reachable = true;
     net.subnets.push(subnet);
 }
 

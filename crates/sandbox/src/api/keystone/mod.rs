@@ -94,6 +94,7 @@ impl Identity {
             user_id: token.user_id.clone(),
             project_id: token.project_id.clone().unwrap_or_default(),
             admin: token.roles.contains(&"admin"),
+            request_id: String::new(),
         })
     }
 

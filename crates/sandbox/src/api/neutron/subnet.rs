@@ -31,6 +31,8 @@ pub struct Subnet {
     pub ipv6_address_mode: Option<String>,
     /// As its network is.
     pub shared: bool,
+    /// Whether the host reaches its addresses themselves, with no floating IP before them.
+    pub reachable: bool,
 }
 
 impl Resource for Subnet {
@@ -72,6 +74,7 @@ impl Subnet {
             ipv6_ra_mode: None,
             ipv6_address_mode: None,
             shared: false,
+            reachable: false,
         }
     }
 

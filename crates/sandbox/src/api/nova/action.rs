@@ -125,6 +125,7 @@ fn moved(
     let server = state.server_mut(caller, id)?;
     ready(server, word, from)?;
     server.task = Some(to.task());
+    server.note(word, caller);
     server.updated = clock::now();
     drop(state);
     tokio::spawn(life::make_move(ctx.clone(), id.to_owned(), to));
@@ -192,6 +193,7 @@ fn rebuild(
             server.image_id = Some(image_id);
         }
         server.task = Some("rebuilding");
+        server.note("rebuild", caller);
         server.fault = None;
         server.updated = clock::now();
         let server = state.server(caller, id)?;

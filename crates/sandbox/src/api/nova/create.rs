@@ -45,10 +45,11 @@ pub async fn create(
     let (answer, work) = {
         let mut state = ctx.lock();
         let order = order(&mut state, &caller, version, body)?;
-        let server = Server {
+        let mut server = Server {
             fate: fate.map(|Extension(fate)| fate).unwrap_or_default(),
             ..order.server
         };
+        server.note("create", &caller);
         let answer = json!({"server": {
             "id": server.id,
             "links": links(&ctx, &format!("/servers/{}", server.id)),
@@ -203,6 +204,7 @@ fn order(
         nics: Vec::new(),
         attachments: Vec::new(),
         fate: Fate::default(),
+        events: Vec::new(),
         has_machine: false,
         rules: None,
     };

@@ -126,7 +126,7 @@ async fn set(
     let meta = given(&body, "meta")?;
     let value = meta.get(&key).cloned();
     let value = value.ok_or_else(|| NovaError::bad("Request body and URI mismatch"))?;
-    put(
+    let _whole = put(
         &ctx,
         &caller,
         &id,

@@ -15,6 +15,7 @@ use super::{Ctx, caller, life};
 pub mod action;
 pub mod create;
 pub mod error;
+pub mod event;
 pub mod flavor;
 pub mod interface;
 pub mod keypair;
@@ -22,6 +23,7 @@ pub mod metadata;
 pub mod microversion;
 pub mod quota;
 pub mod server;
+pub mod server_group;
 pub mod server_tag;
 pub mod servers;
 pub mod volume_attachment;
@@ -36,6 +38,7 @@ pub struct Compute {
     pub flavors: Vec<flavor::Flavor>,
     pub keypairs: Vec<keypair::Keypair>,
     pub servers: Vec<server::Server>,
+    pub server_groups: Vec<server_group::ServerGroup>,
     /// Limits other than the defaults.
     pub quotas: BTreeMap<String, i64>,
 }
@@ -43,11 +46,13 @@ pub struct Compute {
 pub fn router(ctx: &Ctx) -> Router {
     let v2 = Router::new()
         .merge(action::routes())
+        .merge(event::routes())
         .merge(flavor::routes())
         .merge(interface::routes())
         .merge(keypair::routes())
         .merge(metadata::routes())
         .merge(quota::routes())
+        .merge(server_group::routes())
         .merge(servers::routes())
         .merge(server_tag::routes())
         .merge(volume_attachment::routes())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -57,6 +58,17 @@ pub struct Attachment {
     pub delete_on_termination: bool,
 }
 
+/// Something that was done to a server, for its list of events.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// `create`, `stop`, `reboot`, …
+    pub action: String,
+    pub request_id: String,
+    pub user_id: String,
+    pub at: OffsetDateTime,
+    pub failed: bool,
+}
+
 /// What a test has decided about a server before it was made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fate {
@@ -94,6 +106,8 @@ pub struct Server {
     pub nics: Vec<Nic>,
     pub attachments: Vec<Attachment>,
     pub fate: Fate,
+    /// Oldest first.
+    pub events: Vec<Event>,
     /// Whether a machine stands behind it.
     pub has_machine: bool,
     /// The rules its machine has now.
@@ -101,6 +115,16 @@ pub struct Server {
 }
 
 impl Server {
+    pub fn note(&mut self, action: &str, caller: &Caller) {
+        self.events.push(Event {
+            action: action.to_owned(),
+            request_id: caller.request_id.clone(),
+            user_id: caller.user_id.clone(),
+            at: clock::now(),
+            failed: false,
+        });
+    }
+
     pub fn status(&self) -> &'static str {
         match (self.vm_state, self.task) {
             (VmState::Building, _) => "BUILD",
@@ -206,18 +230,27 @@ impl Server {
         from(19, "description", json!(self.description));
         from(26, "tags", json!(self.tags));
         from(63, "trusted_image_certificates", Value::Null);
-        from(71, "server_groups", json!([]));
         from(73, "locked_reason", Value::Null);
         from(90, "OS-EXT-SRV-ATTR:hostname", json!(self.hostname));
         if caller.admin {
             let node = self.launched.map(|_| "sandbox");
             from(1, "OS-EXT-SRV-ATTR:host", json!(node));
             from(1, "OS-EXT-SRV-ATTR:hypervisor_hostname", json!(node));
+            let name = format!("instance-{}", &self.id[..8]);
+            from(1, "OS-EXT-SRV-ATTR:instance_name", json!(name));
+            from(3, "OS-EXT-SRV-ATTR:hostname", json!(self.hostname));
+            from(3, "OS-EXT-SRV-ATTR:launch_index", json!(0));
             from(
-                1,
-                "OS-EXT-SRV-ATTR:instance_name",
-                json!(format!("instance-{}", &self.id[..8])),
+                3,
+                "OS-EXT-SRV-ATTR:reservation_id",
+                json!(format!("r-{}", &self.id[..8])),
             );
+            from(3, "OS-EXT-SRV-ATTR:root_device_name", json!("/dev/vda"));
+            from(3, "OS-EXT-SRV-ATTR:kernel_id", json!(""));
+            from(3, "OS-EXT-SRV-ATTR:ramdisk_id", json!(""));
+            let user_data = self.user_data.as_ref();
+            let encoded = user_data.map(|d| base64::engine::general_purpose::STANDARD.encode(d));
+            from(3, "OS-EXT-SRV-ATTR:user_data", json!(encoded));
             from(
                 16,
                 "host_status",

@@ -201,9 +201,12 @@ async fn show(
     life::look(&ctx).await;
     let state = ctx.lock();
     let server = state.server(&caller, &id)?;
-    Ok(Json(
-        json!({"server": server.json(&ctx, &state, &caller, version)}),
-    ))
+    let mut view = server.json(&ctx, &state, &caller, version);
+    // Only here, not in lists.
+    if version >= Version(71) {
+        view["server_groups"] = json!([]);
+    }
+    Ok(Json(json!({"server": view})))
 }
 
 async fn update(
@@ -247,6 +250,7 @@ async fn delete(
             return Ok(StatusCode::NO_CONTENT);
         }
         server.task = Some("deleting");
+        server.note("delete", &caller);
         if server.vm_state == VmState::Building {
             tracing::debug!(id, "deleted while it was being built");
         }

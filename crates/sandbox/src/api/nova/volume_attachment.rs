@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::server::{Attachment, Server};
 use super::{NovaError, Version};
-use crate::api::{Caller, Ctx, Fields, Payload, id};
+use crate::api::{Caller, Ctx, Fields, Payload, State, cinder, id};
 
 pub fn routes() -> Router<Ctx> {
     Router::new()
@@ -108,33 +108,35 @@ async fn attach(
             "'volumeId' is a required property",
         )
     })?;
+    let running = {
+        let mut state = ctx.lock();
+        let running = state.server(&caller, &id)?.has_machine;
+        state.reserve(&caller, &volume_id)?;
+        running
+    };
+    // The machine says which device it became; without a machine any will do.
+    let device = match running {
+        false => None,
+        true => {
+            let file = cinder::file(&ctx.cloud.state_dir, &volume_id);
+            let attached = ctx.cloud.machines.attach(&id, &file).await;
+            Some(attached.map_err(|error| {
+                ctx.lock().volumes.set_status(&volume_id, "available");
+                NovaError::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    format!("attaching the volume: {error}"),
+                )
+            })?)
+        }
+    };
     let mut state = ctx.lock();
-    let running = state.server(&caller, &id)?.has_machine;
-    let volume = state
-        .volumes
-        .items
-        .iter_mut()
-        .find(|v| v.id == volume_id && caller.owns(&v.project_id));
-    let volume = volume
-        .ok_or_else(|| NovaError::not_found(format!("Volume {volume_id} could not be found.")))?;
-    if volume.status != "available" {
-        return Err(NovaError::bad(format!(
-            "Invalid volume: volume '{volume_id}' status must be 'available'. Currently in '{}'",
-            volume.status
-        )));
-    }
-    if running && !ctx.cloud.machines_take_volumes {
-        return Err(NovaError::new(
-            StatusCode::FORBIDDEN,
-            "Failed to attach device: this cloud attaches volumes at boot only",
-        ));
-    }
-    let device = body.text("device");
     let server = state.server_mut(&caller, &id)?;
     let attachment = Attachment {
         id: id::uuid(),
         volume_id: volume_id.clone(),
-        device: device.unwrap_or_else(|| server.next_device()),
+        device: device
+            .or(body.text("device"))
+            .unwrap_or_else(|| server.next_device()),
         delete_on_termination: body.flag("delete_on_termination").unwrap_or(false),
     };
     server.attachments.push(attachment.clone());
@@ -143,22 +145,52 @@ async fn attach(
     Ok(Json(json!({"volumeAttachment": answer})))
 }
 
+impl State {
+    /// Takes a volume out of everyone else's reach.
+    fn reserve(&mut self, caller: &Caller, volume_id: &str) -> Result<(), NovaError> {
+        let mut volumes = self.volumes.items.iter_mut();
+        let volume = volumes.find(|v| v.id == volume_id && caller.owns(&v.project_id));
+        let volume = volume.ok_or_else(|| {
+            NovaError::not_found(format!("Volume {volume_id} could not be found."))
+        })?;
+        if volume.status != "available" {
+            return Err(NovaError::bad(format!(
+                "Invalid volume: volume '{volume_id}' status must be 'available'. Currently in '{}'",
+                volume.status
+            )));
+        }
+        volume.status = "attaching";
+        Ok(())
+    }
+}
+
 async fn detach(
     Given(ctx): Given<Ctx>,
     caller: Caller,
     Path((id, volume)): Path<(String, String)>,
 ) -> Result<StatusCode, NovaError> {
-    let mut state = ctx.lock();
-    let server = state.server_mut(&caller, &id)?;
-    let place = server
-        .attachments
-        .iter()
-        .position(|a| a.volume_id == volume)
-        .ok_or_else(|| unattached(&id, &volume))?;
-    if server.attachments[place].device == "/dev/vda" {
-        return Err(NovaError::forbidden("Cannot detach a root device volume"));
+    let running = {
+        let mut state = ctx.lock();
+        let server = state.server_mut(&caller, &id)?;
+        let found = server.attachments.iter().find(|a| a.volume_id == volume);
+        if found.ok_or_else(|| unattached(&id, &volume))?.device == "/dev/vda" {
+            return Err(NovaError::forbidden("Cannot detach a root device volume"));
+        }
+        let running = server.has_machine;
+        state.volumes.set_status(&volume, "detaching");
+        running
+    };
+    if running {
+        let file = cinder::file(&ctx.cloud.state_dir, &volume);
+        if let Err(error) = ctx.cloud.machines.detach(&id, &file).await {
+            tracing::error!(server = id, volume, %error, "detaching a volume");
+        }
     }
-    server.attachments.remove(place);
+    let mut state = ctx.lock();
+    state
+        .server_mut(&caller, &id)?
+        .attachments
+        .retain(|a| a.volume_id != volume);
     state.volumes.detach(&volume);
     Ok(StatusCode::ACCEPTED)
 }
