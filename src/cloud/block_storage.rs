@@ -1,14 +1,10 @@
 //! Block storage (Cinder).
 
-use std::collections::BTreeMap;
-
 use reqwest::Method;
-use serde::Deserialize;
 use serde_json::json;
 
-use super::compute::absolute_limits;
 use super::session::{Request, found};
-use super::{Cloud, CloudError, Filter, NewVolume, Quotas, Service, Volume};
+use super::{Cloud, CloudError, Filter, NewVolume, Service, Volume};
 
 const VOLUMES: Service = Service::BlockStorage;
 
@@ -103,24 +99,5 @@ impl Cloud {
     pub async fn delete_volume(&self, id: &str) -> Result<(), CloudError> {
         self.remove(&format!("deleting volume {id}"), VOLUMES, &["volumes", id])
             .await
-    }
-
-    /// `volumes`, `gigabytes`, `snapshots`.
-    pub async fn volume_quotas(&self) -> Result<Quotas, CloudError> {
-        #[derive(Deserialize)]
-        struct Limits {
-            absolute: BTreeMap<String, i64>,
-        }
-        let limits: Limits = self
-            .fetch("reading volume quotas", VOLUMES, &["limits"], "limits")
-            .await?;
-        Ok(absolute_limits(
-            &limits.absolute,
-            &[
-                ("volumes", "maxTotalVolumes", "totalVolumesUsed"),
-                ("gigabytes", "maxTotalVolumeGigabytes", "totalGigabytesUsed"),
-                ("snapshots", "maxTotalSnapshots", "totalSnapshotsUsed"),
-            ],
-        ))
     }
 }

@@ -1,4 +1,4 @@
-//! Compute (Nova): servers, flavors, key pairs.
+//! Servers (Nova).
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::session::{Request, found};
-use super::{
-    Cloud, CloudError, Filter, Flavor, KeyPair, NewServer, Quota, Quotas, Rebuild, Server,
-    ServerAction, Service,
-};
+use super::{Cloud, CloudError, Filter, NewServer, Rebuild, Server, ServerAction, Service};
 
 const COMPUTE: Service = Service::Compute;
 
@@ -158,102 +155,6 @@ impl Cloud {
         Ok(())
     }
 
-    pub async fn list_flavors(&self) -> Result<Vec<Flavor>, CloudError> {
-        self.pages(
-            "listing flavors",
-            COMPUTE,
-            &["flavors", "detail"],
-            "flavors",
-            &Filter::all(),
-        )
-        .await
-    }
-
-    pub async fn get_flavor(&self, id: &str) -> Result<Flavor, CloudError> {
-        self.fetch(
-            &format!("reading flavor {id}"),
-            COMPUTE,
-            &["flavors", id],
-            "flavor",
-        )
-        .await
-    }
-
-    pub async fn list_key_pairs(&self) -> Result<Vec<KeyPair>, CloudError> {
-        #[derive(Deserialize)]
-        struct Wrapped {
-            keypair: KeyPair,
-        }
-        let wrapped: Vec<Wrapped> = self
-            .pages(
-                "listing key pairs",
-                COMPUTE,
-                &["os-keypairs"],
-                "keypairs",
-                &Filter::all(),
-            )
-            .await?;
-        Ok(wrapped.into_iter().map(|wrapped| wrapped.keypair).collect())
-    }
-
-    pub async fn find_key_pair(&self, name: &str) -> Result<Option<KeyPair>, CloudError> {
-        found(
-            self.fetch(
-                &format!("reading key pair {name}"),
-                COMPUTE,
-                &["os-keypairs", name],
-                "keypair",
-            )
-            .await,
-        )
-    }
-
-    /// Imports the public half of a key pair made here.
-    pub async fn create_key_pair(
-        &self,
-        name: &str,
-        public_key: &str,
-    ) -> Result<KeyPair, CloudError> {
-        self.create(
-            &format!("importing key pair {name}"),
-            COMPUTE,
-            &["os-keypairs"],
-            "keypair",
-            json!({ "keypair": { "name": name, "public_key": public_key.trim() } }),
-        )
-        .await
-    }
-
-    pub async fn delete_key_pair(&self, name: &str) -> Result<(), CloudError> {
-        self.remove(
-            &format!("deleting key pair {name}"),
-            COMPUTE,
-            &["os-keypairs", name],
-        )
-        .await
-    }
-
-    /// `instances`, `cores`, `ram` (MiB), `key_pairs` (whose use is not told: 0), `server_groups`.
-    pub async fn compute_quotas(&self) -> Result<Quotas, CloudError> {
-        #[derive(Deserialize)]
-        struct Limits {
-            absolute: BTreeMap<String, i64>,
-        }
-        let limits: Limits = self
-            .fetch("reading compute quotas", COMPUTE, &["limits"], "limits")
-            .await?;
-        Ok(absolute_limits(
-            &limits.absolute,
-            &[
-                ("instances", "maxTotalInstances", "totalInstancesUsed"),
-                ("cores", "maxTotalCores", "totalCoresUsed"),
-                ("ram", "maxTotalRAMSize", "totalRAMUsed"),
-                ("key_pairs", "maxTotalKeypairs", ""),
-                ("server_groups", "maxServerGroups", "totalServerGroupsUsed"),
-            ],
-        ))
-    }
-
     /// Starts attaching a volume; the device the guest may see it as.
     pub async fn attach_volume(
         &self,
@@ -322,34 +223,6 @@ impl Cloud {
             &["servers", server_id, "os-volume_attachments", volume_id],
         )
         .await
-    }
-
-    /// Names of the availability zones servers can be made in.
-    pub async fn list_availability_zones(&self) -> Result<Vec<String>, CloudError> {
-        #[derive(Deserialize)]
-        struct Zone {
-            #[serde(rename = "zoneName")]
-            name: String,
-            #[serde(rename = "zoneState")]
-            state: State,
-        }
-        #[derive(Deserialize)]
-        struct State {
-            available: bool,
-        }
-        let zones: Vec<Zone> = self
-            .fetch(
-                "listing availability zones",
-                COMPUTE,
-                &["os-availability-zone"],
-                "availabilityZoneInfo",
-            )
-            .await?;
-        Ok(zones
-            .into_iter()
-            .filter(|zone| zone.state.available)
-            .map(|zone| zone.name)
-            .collect())
     }
 }
 
@@ -466,26 +339,6 @@ fn action_document(action: &ServerAction) -> (&'static str, Value, Option<u16>) 
     }
 }
 
-/// Picks quotas out of the `absolute` limits of Nova and Cinder; -1 is no limit.
-pub(super) fn absolute_limits(
-    absolute: &BTreeMap<String, i64>,
-    wanted: &[(&str, &str, &str)],
-) -> Quotas {
-    wanted
-        .iter()
-        .filter_map(|(name, limit, used)| {
-            let quota = Quota {
-                limit: u64::try_from(*absolute.get(*limit)?).ok(),
-                used: absolute
-                    .get(*used)
-                    .and_then(|used| u64::try_from(*used).ok())
-                    .unwrap_or_default(),
-            };
-            Some(((*name).to_owned(), quota))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -522,37 +375,5 @@ mod tests {
     #[test]
     fn names_are_quoted_for_nova() {
         assert_eq!(escape_regex("hub-1.example (a)"), r"hub-1\.example \(a\)");
-    }
-
-    #[test]
-    fn limits_without_end_are_none() {
-        let absolute = BTreeMap::from([
-            ("maxTotalCores".to_owned(), -1),
-            ("totalCoresUsed".to_owned(), 3),
-            ("maxTotalInstances".to_owned(), 10),
-        ]);
-        let quotas = absolute_limits(
-            &absolute,
-            &[
-                ("cores", "maxTotalCores", "totalCoresUsed"),
-                ("instances", "maxTotalInstances", "totalInstancesUsed"),
-                ("ram", "maxTotalRAMSize", "totalRAMUsed"),
-            ],
-        );
-        assert_eq!(
-            quotas["cores"],
-            Quota {
-                limit: None,
-                used: 3
-            }
-        );
-        assert_eq!(
-            quotas["instances"],
-            Quota {
-                limit: Some(10),
-                used: 0
-            }
-        );
-        assert!(!quotas.contains_key("ram"));
     }
 }

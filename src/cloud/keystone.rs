@@ -125,6 +125,11 @@ impl Keystone {
                 hint: Some(self.config.explain_refusal(&refusal.message)),
                 refusal,
             },
+            // An application credential that is gone, a project or user of that id that is not there.
+            404 if refusal.message.starts_with("Could not find") => CloudError::Auth {
+                hint: Some(self.config.explain_refusal(&refusal.message)),
+                refusal,
+            },
             // Keystone says 400 to a document it does not take, 403 to an expired password or a locked account.
             403 => CloudError::Auth {
                 hint: None,

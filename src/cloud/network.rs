@@ -1,17 +1,13 @@
-//! Networking (Neutron).
-
-use std::collections::BTreeMap;
+//! Networks, subnets, routers and ports (Neutron).
 
 use reqwest::Method;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::session::Request;
 use super::{
-    Cloud, CloudError, Filter, FloatingIp, Network, NewFloatingIp, NewNetwork, NewPort, NewRouter,
-    NewSubnet, Port, Quota, Quotas, Router, RuleSpec, SecurityGroup, SecurityGroupRule, Service,
-    Subnet, Taggable,
+    Cloud, CloudError, Filter, FloatingIp, Network, NewNetwork, NewPort, NewRouter, NewSubnet,
+    Port, Router, SecurityGroup, Service, Subnet, Taggable,
 };
 
 const NETWORK: Service = Service::Network;
@@ -212,147 +208,6 @@ impl Cloud {
             .await
     }
 
-    /// With their rules.
-    pub async fn list_security_groups(
-        &self,
-        filter: &Filter,
-    ) -> Result<Vec<SecurityGroup>, CloudError> {
-        self.neutron(
-            "listing security groups",
-            "security-groups",
-            &self.ours(filter),
-        )
-        .await
-    }
-
-    /// With the rules Neutron puts in by itself (all egress).
-    pub async fn create_security_group(
-        &self,
-        name: &str,
-        description: &str,
-    ) -> Result<SecurityGroup, CloudError> {
-        self.create(
-            &format!("creating security group {name}"),
-            NETWORK,
-            &["security-groups"],
-            "security_group",
-            json!({ "security_group": { "name": name, "description": description } }),
-        )
-        .await
-    }
-
-    pub async fn delete_security_group(&self, id: &str) -> Result<(), CloudError> {
-        self.remove(
-            &format!("deleting security group {id}"),
-            NETWORK,
-            &["security-groups", id],
-        )
-        .await
-    }
-
-    /// Adds rules in one call: all or none.
-    pub async fn create_security_group_rules(
-        &self,
-        group_id: &str,
-        rules: &[RuleSpec],
-    ) -> Result<Vec<SecurityGroupRule>, CloudError> {
-        if rules.is_empty() {
-            return Ok(Vec::new());
-        }
-        let documents: Vec<Value> = rules
-            .iter()
-            .map(|rule| {
-                let mut rule = json!(rule);
-                rule["security_group_id"] = json!(group_id);
-                rule
-            })
-            .collect();
-        self.create(
-            &format!("adding {} rules to security group {group_id}", rules.len()),
-            NETWORK,
-            &["security-group-rules"],
-            "security_group_rules",
-            json!({ "security_group_rules": documents }),
-        )
-        .await
-    }
-
-    pub async fn delete_security_group_rule(&self, id: &str) -> Result<(), CloudError> {
-        self.remove(
-            &format!("deleting security group rule {id}"),
-            NETWORK,
-            &["security-group-rules", id],
-        )
-        .await
-    }
-
-    pub async fn list_floating_ips(&self, filter: &Filter) -> Result<Vec<FloatingIp>, CloudError> {
-        self.neutron("listing floating IPs", "floatingips", &self.ours(filter))
-            .await
-    }
-
-    pub async fn create_floating_ip(
-        &self,
-        floating_ip: &NewFloatingIp,
-    ) -> Result<FloatingIp, CloudError> {
-        let mut body = json!({
-            "floating_network_id": floating_ip.network_id,
-            "description": floating_ip.description,
-        });
-        if let Some(port) = &floating_ip.port_id {
-            body["port_id"] = json!(port);
-        }
-        if let Some(address) = &floating_ip.address {
-            body["floating_ip_address"] = json!(address);
-        }
-        self.create(
-            "allocating a floating IP",
-            NETWORK,
-            &["floatingips"],
-            "floatingip",
-            json!({ "floatingip": body }),
-        )
-        .await
-    }
-
-    /// Lets it lead to a port, or nowhere.
-    pub async fn set_floating_ip_port(
-        &self,
-        id: &str,
-        port_id: Option<&str>,
-    ) -> Result<FloatingIp, CloudError> {
-        self.replace(
-            &format!("binding floating IP {id}"),
-            &["floatingips", id],
-            "floatingip",
-            json!({ "port_id": port_id }),
-        )
-        .await
-    }
-
-    pub async fn set_floating_ip_description(
-        &self,
-        id: &str,
-        description: &str,
-    ) -> Result<FloatingIp, CloudError> {
-        self.replace(
-            &format!("describing floating IP {id}"),
-            &["floatingips", id],
-            "floatingip",
-            json!({ "description": description }),
-        )
-        .await
-    }
-
-    pub async fn delete_floating_ip(&self, id: &str) -> Result<(), CloudError> {
-        self.remove(
-            &format!("releasing floating IP {id}"),
-            NETWORK,
-            &["floatingips", id],
-        )
-        .await
-    }
-
     /// Replaces all tags.
     pub async fn set_tags(
         &self,
@@ -371,33 +226,12 @@ impl Cloud {
         Ok(())
     }
 
-    /// `floatingip`, `security_group`, `security_group_rule`, `network`, `subnet`, `router`, `port`. A cloud that does
-    /// not tell what is used counts as using nothing.
-    pub async fn network_quotas(&self) -> Result<Quotas, CloudError> {
-        let act = "reading network quotas";
-        let project = self.project().id;
-        let details: Result<BTreeMap<String, Detail>, _> = self
-            .fetch(act, NETWORK, &["quotas", &project, "details.json"], "quota")
-            .await;
-        let details = match details {
-            Err(CloudError::NotFound(_)) => {
-                self.fetch(act, NETWORK, &["quotas", &project], "quota")
-                    .await?
-            }
-            other => other?,
-        };
-        Ok(details
-            .into_iter()
-            .filter_map(|(name, detail)| Some((name, detail.quota()?)))
-            .collect())
-    }
-
     /// Many a list is of every project for an administrator: only ours counts.
-    fn ours(&self, filter: &Filter) -> Filter {
+    pub(super) fn ours(&self, filter: &Filter) -> Filter {
         filter.clone().and("project_id", self.project().id)
     }
 
-    async fn neutron<T: DeserializeOwned + Marked>(
+    pub(super) async fn neutron<T: DeserializeOwned + Marked>(
         &self,
         act: &str,
         collection: &str,
@@ -419,7 +253,7 @@ impl Cloud {
         Ok(items)
     }
 
-    async fn replace<T: DeserializeOwned>(
+    pub(super) async fn replace<T: DeserializeOwned>(
         &self,
         act: &str,
         path: &[&str],
@@ -451,42 +285,8 @@ impl Taggable {
     }
 }
 
-/// A quota with its use, or the bare limit.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Detail {
-    Used {
-        limit: i64,
-        used: i64,
-        #[serde(default)]
-        reserved: i64,
-    },
-    Limit(i64),
-    Other(serde::de::IgnoredAny),
-}
-
-impl Detail {
-    fn quota(&self) -> Option<Quota> {
-        match self {
-            Self::Used {
-                limit,
-                used,
-                reserved,
-            } => Some(Quota {
-                limit: u64::try_from(*limit).ok(),
-                used: u64::try_from(used + reserved).unwrap_or_default(),
-            }),
-            Self::Limit(limit) => Some(Quota {
-                limit: u64::try_from(*limit).ok(),
-                used: 0,
-            }),
-            Self::Other(_) => None,
-        }
-    }
-}
-
 /// What lists are filtered by.
-trait Marked {
+pub(super) trait Marked {
     fn name(&self) -> Option<&str>;
     fn description(&self) -> &str;
     fn tags(&self) -> &[String];

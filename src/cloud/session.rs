@@ -14,25 +14,25 @@ use super::catalog::{self, Choice};
 use super::keystone::{Keystone, Plugin, Token};
 use super::retry::Safety;
 use super::transport::{Answer, Call, Transport};
-use super::{CloudConfig, CloudError, Filter, Reference, Service, fault};
+use super::{CloudConfig, CloudError, Reference, Service, fault};
 use crate::event::Observer;
 
 /// One cloud, as one project of one user sees it. Cheap to clone; clones share token, connections and counter.
 #[derive(Clone)]
 pub struct Cloud {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     config: Arc<CloudConfig>,
-    transport: Arc<Transport>,
-    keystone: Arc<Keystone>,
+    pub(super) transport: Arc<Transport>,
+    pub(super) keystone: Arc<Keystone>,
     session: Session,
     first: Arc<Token>,
     project: Reference,
     choice: Choice,
     /// Minor parts of the least and the greatest compute microversion, once the cloud would not take ours.
-    compute_range: OnceCell<(u16, u16)>,
+    pub(super) compute_range: OnceCell<(u16, u16)>,
 }
 
 /// A request to a service. The path is relative to the service's versioned endpoint.
@@ -47,10 +47,6 @@ pub(super) struct Request<'a> {
     /// Minor part of the microversion wanted, where the service has them.
     pub(super) minor: Option<u16>,
 }
-
-/// What we ask of Nova: tags at create (2.52) and the flavor within the server (2.47) are in it, and every Nova since
-/// 2017 has it.
-const COMPUTE_MINOR: u16 = 52;
 
 impl Cloud {
     /// Authenticates: one API call.
@@ -139,7 +135,7 @@ impl Cloud {
     }
 
     /// The URL of a service, its version included.
-    fn endpoint(&self, act: &str, service: Service) -> Result<Url, CloudError> {
+    pub(super) fn endpoint(&self, act: &str, service: Service) -> Result<Url, CloudError> {
         let no_service = |message: String| CloudError::NoService {
             act: act.to_owned(),
             message: format!(
@@ -244,66 +240,6 @@ impl Cloud {
         }
     }
 
-    fn microversion(&self, request: &Request<'_>) -> Vec<(&'static str, String)> {
-        match request.service {
-            Service::Compute => {
-                let minor = request.minor.unwrap_or(0).max(COMPUTE_MINOR);
-                let minor = match self.inner.compute_range.get() {
-                    Some((low, high)) => minor.clamp(*low, *high),
-                    None => minor,
-                };
-                vec![
-                    ("openstack-api-version", format!("compute 2.{minor}")),
-                    // What Novas before 2.27 read.
-                    ("x-openstack-nova-api-version", format!("2.{minor}")),
-                ]
-            }
-            Service::BlockStorage => request
-                .minor
-                .map(|minor| vec![("openstack-api-version", format!("volume 3.{minor}"))])
-                .unwrap_or_default(),
-            Service::Image | Service::Network | Service::Dns => Vec::new(),
-        }
-    }
-
-    /// The cloud would not take our compute microversion: asks which ones it takes.
-    async fn negotiate(&self, act: &str) -> Result<(), CloudError> {
-        let range = self
-            .inner
-            .compute_range
-            .get_or_try_init(|| async {
-                let url = self.endpoint(act, Service::Compute)?;
-                let answer = self
-                    .inner
-                    .transport
-                    .send(&Call {
-                        act: "asking for compute's versions",
-                        method: Method::GET,
-                        url,
-                        headers: Vec::new(),
-                        body: None,
-                        token: Some(self.inner.keystone.token().await?.value.clone()),
-                        safety: Safety::Repeat,
-                    })
-                    .await?;
-                Ok::<_, CloudError>(version_range(&answer.body).unwrap_or((1, 1)))
-            })
-            .await?;
-        self.observer().detail(format!(
-            "compute takes microversions 2.{} to 2.{}",
-            range.0, range.1
-        ));
-        Ok(())
-    }
-
-    /// Whether compute takes this microversion, as far as is known without asking.
-    pub(super) fn compute_takes(&self, minor: u16) -> bool {
-        self.inner
-            .compute_range
-            .get()
-            .is_none_or(|(_, high)| minor <= *high)
-    }
-
     /// Reads the record under `key` of the answer's document.
     pub(super) fn record<T: DeserializeOwned>(
         &self,
@@ -346,42 +282,6 @@ impl Cloud {
     ) -> Result<T, CloudError> {
         let answer = self.send(&Request::get(act, service, path)).await?;
         self.record(act, &answer, key)
-    }
-
-    /// All of a list, page by page. A page names the next one by a link; only the link's query is believed, for many
-    /// a service behind a TLS terminator gives links that lead nowhere.
-    pub(super) async fn pages<T: DeserializeOwned>(
-        &self,
-        act: &str,
-        service: Service,
-        path: &[&str],
-        key: &str,
-        filter: &Filter,
-    ) -> Result<Vec<T>, CloudError> {
-        let mut items = Vec::new();
-        let mut query = filter.0.clone();
-        let mut seen: Vec<Vec<(String, String)>> = Vec::new();
-        loop {
-            let answer = self
-                .send(&Request {
-                    query: &query,
-                    ..Request::get(act, service, path)
-                })
-                .await?;
-            let page: Vec<T> = self.record(act, &answer, key)?;
-            let empty = page.is_empty();
-            items.extend(page);
-            let Some(next) = next_page(&answer.body, key).filter(|_| !empty) else {
-                return Ok(items);
-            };
-            if next == query || seen.contains(&next) {
-                return Err(CloudError::Malformed {
-                    act: act.to_owned(),
-                    message: "the list's pages go round in a circle".to_owned(),
-                });
-            }
-            seen.push(std::mem::replace(&mut query, next));
-        }
     }
 
     /// Deletes; what is gone already is gone.
@@ -473,97 +373,4 @@ fn filters(choice: &Choice) -> EndpointFilters {
         .filter_map(|interface| interface.parse::<InterfaceType>().ok())
         .collect();
     filters
-}
-
-/// `min_version` and `version` of Nova's version document, minor parts.
-fn version_range(body: &str) -> Option<(u16, u16)> {
-    let document: Value = serde_json::from_str(body).ok()?;
-    let version = document
-        .get("version")
-        .filter(|version| version.is_object())
-        .or_else(|| {
-            document
-                .get("versions")?
-                .as_array()?
-                .iter()
-                .find(|version| version["id"] == "v2.1")
-        })?;
-    let minor = |key: &str| version.get(key)?.as_str()?.strip_prefix("2.")?.parse().ok();
-    Some((minor("min_version")?, minor("version")?))
-}
-
-/// The query of the next page: Nova, Neutron and Cinder have `KEY_links`, Glance `next`, Designate `links.next`.
-fn next_page(body: &str, key: &str) -> Option<Vec<(String, String)>> {
-    let document: Value = serde_json::from_str(body).ok()?;
-    let links = document
-        .get(format!("{key}_links"))
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .find(|link| link["rel"] == "next")
-        .and_then(|link| link.get("href"));
-    let href = links
-        .or_else(|| document.get("next"))
-        .or_else(|| document.get("links")?.get("next"))?
-        .as_str()?;
-    let (_, query) = href.split_once('?')?;
-    let pairs = url::form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .collect();
-    Some(pairs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_page_is_found_in_each_services_words() {
-        for (body, key, expected) in [
-            (
-                r#"{"servers": [], "servers_links": [{"rel": "next", "href": "http://inner/v2.1/servers/detail?limit=2&marker=x"}]}"#,
-                "servers",
-                Some("limit=2 marker=x"),
-            ),
-            (
-                r#"{"ports": [], "ports_links": [{"rel": "previous", "href": "http://x?marker=0"}]}"#,
-                "ports",
-                None,
-            ),
-            (
-                r#"{"images": [], "next": "/v2/images?marker=x&name=Debian+12"}"#,
-                "images",
-                Some("marker=x name=Debian 12"),
-            ),
-            (
-                r#"{"zones": [], "links": {"self": "http://x", "next": "http://x?marker=9"}}"#,
-                "zones",
-                Some("marker=9"),
-            ),
-            (
-                r#"{"zones": [], "links": {"self": "http://x"}}"#,
-                "zones",
-                None,
-            ),
-        ] {
-            let next = next_page(body, key).map(|pairs| {
-                pairs
-                    .iter()
-                    .map(|(k, v)| format!("{k}={v}"))
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            });
-            assert_eq!(next.as_deref(), expected, "{body}");
-        }
-    }
-
-    #[test]
-    fn versions_are_read_from_both_documents() {
-        let one = r#"{"version": {"id": "v2.1", "min_version": "2.1", "version": "2.38"}}"#;
-        let all = r#"{"versions": [{"id": "v2.0", "version": "", "min_version": ""},
-                      {"id": "v2.1", "min_version": "2.1", "version": "2.93"}]}"#;
-        assert_eq!(version_range(one), Some((1, 38)));
-        assert_eq!(version_range(all), Some((1, 93)));
-        assert_eq!(version_range("<html>"), None);
-    }
 }
