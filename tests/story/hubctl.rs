@@ -1,5 +1,6 @@
 //! The program as an operator runs it: from a folder with a hub.yaml, with every word it says kept.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,28 @@ impl Operator {
 
     pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.folder.join("state").join(name)
+    }
+
+    pub(crate) fn receipt(&self, name: &str) -> Value {
+        let text = fs::read_to_string(self.state(name).join("receipt.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Passwords by user, as they were handed out.
+    pub(crate) fn passwords(&self, name: &str) -> BTreeMap<String, String> {
+        fs::read_to_string(self.state(name).join("credentials.csv"))
+            .unwrap()
+            .lines()
+            .skip(1)
+            .map(|line| {
+                let fields: Vec<&str> = line.split(',').collect();
+                (fields[1].to_owned(), fields[2].to_owned())
+            })
+            .collect()
+    }
+
+    pub(crate) fn password(&self, name: &str, user: &str) -> String {
+        self.passwords(name)[user].clone()
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -83,7 +106,7 @@ impl Operator {
             stdout.push_str(&line);
             stdout.push('\n');
             if stop(&line) {
-                kill(&mut child);
+                child.kill().expect("hubctl is killed");
             }
         }
         let status = child.wait().expect("hubctl ends");
@@ -106,10 +129,6 @@ impl Operator {
         .unwrap();
         run
     }
-}
-
-fn kill(child: &mut Child) {
-    child.kill().expect("hubctl is killed");
 }
 
 fn collect(source: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {

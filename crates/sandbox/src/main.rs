@@ -126,9 +126,7 @@ fn serve(args: Serve) -> anyhow::Result<()> {
 fn start(options: Options, machines: MachineKind) -> anyhow::Result<Sandbox> {
     match machines {
         MachineKind::None => Sandbox::start(options),
-        MachineKind::Namespaces => {
-            anyhow::bail!("machines of namespaces are not built into this binary")
-        }
+        MachineKind::Namespaces => Sandbox::start_with(options, sandbox::namespaces()),
     }
     .context("starting the sandbox")
 }
