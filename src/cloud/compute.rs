@@ -258,18 +258,31 @@ fn new_server(server: &NewServer, takes_tags: bool) -> Value {
             server.port_ids.iter().map(|id| json!({ "port": id })).collect()
         },
     });
-    match server.boot_volume {
-        None => body["imageRef"] = json!(server.image_id),
-        Some(size) => {
-            body["block_device_mapping_v2"] = json!([{
-                "boot_index": 0,
-                "uuid": server.image_id,
-                "source_type": "image",
-                "destination_type": "volume",
-                "volume_size": size,
-                "delete_on_termination": true,
-            }]);
+    let root = match server.boot_volume {
+        None => {
+            body["imageRef"] = json!(server.image_id);
+            json!({ "source_type": "image", "destination_type": "local" })
         }
+        Some(size) => {
+            json!({ "source_type": "image", "destination_type": "volume", "volume_size": size })
+        }
+    };
+    // Nova makes the mapping of an image on the flavor's own disk by itself, but only when there is no other.
+    if server.boot_volume.is_some() || !server.volume_ids.is_empty() {
+        let mut disks = vec![root];
+        disks[0]["boot_index"] = json!(0);
+        disks[0]["uuid"] = json!(server.image_id);
+        disks[0]["delete_on_termination"] = json!(true);
+        disks.extend(server.volume_ids.iter().map(|id| {
+            json!({
+                "boot_index": -1,
+                "uuid": id,
+                "source_type": "volume",
+                "destination_type": "volume",
+                "delete_on_termination": false,
+            })
+        }));
+        body["block_device_mapping_v2"] = json!(disks);
     }
     if takes_tags && !server.tags.is_empty() {
         body["tags"] = json!(server.tags);

@@ -47,6 +47,8 @@ pub struct NewServer {
     pub image_id: String,
     /// Boot from a new volume of so many GiB made from the image; it is deleted with the server.
     pub boot_volume: Option<u32>,
+    /// Ids of volumes that are attached from the start, and outlive the server.
+    pub volume_ids: Vec<String>,
     pub key_name: Option<String>,
     /// Ids of the ports it gets, the first one first. Security groups belong to the ports.
     pub port_ids: Vec<String>,

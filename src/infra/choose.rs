@@ -97,7 +97,8 @@ fn is_arm(image: &Image) -> bool {
     }
 }
 
-fn is_debian_12(image: &Image) -> bool {
+/// Whether the image is one that is taken where the spec names none.
+pub fn is_debian_12(image: &Image) -> bool {
     if let (Some(distro), Some(version)) = (&image.os_distro, &image.os_version) {
         return distro.eq_ignore_ascii_case("debian") && version.split('.').next() == Some("12");
     }
@@ -168,11 +169,12 @@ pub(super) fn seats_held(spec: &Spec, ram: u64) -> u64 {
     ram.saturating_sub(RESERVE_MIB) / seat_memory(spec).max(1)
 }
 
-/// The flavor: the one named, or the smallest that holds the seats.
+/// The flavor: the one named, that of the server `before` which is made anew, or the smallest that holds the seats.
 pub(super) fn flavor<'a>(
     spec: &Spec,
     offer: &'a Offer,
     image: Option<&Image>,
+    before: Option<&str>,
     block_storage: bool,
 ) -> Result<&'a Flavor, Problem> {
     if let Some(wanted) = &spec.server.flavor {
@@ -185,6 +187,13 @@ pub(super) fn flavor<'a>(
             |f| &f.name,
         );
     }
+    if let Some(kept) = offer
+        .flavors
+        .iter()
+        .find(|flavor| Some(flavor.name.as_str()) == before)
+    {
+        return Ok(kept);
+    }
     let needed = memory_needed(spec).max(image.map_or(0, |image| image.min_ram));
     let boots = |flavor: &&Flavor| block_storage || flavor.disk >= disk_needed(image);
     let mut fitting: Vec<&Flavor> = offer
@@ -193,7 +202,17 @@ pub(super) fn flavor<'a>(
         .filter(boots)
         .filter(|flavor| flavor.ram >= needed)
         .collect();
-    fitting.sort_by_key(|flavor| (flavor.ram, flavor.vcpus, flavor.disk, flavor.name.clone()));
+    fitting.sort_by_key(|flavor| {
+        // Of one memory, rather one that needs no volume to boot from.
+        let diskless = flavor.disk < disk_needed(image);
+        (
+            flavor.ram,
+            diskless,
+            flavor.vcpus,
+            flavor.disk,
+            flavor.name.clone(),
+        )
+    });
     fitting.first().copied().ok_or_else(|| {
         let seats = spec.limits.seats;
         let message = format!("no flavor holds {seats} seats: they need {}", memory(needed));

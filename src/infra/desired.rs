@@ -45,7 +45,7 @@ impl HostKeyPair {
             .map(|line| format!("    {line}\n"))
             .collect();
         Secret::new(format!(
-            "#cloud-config\nssh_deletekeys: true\nssh_genkeytypes: []\nssh_keys:\n  ed25519_private: |\n{private}  ed25519_public: {}\n",
+            "#cloud-config\nssh_deletekeys: true\nssh_keys:\n  ed25519_private: |\n{private}  ed25519_public: {}\n",
             self.public.trim()
         ))
     }
@@ -156,6 +156,13 @@ impl Desired {
                 "write it as a network: `--set access.ssh=[192.0.2.0/24]`",
             ));
         }
+        if let Some(here) = local.operator_address
+            && !rule::lets_in(&spec.access.ssh, here)
+        {
+            notes.push(format!(
+                "`access.ssh` does not let in {here}, the address this machine is seen under: SSH from here will time out"
+            ));
+        }
         let server_due = server_due(spec, offer, inventory, notes);
         let server = match (&server_due, offer) {
             (Some(_), Some(offer)) => server(spec, offer, inventory, local, problems, notes),
@@ -258,7 +265,8 @@ fn server(
 ) -> Option<ServerWish> {
     let block_storage = inventory.around.block_storage;
     let image = problems.take(choose::image(spec, offer));
-    let flavor = problems.take(choose::flavor(spec, offer, image, block_storage));
+    let before = inventory.server().and_then(|server| server.flavor_name());
+    let flavor = problems.take(choose::flavor(spec, offer, image, before, block_storage));
     if let Some(zone) = &spec.server.availability_zone
         && !offer.availability_zones.is_empty()
         && !offer.availability_zones.contains(zone)

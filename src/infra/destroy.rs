@@ -60,7 +60,7 @@ pub async fn destroy(
     pace: &Pace,
     observer: &dyn Observer,
 ) -> Result<Leftovers, InfraError> {
-    let inventory = observe(cloud, name).await?;
+    let inventory = Box::pin(observe(cloud, name)).await?;
     let before = inventory.items();
     if before.is_empty() {
         return Ok(Leftovers::default());
@@ -73,7 +73,7 @@ pub async fn destroy(
         observer,
         why: Mutex::default(),
     };
-    run.all().await;
+    Box::pin(run.all()).await;
     let why = run.why.into_inner().unwrap_or_default();
     let is_kept = |item: &Item| match item.resource {
         Kind::Volume => options.keep_volume,
@@ -84,7 +84,7 @@ pub async fn destroy(
     let wait = pace.wait("the deployment to be gone", pace.delete);
     let after = wait
         .until(observer, async || {
-            let after = observe(cloud, name).await?.items();
+            let after = Box::pin(observe(cloud, name)).await?.items();
             let going = after
                 .iter()
                 .filter(|item| !is_kept(item) && !why.contains_key(*item))

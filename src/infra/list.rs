@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::inventory::{Inventory, observe_all};
+use super::inventory::Inventory;
 use super::outcome::Outcome;
 use super::plan::Item;
+use super::survey::observe_all;
 use crate::cloud::{Cloud, CloudError};
 
 /// A deployment in a list.
@@ -21,7 +22,7 @@ pub struct Deployment {
 
 /// Lists the deployments of the project, by their marks. Key pairs belong to users: another user's are not seen.
 pub async fn list(cloud: &Cloud) -> Result<Vec<Deployment>, CloudError> {
-    let survey = observe_all(cloud).await?;
+    let survey = Box::pin(observe_all(cloud)).await?;
     Ok(survey
         .deployments()
         .into_iter()

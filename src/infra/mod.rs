@@ -21,30 +21,33 @@ mod plan;
 mod preflight;
 mod problem;
 pub mod rule;
+mod survey;
 pub mod tag;
 
 use std::collections::BTreeMap;
 
 pub use apply::{Pace, apply};
+pub use choose::is_debian_12 as is_default_image;
 pub use desired::{Desired, HostKeyPair, Local};
 pub use destroy::{DestroyOptions, Leftover, Leftovers, destroy};
 pub use error::InfraError;
-pub use inventory::{Inventory, Survey, observe};
+pub use inventory::{Inventory, observe};
 pub use list::{Deployment, list};
 pub use offer::{Offer, offer};
 pub use outcome::Outcome;
 pub use plan::{Change, Item, Kind, Plan, Verb};
 pub use preflight::preflight;
 pub use problem::{Problem, Problems};
+pub use survey::Survey;
 
 use crate::cloud::{Cloud, CloudError};
 use crate::spec::Spec;
 
 /// Observes and plans: ten API calls where nothing is to be made (nine without DNS), up to six more for the offer.
 pub async fn prepare(cloud: &Cloud, spec: &Spec, local: &Local) -> Result<Plan, InfraError> {
-    let inventory = observe(cloud, &spec.name).await?;
+    let inventory = Box::pin(observe(cloud, &spec.name)).await?;
     let offer = if needs_offer(spec, &inventory, local) {
-        Some(offer::offer(cloud, inventory.around.block_storage).await?)
+        Some(Box::pin(offer::offer(cloud, inventory.around.block_storage)).await?)
     } else {
         None
     };

@@ -49,15 +49,24 @@ pub(super) fn choose(
         return wish(spec, inventory, own, problems, notes);
     }
     let candidates: Vec<&Network> = around.project_networks().collect();
+    let shared: Vec<&Network> = around
+        .networks
+        .iter()
+        .filter(|network| network.shared && !network.external)
+        .collect();
+    // Where `clouds.yaml` says which network servers go on, that is it.
+    let configured = candidates.iter().chain(&shared).find(|network| {
+        around.is_configured(network, |entry| {
+            entry.nat_destination || entry.default_interface
+        })
+    });
+    if let Some(network) = configured {
+        return wish(spec, inventory, network, problems, notes);
+    }
     match candidates[..] {
         [only] => wish(spec, inventory, only, problems, notes),
         [] => {
             let external = around.networks.iter().any(|network| network.external);
-            let shared: Vec<&Network> = around
-                .networks
-                .iter()
-                .filter(|network| network.shared && !network.external)
-                .collect();
             match shared[..] {
                 // A cloud whose servers are put on a network of the provider's, with no floating IPs at all.
                 [only] if !external => wish(spec, inventory, only, problems, notes),
@@ -144,6 +153,7 @@ fn own(spec: &Spec, inventory: &Inventory, problems: &mut Problems) -> Option<Ne
 
 /// The external network: the one named, or the only one.
 fn external(spec: &Spec, inventory: &Inventory) -> Result<Reference, Problem> {
+    let around = &inventory.around;
     let all: Vec<&Network> = inventory
         .around
         .networks
@@ -160,6 +170,13 @@ fn external(spec: &Spec, inventory: &Inventory) -> Result<Reference, Problem> {
             |network| &network.name,
         );
         return found.map(reference);
+    }
+    let configured: Vec<&&Network> = all
+        .iter()
+        .filter(|network| around.is_configured(network, |entry| entry.routes_externally))
+        .collect();
+    if let [only] = configured[..] {
+        return Ok(reference(only));
     }
     match all[..] {
         [only] => Ok(reference(only)),
@@ -209,7 +226,11 @@ pub(super) fn floating_ip(
             address: None,
         },
         FloatingIpChoice::Auto => {
-            if existing.is_some_and(|network| around.is_direct(network)) {
+            // Without external networks there are no floating IPs: a network of the provider's is all there is.
+            let only_way = |network: &Network| {
+                !around.networks.iter().any(|network| network.external) && !around.owns(network)
+            };
+            if existing.is_some_and(|network| around.is_direct(network) || only_way(network)) {
                 return FloatingIpWish::None;
             }
             let external = match network {

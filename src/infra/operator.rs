@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::desired::is_global;
-use super::inventory::is_public;
+use super::survey::is_public;
 
 /// Why the address is not known.
 #[derive(Debug, thiserror::Error)]

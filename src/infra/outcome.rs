@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::Serialize;
 
 use super::desired::is_global;
-use super::inventory::{Inventory, is_public};
+use super::inventory::Inventory;
+use super::survey::is_public;
 use super::tag;
 
 /// A deployment's server as it stands.

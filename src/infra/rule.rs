@@ -1,6 +1,6 @@
 //! Security group rules: what the spec asks for, and how they compare and read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -49,6 +49,14 @@ pub fn needs_operator(access: &Access) -> bool {
         .any(|source| *source == Source::Operator)
 }
 
+/// Whether an address is among the sources.
+pub(super) fn lets_in(sources: &[Source], address: IpAddr) -> bool {
+    sources.iter().any(|source| match source {
+        Source::Operator => true,
+        Source::Net(net) => net.contains(&address),
+    })
+}
+
 fn rule(
     direction: &str,
     v4: bool,
@@ -72,7 +80,7 @@ pub fn normal(rule: &RuleSpec) -> RuleSpec {
     let everywhere = |net: &IpNet| net.prefix_len() == 0;
     RuleSpec {
         protocol: rule.protocol.as_deref().and_then(|protocol| {
-            Some(match protocol {
+            let name = match protocol {
                 "any" | "0" => return None,
                 "1" => "icmp",
                 "6" => "tcp",
@@ -80,8 +88,8 @@ pub fn normal(rule: &RuleSpec) -> RuleSpec {
                 "58" | "icmpv6" => "ipv6-icmp",
                 "icmp" if rule.ethertype == "IPv6" => "ipv6-icmp",
                 other => other,
-            })
-            .map(str::to_owned)
+            };
+            Some(name.to_owned())
         }),
         remote_ip_prefix: rule
             .remote_ip_prefix
@@ -115,6 +123,50 @@ pub fn words(rule: &RuleSpec) -> String {
         (None, None) => Ipv6Net::default().to_string(),
     };
     format!("{protocol}{ports} {towards} {remote}")
+}
+
+/// What a group lets in, in as few words as it takes: `icmp, tcp 22, tcp 80 from everywhere`.
+pub fn summary<'a>(rules: impl IntoIterator<Item = &'a RuleSpec>) -> Vec<String> {
+    let mut sources: BTreeMap<String, BTreeSet<IpNet>> = BTreeMap::new();
+    for rule in rules.into_iter().filter(|rule| rule.direction == "ingress") {
+        let what = match rule.protocol.as_deref() {
+            Some("icmp" | "ipv6-icmp") => "icmp".to_owned(),
+            _ => words(rule)
+                .split(" from ")
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        let everywhere = if rule.ethertype == "IPv4" {
+            IpNet::V4(Ipv4Net::default())
+        } else {
+            IpNet::V6(Ipv6Net::default())
+        };
+        sources
+            .entry(what)
+            .or_default()
+            .insert(rule.remote_ip_prefix.unwrap_or(everywhere));
+    }
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (what, nets) in sources {
+        let zero = nets.iter().filter(|net| net.prefix_len() == 0).count();
+        let from = if zero == 2 {
+            "everywhere".to_owned()
+        } else {
+            nets.iter()
+                .map(IpNet::to_string)
+                .collect::<Vec<_>>()
+                .join(" and ")
+        };
+        groups.entry(from).or_default().push(what);
+    }
+    groups
+        .into_iter()
+        .map(|(from, mut what)| {
+            what.sort_by_key(|what| (what.len(), what.clone()));
+            format!("{} from {from}", what.join(", "))
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! key pair ───────────────────────────────┐
 //! security group and rules ─────┐         │
 //! network ─ subnet ─┬─ port ────┴─ server ┴─ ACTIVE ─┬─ floating IP leads to the port
-//! router ───────────┘                                ├─ volume is attached
-//! volume, floating IP ── DNS record                  └─ what is one too many goes
+//! router ───────────┘                                ├─ a volume that is not is attached
+//! volume ────────────────────────────────┘            └─ what is one too many goes
+//! floating IP ── DNS record
 //! ```
 //!
 //! Every create carries the deployment's mark, so that one whose answer was lost is looked for before it is repeated,
@@ -72,12 +73,12 @@ pub async fn apply(
         observer,
         name: tag::name(&plan.desired.name),
         mark: tag::description(&plan.desired.name),
-        own: Filter::all()
-            .and("project_id", cloud.project().id)
-            .and("description", tag::description(&plan.desired.name)),
+        own: Filter::description(tag::description(&plan.desired.name))
+            .and("project_id", cloud.project().id),
         untagged: Mutex::default(),
     };
-    run.all().await
+    // The lanes side by side make a large future: keep it off the stack.
+    Box::pin(run.all()).await
 }
 
 struct Run<'a> {
@@ -123,17 +124,17 @@ impl Run<'_> {
         }
         // Not `try_join`: it would drop the others in the middle of a create when one fails.
         let (key_pair, group, network, volume, floating_ip) = tokio::join!(
-            self.key_pair(),
-            self.security_group(),
-            self.network(),
-            self.volume(),
-            self.floating_ip(),
+            Box::pin(self.key_pair()),
+            Box::pin(self.security_group()),
+            Box::pin(self.network()),
+            Box::pin(self.volume()),
+            Box::pin(self.floating_ip()),
         );
         key_pair?;
         let (group, network, volume, floating_ip) = (group?, network?, volume?, floating_ip?);
         let port = self.port(network.as_deref(), &group).await?;
         let (server, records, tags) = tokio::join!(
-            self.server(&port),
+            self.server(&port, self.desired().volume.as_ref().and(volume.as_ref())),
             self.records(&port, floating_ip.as_ref()),
             self.tags()
         );

@@ -4,19 +4,23 @@ use super::super::desired::ServerWish;
 use super::super::plan::{Wake, Work};
 use super::super::{InfraError, tag};
 use super::Run;
-use crate::cloud::{CloudError, Filter, NewServer, Port, Server, ServerAction};
+use crate::cloud::{CloudError, Filter, NewServer, Port, Server, ServerAction, Volume};
 use crate::wait::Probe;
 
 impl Run<'_> {
     /// The server, running, and whether this run made it.
-    pub(super) async fn server(&self, port: &Port) -> Result<(Server, bool), InfraError> {
+    pub(super) async fn server(
+        &self,
+        port: &Port,
+        volume: Option<&Volume>,
+    ) -> Result<(Server, bool), InfraError> {
         if let Some((change, wish)) = self.find(|work| match work {
             Work::CreateServer(wish) => Some(wish),
             _ => None,
         }) {
             return self
                 .step(change, async {
-                    Ok((self.create_server(wish, port).await?, true))
+                    Ok((self.create_server(wish, port, volume).await?, true))
                 })
                 .await;
         }
@@ -27,7 +31,7 @@ impl Run<'_> {
             return self
                 .step(change, async {
                     self.delete_server(server).await?;
-                    Ok((self.create_server(wish, port).await?, true))
+                    Ok((self.create_server(wish, port, volume).await?, true))
                 })
                 .await;
         }
@@ -61,13 +65,22 @@ impl Run<'_> {
         Ok((current, false))
     }
 
-    async fn create_server(&self, wish: &ServerWish, port: &Port) -> Result<Server, InfraError> {
+    async fn create_server(
+        &self,
+        wish: &ServerWish,
+        port: &Port,
+        volume: Option<&Volume>,
+    ) -> Result<Server, InfraError> {
+        if let Some(volume) = volume {
+            self.volume_free(volume).await?;
+        }
         let deployment = &self.desired().name;
         let new = NewServer {
             name: self.name.clone(),
             flavor_id: wish.flavor.id.clone(),
             image_id: wish.image.id.clone(),
             boot_volume: wish.boot_volume,
+            volume_ids: volume.iter().map(|volume| volume.id.clone()).collect(),
             key_name: Some(self.name.clone()),
             port_ids: vec![port.id.clone()],
             user_data: wish

@@ -131,6 +131,18 @@ impl Run<'_> {
         Ok(Some(attached))
     }
 
+    /// Waits until a server can be made with the volume: one that is made anew has let go of it.
+    pub(super) async fn volume_free(&self, volume: &Volume) -> Result<(), InfraError> {
+        if volume.status == "available" && volume.attachments.is_empty() {
+            return Ok(());
+        }
+        self.volume_until(&volume.id, "to be ready", |volume| {
+            volume.status == "available"
+        })
+        .await
+        .map(drop)
+    }
+
     async fn volume_until(
         &self,
         id: &str,
