@@ -58,11 +58,7 @@ impl Cloud {
             observer.note(note.clone());
         }
         let config = Arc::new(config);
-        let transport = Arc::new(Transport::new(
-            || config.http_client(),
-            config.limits,
-            observer,
-        )?);
+        let transport = Arc::new(Transport::new(config.clone(), observer)?);
         let keystone = Arc::new(Keystone::new(config.clone(), transport.clone())?);
         let first = keystone.token().await?;
         let project = first.project.clone().ok_or_else(|| config.no_project())?;
