@@ -47,7 +47,7 @@ fn site(address: SocketAddr) -> Site {
         hostname: "class".to_owned(),
         memory_mb: 4096,
         vcpus: 2,
-        data_volume: None,
+        data_volume: std::env::var("HUBCTL_MACHINE_VOLUME").ok(),
         certificate_pem: std::fs::read_to_string(certificate).unwrap(),
         key_pem: Secret::new(std::fs::read_to_string(key).unwrap()),
         proxy_token: Secret::new("1".repeat(64)),

@@ -1,6 +1,7 @@
 //! One command over a session: its input, output and end, without either side ever waiting for the other.
 
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,16 @@ const STDERR_KEPT: usize = 16 * 1024;
 /// A line longer than this is handed over in pieces, so that a remote side cannot fill our memory.
 const LINE_LIMIT: usize = 64 * 1024 * 1024;
 
+/// Runs a command to its end. After an error the connection is closed, which ends what still runs on the other side.
 pub(super) fn run(connection: &mut Connection, job: Job) -> Result<Output, HostError> {
+    let outcome = exchange(connection, job);
+    if matches!(&outcome, Err(error) if !matches!(error, HostError::Signal { .. })) {
+        let _ = connection.socket.shutdown(Shutdown::Both);
+    }
+    outcome
+}
+
+fn exchange(connection: &mut Connection, job: Job) -> Result<Output, HostError> {
     let started = Instant::now();
     let mut heard = started;
     let watch = |heard: Instant| -> Result<(), HostError> {
@@ -56,11 +66,9 @@ pub(super) fn run(connection: &mut Connection, job: Job) -> Result<Output, HostE
     };
     let lost = |source: ssh2::Error| connection.lost(&job.name, source);
 
-    let mut channel = patiently(
-        connection,
-        || watch(heard),
-        || connection.session.channel_session(),
-    )?
+    let mut channel = patiently(connection, || watch(heard), || {
+        connection.session.channel_session()
+    })?
     .map_err(lost)?;
     patiently(connection, || watch(heard), || channel.exec(&job.command))?.map_err(lost)?;
 
@@ -208,10 +216,7 @@ impl<'a> Pump<'a> {
             self.partial.extend_from_slice(piece);
             if piece.ends_with(b"\n") || self.partial.len() > LINE_LIMIT {
                 let line = String::from_utf8_lossy(&self.partial);
-                let _ = self
-                    .job
-                    .lines
-                    .send(line.trim_end_matches(['\n', '\r']).to_owned());
+                let _ = self.job.lines.send(line.trim_end_matches(['\n', '\r']).to_owned());
                 self.partial.clear();
             }
         }

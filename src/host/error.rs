@@ -41,17 +41,14 @@ pub enum HostError {
         address: SocketAddr,
         offered: Fingerprint,
     },
-    #[error("{address} let none of {tried} log in as {login}")]
+    #[error("{address} lets {login} in with none of: {tried}")]
     LoginRefused {
         address: SocketAddr,
         login: String,
         tried: String,
     },
     #[error("no key to log in to {address} with: {} is not there and no agent serves one", wanted.display())]
-    NoKey {
-        address: SocketAddr,
-        wanted: PathBuf,
-    },
+    NoKey { address: SocketAddr, wanted: PathBuf },
     #[error("waited {} s for SSH on {}; last seen: {state}", within.as_secs(), address.ip())]
     NeverUp {
         address: SocketAddr,
@@ -177,7 +174,10 @@ impl HostError {
                  `ssh.authorized_keys` names into your agent"
                     .to_owned()
             }
-            Self::Lost { .. } | Self::Silent { .. } | Self::TooLong { .. } => {
+            Self::Lost { .. }
+            | Self::Silent { .. }
+            | Self::TooLong { .. }
+            | Self::Signal { .. } => {
                 "run the same command again: it finishes what was begun".to_owned()
             }
             Self::Failed { stderr, .. } if stderr.contains("a password is required") => {

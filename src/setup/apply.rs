@@ -22,7 +22,9 @@ pub struct Applied {
 
 /// The longest silence of a step that downloads and installs, and of a whole setup.
 const LIMITS: Limits = Limits::new(Duration::from_secs(1900), Duration::from_secs(2 * 3600));
-/// How often the remote side hears from us; it gives up after 90 s without.
+/// How long the remote side goes on without hearing from us.
+const SILENCE: Duration = Duration::from_secs(90);
+/// How often it hears from us.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// How long a second login may take that proves the way in.
 const SECOND_LOGIN: Duration = Duration::from_secs(30);
@@ -49,7 +51,6 @@ pub async fn apply(
     let mut done = false;
     let mut failed = None;
     let mut alive = tokio::time::interval(SIGN_OF_LIFE);
-    let mut started = Instant::now();
     loop {
         let line = tokio::select! {
             line = running.line() => line,
@@ -64,24 +65,21 @@ pub async fn apply(
             continue;
         };
         let name = |step: Option<usize>| {
-            step.and_then(|step| plan.steps.get(step)).map_or_else(
-                || "setting up the host".to_owned(),
-                |step| step.name.clone(),
-            )
+            step.and_then(|step| plan.steps.get(step))
+                .map_or_else(|| "setting up the host".to_owned(), |step| step.name.clone())
         };
         match answer {
             Answer::Started { step } => {
-                started = Instant::now();
                 observer.on(Event::StepStarted {
                     name: name(Some(step)),
                 });
             }
-            Answer::Finished { step } => {
+            Answer::Finished { step, seconds } => {
                 changed += 1;
                 observer.on(Event::StepFinished {
                     name: name(Some(step)),
                     changed: true,
-                    seconds: started.elapsed().as_secs_f64(),
+                    seconds,
                 });
             }
             Answer::Detail { message } => observer.detail(message),
@@ -135,6 +133,7 @@ enum Answer {
     },
     Finished {
         step: usize,
+        seconds: f64,
     },
     Detail {
         message: String,
@@ -192,15 +191,21 @@ pub(super) fn header(plan: &HostPlan) -> (serde_json::Value, Vec<&Content>) {
     let mut steps = Vec::new();
     for step in &plan.steps {
         let mut action = json!(step.action);
-        if let (Some(content), Some(fields)) = (&step.content, action.as_object_mut()) {
-            fields.insert("blob".to_owned(), json!(contents.len()));
-            contents.push(content);
+        if let Some(fields) = action.as_object_mut() {
+            if let Some(lane) = step.lane {
+                fields.insert("lane".to_owned(), json!(lane));
+            }
+            if let Some(content) = &step.content {
+                fields.insert("blob".to_owned(), json!(contents.len()));
+                contents.push(content);
+            }
         }
         steps.push(action);
     }
     let header = json!({
         "lock": LOCK,
         "lock_deadline": 1800,
+        "silence": SILENCE.as_secs(),
         "environment": plan.environment,
         "steps": steps,
         "blobs": contents.iter().map(|content| content.reveal().len()).collect::<Vec<_>>(),

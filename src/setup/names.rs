@@ -29,3 +29,6 @@ pub const PROXY_FOLDER: &str = "/opt/configurable-http-proxy";
 
 /// The name of the file in a virtual environment that says what it was made for.
 pub const STAMP: &str = "hubctl-requirements.txt";
+
+/// The timer that takes an unconfirmed change of SSH back.
+pub const SSH_GUARD: &str = "hubctl-ssh-guard.timer";

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::desired::{Content, Desired};
 use super::facts::Facts;
-use super::names::{LOCK, STAMP, UPGRADED};
+use super::names::{LOCK, SSH_GUARD, STAMP, UPGRADED};
 use super::{SetupError, template};
 use crate::event::{Event, Observer};
 use crate::host::{Command, Host, Limits};
@@ -21,22 +21,12 @@ pub async fn observe(
     desired: &Desired,
     observer: &dyn Observer,
 ) -> Result<Facts, SetupError> {
-    let script = format!(
-        "{}\n\nobserve({})\n",
-        template::OBSERVE,
-        python(&request(desired))
-    );
-    let limits = Limits::new(
-        Duration::from_secs(90),
-        CLOUD_INIT + Duration::from_secs(120),
-    );
+    let script = format!("{}\n\nobserve({})\n", template::OBSERVE, python(&request(desired)));
+    let limits = Limits::new(Duration::from_secs(90), CLOUD_INIT + Duration::from_secs(120));
     let (mut facts, mut strange) = (None, None);
     let output = host
-        .exchange(
-            &runner(),
-            framed(&script),
-            limits,
-            |line| match serde_json::from_str(&line) {
+        .exchange(&runner(), framed(&script), limits, |line| {
+            match serde_json::from_str(&line) {
                 Ok(Answer::Waiting {
                     what,
                     state,
@@ -50,8 +40,8 @@ pub async fn observe(
                 }),
                 Ok(Answer::Facts { facts: found }) => facts = Some(*found),
                 Err(error) => strange = Some(format!("{error}: {line}")),
-            },
-        )
+            }
+        })
         .await?;
     if output.exit_status != 0 {
         return Err(SetupError::Observe {
@@ -138,6 +128,7 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         "packages": desired.packages,
         "units": desired.units.iter()
             .map(|unit| json!({"name": unit.name, "reads": unit.reads}))
+            .chain([json!({"name": SSH_GUARD, "reads": []})])
             .collect::<Vec<_>>(),
         "accounts": accounts,
         "groups": desired.groups,

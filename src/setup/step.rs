@@ -14,6 +14,9 @@ pub struct Step {
     /// Unified diff of a file, where it is no secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
+    /// Neighbours of different lanes are done side by side.
+    #[serde(skip)]
+    pub(super) lane: Option<&'static str>,
     #[serde(skip)]
     pub(super) action: Action,
     /// The content that goes with it.
@@ -80,6 +83,8 @@ pub(super) enum Action {
         fresh: bool,
         index: Option<String>,
         links: Vec<(String, String)>,
+        /// Modules that are imported once, so that they are compiled.
+        warm: Vec<String>,
     },
     Npm {
         folder: String,

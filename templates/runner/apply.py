@@ -3,12 +3,12 @@
 # Input: one line with the length of the header, the header (JSON: lock, environment, steps, sizes of the blobs), the
 # blobs. After that the input stays open for as long as the other side is there: it sends a line every few seconds and
 # answers questions. Its end ends this run and all it started. Output: one JSON event a line.
-import configparser, fcntl, grp, hashlib, http.client, json, os, pwd, queue, re, shutil, signal, socket, ssl, stat
+import configparser, fcntl, glob, grp, hashlib, http.client, json, os, pwd, queue, re, shutil, signal, socket, ssl, stat
 import subprocess, sys, threading, time
 
-SILENCE = 90  # seconds without a sign of life of the other side
 answers = queue.Queue()
 children = set()
+ending, gone = threading.Event(), threading.Event()  # no command may go on; nobody listens any more
 out_lock = threading.Lock()
 lock_fd = -1
 ENV = {}
@@ -36,6 +36,7 @@ def detail(message):
 # --- the other side ---------------------------------------------------------------------------------------------------
 
 def end_children(deadline=5):
+    ending.set()  # A command that another lane is about to start ends itself.
     for number in (signal.SIGTERM, signal.SIGKILL):
         for child in list(children):
             try:
@@ -48,18 +49,19 @@ def end_children(deadline=5):
 
 
 def give_up(reason):
+    gone.set()
     end_children()
     os._exit(3)
 
 
-def listen():
-    """Reads the input to its end. No end and no sign of life means that the network is gone."""
+def listen(silence):
+    """Reads the input to its end. No end and no sign of life for so many seconds means that the network is gone."""
     heard = [time.monotonic()]
 
     def watch():
         while True:
-            time.sleep(5)
-            if time.monotonic() - heard[0] > SILENCE:
+            time.sleep(silence / 10)
+            if time.monotonic() - heard[0] > silence:
                 give_up("no sign of life")
 
     threading.Thread(target=watch, daemon=True).start()
@@ -81,6 +83,8 @@ def run(*argv, deadline=120, env=None, cwd="/", feed=None, say=None, ok=(0,)):
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(ENV, **(env or {})), cwd=cwd,
                              start_new_session=True, pass_fds=(lock_fd,))
     children.add(child)
+    if ending.is_set():
+        os.killpg(child.pid, signal.SIGKILL)
     late = threading.Timer(deadline, lambda: (os.killpg(child.pid, signal.SIGTERM), time.sleep(3),
                                               os.killpg(child.pid, signal.SIGKILL)))
     late.daemon = True
@@ -252,12 +256,18 @@ def index_environment(step):
 
 
 def op_uv(step):
-    """uv, in an environment of its own, made by what Debian has: venv and pip."""
+    """uv, in a folder of its own, installed by the pip that Debian's venv carries."""
     folder = step["folder"]
     shutil.rmtree(folder, ignore_errors=True)
-    run("/usr/bin/python3", "-m", "venv", folder, deadline=300)
-    run(folder + "/bin/pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", step["requirement"],
-        deadline=600, env=index_environment(step), say=detail)
+    words = ["install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir", step["requirement"]]
+    wheels = sorted(glob.glob("/usr/share/python-wheels/pip-*.whl"))
+    if wheels:
+        pip = ["/usr/bin/python3", wheels[-1] + "/pip"]
+        words += ["--target", folder]
+    else:
+        run("/usr/bin/python3", "-m", "venv", folder, deadline=300)
+        pip = [folder + "/bin/pip"]
+    run(*pip, *words, deadline=600, env=index_environment(step), say=detail)
 
 
 def op_venv(step):
@@ -272,10 +282,17 @@ def op_venv(step):
         run(uv, "venv", "--quiet", "--clear", "--python", "/usr/bin/python3", *words, folder, deadline=300, env=env)
     run(uv, "pip", "install", "--python", python, "--requirements", "-", deadline=1800, env=env, say=detail,
         feed=step["requirements"].encode())
-    # Compiled here once, by root: users could not, and would compile at every start.
-    run(python, "-I", "-m", "compileall", "-q", "-j", "0", folder + "/lib", deadline=900, ok=(0, 1))
+    # Compiled by root: users could not, and would compile at every start. What a server loads first now, the rest in the
+    # background, after which nobody waits.
+    if step["warm"]:
+        run(python, "-I", "-c", "\n".join("try: import %s\nexcept ImportError: pass" % name for name in step["warm"]),
+            deadline=300, env=dict(HOME="/nonexistent"))
+        unit = "hubctl-compile-" + os.path.basename(folder)
+        subprocess.run(["systemctl", "stop", unit], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run("systemd-run", "--quiet", "--collect", "--unit", unit, "--nice=19", "--property=IOSchedulingClass=idle",
+            "--on-active=60", python, "-I", "-m", "compileall", "-q", folder + "/lib")
     for source, target in step["links"]:
-        found = [one for one in __import__("glob").glob(source)]
+        found = glob.glob(source)
         if not found:
             raise Failed("%s is not in what was installed" % source)
         if os.path.lexists(target):
@@ -491,6 +508,59 @@ def take_lock(path, deadline):
     os.pwrite(lock_fd, b"%d" % os.getpid(), 0)
 
 
+def grouped(steps, blobs):
+    """The steps in the order they are done: a list of lanes at a time, each a list of numbered steps. Neighbours that name
+    a lane are done side by side, those of one lane one after the other."""
+    groups, lanes = [], None
+    for number, step in enumerate(steps):
+        if "blob" in step:
+            step["content"] = blobs[step["blob"]]
+        if step.get("lane"):
+            if lanes is None:
+                lanes = {}
+                groups.append(lanes)
+            lanes.setdefault(step["lane"], []).append((number, step))
+        else:
+            lanes = None
+            groups.append({"": [(number, step)]})
+    return [list(lanes.values()) for lanes in groups]
+
+
+def walk(lane):
+    for number, step in lane:
+        emit("started", step=number)
+        begun = time.monotonic()
+        try:
+            OPS[step["op"]](step)
+        except Failed as error:
+            error.step = number
+            raise
+        except Exception as error:  # Whatever else happens, the other side learns in which step.
+            failed = Failed("%s: %s" % (type(error).__name__, error))
+            failed.step = number
+            raise failed
+        emit("finished", step=number, seconds=round(time.monotonic() - begun, 3))
+
+
+def together(lanes):
+    failures = queue.Queue()
+
+    def one(lane):
+        try:
+            walk(lane)
+        except Failed as error:
+            failures.put(error)
+            end_children(2)
+
+    threads = [threading.Thread(target=one, args=(lane,)) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if not failures.empty():
+        raise failures.get()
+
+
 def main():
     global ENV
     source = sys.stdin.buffer
@@ -501,26 +571,21 @@ def main():
                NODE_EXTRA_CA_CERTS="/etc/ssl/certs/ca-certificates.crt", PIP_CERT="/etc/ssl/certs/ca-certificates.crt",
                REQUESTS_CA_BUNDLE="/etc/ssl/certs/ca-certificates.crt", **header["environment"])
     os.umask(0o022)
-    threading.Thread(target=listen, daemon=True).start()
+    threading.Thread(target=listen, args=(header["silence"],), daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda *_: give_up("a signal"))
-    number = None
     try:
         take_lock(header["lock"], header["lock_deadline"])
-        for number, step in enumerate(header["steps"]):
-            if "blob" in step:
-                step["content"] = blobs[step["blob"]]
-            emit("started", step=number)
-            begun = time.monotonic()
-            OPS[step["op"]](step)
-            emit("finished", step=number, seconds=round(time.monotonic() - begun, 3))
+        for lanes in grouped(header["steps"], blobs):
+            if len(lanes) == 1:
+                walk(lanes[0])
+            else:
+                together(lanes)
     except Failed as error:
-        emit("failed", step=number, message=str(error), tail=error.tail)
-        end_children(0)
-        os._exit(1)
-    except Exception as error:  # Whatever else happens, the other side learns in which step.
-        emit("failed", step=number, message="%s: %s" % (type(error).__name__, error), tail="")
-        end_children(0)
+        while gone.is_set():
+            time.sleep(1)  # It failed because it was ended; who ends it ends us.
+        emit("failed", step=getattr(error, "step", None), message=str(error), tail=error.tail)
+        end_children(2)
         os._exit(1)
     emit("done")
     os._exit(0)

@@ -1,6 +1,6 @@
-# Reports what is on this host, as one JSON object on the last line. Changes nothing. Python 3.8, standard library only.
+# Reports what is on this host, as one JSON object on the last line. Changes nothing of it. Python 3.8, standard library only.
 # It is followed by a call of observe(REQUEST); nothing else is read.
-import glob, grp, hashlib, json, os, pwd, re, stat, subprocess, sys, time
+import calendar, glob, grp, hashlib, json, os, pwd, re, stat, struct, subprocess, sys, time
 
 
 def emit(event, **fields):
@@ -25,21 +25,30 @@ def read(path):
         return None
 
 
+def cloud_init_state():
+    """`cloud-init status` is a slow program; its result is a file."""
+    try:
+        with open("/run/cloud-init/result.json") as file:
+            return "error" if json.load(file)["v1"].get("errors") else "done"
+    except (OSError, ValueError, KeyError):
+        pass
+    try:
+        done = subprocess.run(["cloud-init", "status"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=30)
+    except OSError:
+        return "absent"
+    except subprocess.TimeoutExpired:
+        return "no answer"
+    return done.stdout.decode(errors="replace").strip().replace("status: ", "").split("\n")[0] or "unknown"
+
+
 def wait_for_cloud_init(deadline):
     """Waits until cloud-init has finished; it may still be installing packages and placing keys."""
     started = time.monotonic()
     while True:
-        try:
-            done = subprocess.run(["cloud-init", "status"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.DEVNULL, timeout=30)
-        except OSError:
-            return "absent"
-        except subprocess.TimeoutExpired:
-            state = "no answer"
-        else:
-            state = done.stdout.decode(errors="replace").strip().replace("status: ", "") or "unknown"
-            if state.split("\n")[0] not in ("running", "not started", "not run", "unknown"):
-                return state
+        state = cloud_init_state()
+        if state not in ("running", "not started", "not run", "unknown", "no answer"):
+            return state
         elapsed = time.monotonic() - started
         if elapsed > deadline:
             return "still " + state
@@ -88,15 +97,23 @@ def changed_at(path):
     return newest
 
 
-def unit_facts(name, reads):
-    keys = ["LoadState", "ActiveState", "SubState", "UnitFileState", "InactiveExitTimestamp", "NeedDaemonReload", "Result",
-            "NRestarts"]
-    shown = call("systemctl", "show", name, "--timestamp=us+utc", "--property=" + ",".join(keys)) or ""
-    values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+UNIT_KEYS = ("Id,LoadState,ActiveState,SubState,UnitFileState,InactiveExitTimestamp,NeedDaemonReload,Result")
+
+
+def units_facts(units):
+    """All units in one call."""
+    shown = call("systemctl", "show", "--timestamp=us+utc", "--property=" + UNIT_KEYS, "--", *[one["name"] for one in units])
+    found = {}
+    for block in (shown or "").split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        found[values.get("Id")] = values
+    return {one["name"]: unit_facts(found.get(one["name"], {}), one["reads"]) for one in units}
+
+
+def unit_facts(values, reads):
     started = 0.0
     match = re.match(r"\w+ (\d+)-(\d+)-(\d+) (\d+):(\d+):(\d+)(\.\d+)? UTC", values.get("InactiveExitTimestamp", ""))
     if match:
-        import calendar
         started = calendar.timegm(tuple(int(n) for n in match.groups()[:6])) + float(match.group(7) or 0)
     newest = max([(changed_at(path), path) for path in reads] or [(0.0, "")])
     return dict(load=values.get("LoadState", "not-found"), active=values.get("ActiveState", "unknown"),
@@ -155,14 +172,17 @@ def open_homes(base):
 
 
 def venv_facts(path):
-    version = call(path + "/bin/python", "-I", "-c", "import platform; print(platform.python_version())")
-    if version is None:
+    version = re.search(r"^version(?:_info)? *= *(\S+)", read(path + "/pyvenv.cfg") or "", re.M)
+    # The distribution's Python that it was made from may have gone with an upgrade.
+    libraries = glob.glob(path + "/lib/python3*/site-packages")
+    running = "python%d.%d" % sys.version_info[:2]
+    if not version or not os.access(path + "/bin/python", os.X_OK) or running not in str(libraries):
         return None
     packages = {}
     for folder in glob.glob(path + "/lib/python3*/site-packages/*.dist-info"):
         name, _, number = os.path.basename(folder)[:-len(".dist-info")].rpartition("-")
         packages[re.sub(r"[-_.]+", "-", name).lower()] = number
-    return dict(python=version.strip(), packages=packages)
+    return dict(python=version.group(1), packages=packages)
 
 
 def npm_facts(folder, package):
@@ -230,8 +250,13 @@ def volume_facts(device):
     parts = [one for one in glob.glob(path + "*") if one != path]
     with open(path, "rb") as disk:
         start = disk.read(1 << 20)
+        size = disk.seek(0, os.SEEK_END)
+    if tags.get("TYPE") == "ext4":  # Blocks (both halves) times their size, from the superblock.
+        low, shift, high = (struct.unpack_from("<I", start, 1024 + at)[0] for at in (4, 24, 0x150))
+        tags["SIZE"] = (low + (high << 32)) * (1024 << shift)
     empty = not tags.get("TYPE") and not tags.get("PTTYPE") and not wiped and not parts and not start.strip(b"\0")
     return dict(device=device, present=True, empty=empty, kind=tags.get("TYPE"), uuid=tags.get("UUID"),
+                size=size, used=tags.get("SIZE"),
                 mounted=[where for where, what in mounts().items() if os.path.realpath(what["source"]) == path])
 
 
@@ -248,14 +273,22 @@ def busy_pid(lock):
     return None
 
 
+def dpkg_facts():
+    """Installed packages, and whether dpkg was ended in the middle of its work."""
+    installed, interrupted = {}, bool(glob.glob("/var/lib/dpkg/updates/[0-9]*"))
+    for block in (read("/var/lib/dpkg/status") or "").split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Version|Status): (.*)$", block, re.M))
+        state = fields.get("Status", "").split(" ")[-1]
+        if state == "installed":
+            installed[fields.get("Package")] = fields.get("Version")
+        interrupted = interrupted or state in ("unpacked", "half-configured", "half-installed", "triggers-awaited")
+    return installed, interrupted
+
+
 def observe(request):
     cloud_init = wait_for_cloud_init(request["cloud_init_deadline"])
     release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', read("/etc/os-release") or "", re.M))
-    installed = {}
-    for line in (call("dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Status}\\n") or "").splitlines():
-        words = line.split()
-        if len(words) == 3 and words[2] == "installed":
-            installed[words[0]] = words[1]
+    installed, interrupted = dpkg_facts()
     meminfo = dict(re.findall(r"^(\w+):\s+(\d+) kB", read("/proc/meminfo") or "", re.M))
     disk = os.statvfs("/")
     facts = dict(
@@ -263,10 +296,10 @@ def observe(request):
         os=dict(id=release.get("ID", ""), version=release.get("VERSION_ID", ""), name=release.get("PRETTY_NAME", "")),
         arch=os.uname().machine,
         hostname=os.uname().nodename,
-        container=call("systemd-detect-virt", "--container") is not None,
+        container=os.path.exists("/run/systemd/container"),
         files={one["path"]: file_facts(one["path"], one["text"]) for one in request["files"]},
         packages={name: installed.get(name) for name in request["packages"]},
-        units={one["name"]: unit_facts(one["name"], one["reads"]) for one in request["units"]},
+        units=units_facts(request["units"]),
         accounts={name: account_facts(name) for name in request["accounts"]},
         groups={name: group_members(name) for name in request["groups"]},
         key_users=key_users(),
@@ -282,7 +315,7 @@ def observe(request):
         volume=volume_facts(request["volume"]) if request["volume"] else None,
         timezone=os.path.realpath("/etc/localtime").replace("/usr/share/zoneinfo/", ""),
         reboot_required=os.path.exists("/run/reboot-required"),
-        dpkg_interrupted=bool(glob.glob("/var/lib/dpkg/updates/[0-9]*")) or bool(call("dpkg", "--audit")),
+        dpkg_interrupted=interrupted,
         ports=port_holders(request["ports"]),
         busy=busy_pid(request["lock"]),
     )
