@@ -9,7 +9,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest, http};
 
-use super::browser::{Browser, Fault, message};
+use super::browser::Browser;
+use super::fault::{Fault, message};
 use crate::secret::Secret;
 
 /// A running kernel with its channels open.

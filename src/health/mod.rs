@@ -5,6 +5,7 @@
 
 mod browser;
 mod endpoint;
+mod fault;
 mod full;
 mod kernel;
 mod light;
@@ -15,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-pub use browser::{Browser, Fault};
+pub use browser::Browser;
 pub use endpoint::{Endpoint, EndpointError, Trust};
+pub use fault::Fault;
 pub use full::full;
 pub use kernel::Kernel;
 pub use light::light;

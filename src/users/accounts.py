@@ -134,6 +134,9 @@ class Accounts:
         self.uids = {int(row[2]) for row in self.passwd.rows if len(row) > 2 and row[2].isdigit()}
         self.gids = {int(row[2]) for row in self.group.rows if len(row) > 2 and row[2].isdigit()}
         # What lies on a kept volume belongs to whoever had that number; nobody else shall get it.
+        homes = os.stat(self.at(self.homes))
+        if homes.st_uid != 0 or homes.st_mode & 0o022:
+            raise Problem(f"{self.homes} may be written by others than root")
         self.owners = set()
         for entry in os.scandir(self.at(self.homes)):
             self.owners.add(entry.stat(follow_symlinks=False).st_uid)

@@ -7,106 +7,13 @@ const LONGEST: usize = 32;
 
 /// Names that mean something on a Debian or Ubuntu server, or to the hub, whether the account is there yet or not. A
 /// new user's own group carries the same name: on Ubuntu, members of `admin` may become root.
-const RESERVED: &[&str] = &[
-    "_apt",
-    "adm",
-    "admin",
-    "administrator",
-    "anonymous",
-    "audio",
-    "avahi",
-    "backup",
-    "bin",
-    "cdrom",
-    "centos",
-    "chrony",
-    "cloud-user",
-    "crontab",
-    "daemon",
-    "debian",
-    "dialout",
-    "dip",
-    "disk",
-    "dnsmasq",
-    "docker",
-    "everyone",
-    "fax",
-    "fedora",
-    "floppy",
-    "ftp",
-    "games",
-    "gnats",
-    "group",
-    "guest",
-    "hub",
-    "hubctl",
-    "hubd",
-    "hubproxy",
-    "input",
-    "irc",
-    "jupyter",
-    "jupyterhub",
-    "kmem",
-    "kvm",
-    "landscape",
-    "libvirt",
-    "list",
-    "lp",
-    "lxd",
-    "mail",
-    "man",
-    "messagebus",
-    "mysql",
-    "netdev",
-    "news",
-    "nginx",
-    "nobody",
-    "nogroup",
-    "ntp",
-    "opc",
-    "operator",
-    "plugdev",
-    "polkitd",
-    "pollinate",
-    "postfix",
-    "postgres",
-    "proxy",
-    "redis",
-    "render",
-    "root",
-    "rtkit",
-    "sasl",
-    "sgx",
-    "shadow",
-    "shutdown",
-    "snap",
-    "src",
-    "ssh",
-    "sshd",
-    "staff",
-    "sudo",
-    "sync",
-    "sys",
-    "syslog",
-    "systemd",
-    "tape",
-    "tcpdump",
-    "tftp",
-    "traefik",
-    "tss",
-    "tty",
-    "ubuntu",
-    "users",
-    "usbmux",
-    "utmp",
-    "uucp",
-    "uuidd",
-    "video",
-    "voice",
-    "wheel",
-    "www",
-    "www-data",
-];
+const RESERVED: &str = "_apt adm admin administrator anonymous audio avahi backup bin cdrom centos chrony cloud-user crontab \
+    daemon debian dialout dip disk dnsmasq docker everyone fax fedora floppy ftp games gnats group guest \
+    hub hubctl hubd hubproxy input irc jupyter jupyterhub kmem kvm landscape libvirt list lp lxd mail \
+    man messagebus mysql netdev news nginx nobody nogroup ntp opc operator plugdev polkitd pollinate \
+    postfix postgres proxy redis render root rtkit sasl sgx shadow shutdown snap src ssh sshd staff sudo \
+    sync sys syslog systemd tape tcpdump tftp traefik tss tty ubuntu users usbmux utmp uucp uuidd video \
+    voice wheel www www-data";
 
 /// Beginnings of names that belong to programs.
 const RESERVED_PREFIXES: &[&str] = &["hubctl-", "jupyter-", "jupyterhub-", "systemd-"];
@@ -157,7 +64,7 @@ pub fn check(name: &str) -> Result<(), NameProblem> {
             format!("Linux takes {LONGEST}"),
         );
     }
-    if RESERVED.contains(&name)
+    if RESERVED.split(' ').any(|reserved| reserved == name)
         || RESERVED_PREFIXES
             .iter()
             .any(|prefix| name.starts_with(prefix))
