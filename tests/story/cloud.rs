@@ -26,7 +26,8 @@ impl Cloud {
             ..Options::default()
         };
         Self {
-            sandbox: Sandbox::start_with(options, sandbox::namespaces()).expect("the sandbox starts (as root)"),
+            sandbox: Sandbox::start_with(options, sandbox::namespaces())
+                .expect("the sandbox starts (as root)"),
             runtime: tokio::runtime::Runtime::new().unwrap(),
             folder,
         }
@@ -83,7 +84,10 @@ impl Cloud {
     /// Nothing of a deployment is in the cloud, and no machine runs.
     pub(crate) fn assert_empty(&self, deployment: &str) {
         let client = self.client();
-        let inventory = self.runtime.block_on(infra::observe(&client, deployment)).unwrap();
+        let inventory = self
+            .runtime
+            .block_on(infra::observe(&client, deployment))
+            .unwrap();
         assert_eq!(inventory.items(), Vec::new());
         let all = self.runtime.block_on(async {
             let all = Filter::all();

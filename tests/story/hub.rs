@@ -64,7 +64,9 @@ impl Hub {
     pub(crate) fn wait(&self, within: Duration) {
         let started = Instant::now();
         loop {
-            let report = self.runtime.block_on(health::light(&self.endpoint, &Silent));
+            let report = self
+                .runtime
+                .block_on(health::light(&self.endpoint, &Silent));
             if report.is_healthy() {
                 return;
             }

@@ -123,7 +123,8 @@ impl Operator {
             run.status
         );
         fs::write(
-            self.folder.join(format!("logs/{:02}-{}.log", self.runs, args[0])),
+            self.folder
+                .join(format!("logs/{:02}-{}.log", self.runs, args[0])),
             log,
         )
         .unwrap();

@@ -66,14 +66,26 @@ fn a_class_from_nothing_and_back() {
     server.run("echo '# by hand' | sudo tee -a /etc/jupyterhub/jupyterhub_config.py");
     server.run("sudo systemctl stop jupyterhub-proxy.service");
     let plan = operator.run(&["plan", "--detailed-exitcode"]);
-    assert_eq!(plan.status.code(), Some(10), "{}{}", plan.stdout, plan.stderr);
+    assert_eq!(
+        plan.status.code(),
+        Some(10),
+        "{}{}",
+        plan.stdout,
+        plan.stderr
+    );
     let told = format!("{}{}", plan.stdout, plan.stderr);
     for part in ["tcp 443", "-# by hand", "jupyterhub-proxy.service"] {
         assert!(told.contains(part), "{part} is not in the plan:\n{told}");
     }
     operator.events(&["provision", "--yes"]);
     let plan = operator.run(&["plan", "--detailed-exitcode"]);
-    assert_eq!(plan.status.code(), Some(0), "{}{}", plan.stdout, plan.stderr);
+    assert_eq!(
+        plan.status.code(),
+        Some(0),
+        "{}{}",
+        plan.stdout,
+        plan.stderr
+    );
     let password = operator.password("class", "training01");
     assert_eq!(hub.compute("training01", &password, "1 + 1"), "2");
 
@@ -96,7 +108,7 @@ fn a_class_from_nothing_and_back() {
 
 /// Somebody's notebook server, used against the others.
 fn what_strangers_must_not_reach(hub: &Hub, password: &str, server: &Server) {
-    let code = r"
+    let code = r#"
 import os, subprocess, urllib.request
 def reach(url):
     try:
@@ -112,9 +124,9 @@ print(
     'no' if sh('sudo -n true') else 'sudo',
     'no' if sh('systemd-run --user true') else 'a way out of the unit',
     'no' if sh('echo true | at now') else 'at',
-    'no' if sh('crontab -l; echo \"* * * * * true\" | crontab -') else 'cron',
+    'no' if sh('crontab -l; echo "* * * * * true" | crontab -') else 'cron',
 )
-";
+"#;
     assert_eq!(hub.compute("bob", password, code), "no no no no no no no");
     // Root still gets at the metadata: the cloud's own agents need it.
     let status = server.run(

@@ -56,7 +56,12 @@ fn secrets(operator: &Operator, name: &str) -> Vec<String> {
     for file in ["id_ed25519", "ca.key", "server.key"] {
         let text = fs::read_to_string(state.join(file)).unwrap();
         // The second line of the body: the first of an SSH key is the same for all of its kind.
-        secrets.extend(text.lines().filter(|line| !line.starts_with("-----")).nth(1).map(str::to_owned));
+        secrets.extend(
+            text.lines()
+                .filter(|line| !line.starts_with("-----"))
+                .nth(1)
+                .map(str::to_owned),
+        );
     }
     assert!(secrets.len() > 15 && secrets.iter().all(|secret| secret.len() >= 10));
     secrets
@@ -66,7 +71,10 @@ pub(crate) fn scan(operator: &Operator, name: &str, server: &Server, commands: &
     let secrets = secrets(operator, name);
     let clean = |what: &str, text: &str| {
         for secret in &secrets {
-            assert!(!text.contains(secret.as_str()), "a secret is in {what}: {secret}");
+            assert!(
+                !text.contains(secret.as_str()),
+                "a secret is in {what}: {secret}"
+            );
         }
     };
     assert!(commands.len() > 50);
@@ -76,7 +84,10 @@ pub(crate) fn scan(operator: &Operator, name: &str, server: &Server, commands: &
     for log in files(&operator.folder.join("logs")) {
         clean(&log, &fs::read_to_string(&log).unwrap());
     }
-    clean("the journal", &server.run("sudo journalctl --no-pager --output=cat"));
+    clean(
+        "the journal",
+        &server.run("sudo journalctl --no-pager --output=cat"),
+    );
     clean(
         "user data and metadata",
         &server.run("for f in user_data meta_data.json; do sudo curl -s http://169.254.169.254/openstack/latest/$f; done"),

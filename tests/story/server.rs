@@ -16,9 +16,15 @@ impl Server {
         let receipt = operator.receipt(name);
         let state = operator.state(name);
         let option = |name: &str, value: String| ["-o".to_owned(), format!("{name}={value}")];
-        let mut ssh = vec!["-i".to_owned(), state.join("id_ed25519").display().to_string()];
+        let mut ssh = vec![
+            "-i".to_owned(),
+            state.join("id_ed25519").display().to_string(),
+        ];
         for option in [
-            option("UserKnownHostsFile", state.join("known_hosts").display().to_string()),
+            option(
+                "UserKnownHostsFile",
+                state.join("known_hosts").display().to_string(),
+            ),
             option("StrictHostKeyChecking", "yes".to_owned()),
             option("BatchMode", "yes".to_owned()),
             option("ConnectTimeout", "5".to_owned()),
@@ -68,7 +74,9 @@ impl Server {
         let before = self.run(BOOT);
         let _ = self.try_run("sudo systemctl reboot", "");
         let started = Instant::now();
-        while self.try_run(BOOT, "").is_ok_and(|now| now == before) || self.try_run("true", "").is_err() {
+        while self.try_run(BOOT, "").is_ok_and(|now| now == before)
+            || self.try_run("true", "").is_err()
+        {
             assert!(started.elapsed() < Duration::from_secs(120), "never back");
             std::thread::sleep(Duration::from_millis(300));
         }
