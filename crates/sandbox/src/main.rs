@@ -42,7 +42,7 @@ struct Serve {
     /// What the cloud has: words and quotas, with commas
     ///
     /// Words: default, provider-network, no-external, two-externals, project-network, shared-networks, no-volumes,
-    /// no-dns, no-tags, two-regions, twin-image. Quotas by the service's own word: cores=4,floatingip=1,gigabytes=20.
+    /// no-dns, no-tags, no-console, old-nova, ipv6, two-regions, twin-image. Quotas by the service's own word: cores=4,floatingip=1,gigabytes=20.
     #[arg(long, default_value = "default")]
     scenario: Scenario,
     /// Serve over HTTPS, with a certificate authority made for it
@@ -80,7 +80,6 @@ fn serve(args: Serve) -> anyhow::Result<()> {
         tls: args.tls,
         scenario: args.scenario,
         pace: Pace::REAL,
-        ..Options::default()
     };
     // Ready for the signal before there is anything to clean up.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -93,19 +92,32 @@ fn serve(args: Serve) -> anyhow::Result<()> {
             signal(SignalKind::terminate())?,
         )
     };
-    let sandbox = start(options, args.machines)?;
+    let mut interrupted = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    // Building an image takes a minute; whoever interrupts it need not wait for its end.
+    let starting = runtime.spawn_blocking(move || start(options, args.machines));
+    let started = runtime.block_on(async {
+        tokio::select! {
+            started = starting => Some(started),
+            () = interrupted() => None,
+        }
+    });
+    let Some(started) = started else {
+        runtime.shutdown_background();
+        return Ok(());
+    };
+    let sandbox = started.context("starting the sandbox")??;
     println!("clouds.yaml: {}", sandbox.clouds_yaml.display());
     println!("auth_url:    {}", sandbox.auth_url);
     println!(
         "use it with: OS_CLIENT_CONFIG_FILE={} OS_CLOUD=sandbox",
         sandbox.clouds_yaml.display()
     );
-    runtime.block_on(async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    });
+    runtime.block_on(interrupted());
     sandbox.stop();
     Ok(())
 }

@@ -128,10 +128,10 @@ impl Sandbox {
 
     fn end(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                tracing::error!("the sandbox's thread panicked");
-            }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the sandbox's thread panicked");
         }
     }
 }
@@ -159,6 +159,14 @@ fn private(dir: &Path) -> anyhow::Result<PathBuf> {
         .create(dir)
         .and_then(|()| dir.canonicalize())
         .with_context(|| format!("making {}", dir.display()))
+}
+
+/// Removes what belongs to one run only: volumes, and the keys to a cloud that is no more.
+fn tidy(dir: &Path) {
+    let _ = std::fs::remove_dir_all(dir.join("volumes"));
+    for file in ["clouds.yaml", "ca.pem"] {
+        let _ = std::fs::remove_file(dir.join(file));
+    }
 }
 
 fn cloud(options: &Options, dir: &Path, address: SocketAddr, made: Made) -> (Arc<Cloud>, Keys) {
@@ -229,6 +237,7 @@ struct Ready {
 impl Plan {
     /// The sandbox's thread: makes the machines, serves until told to stop, sweeps.
     fn run(self, stopped: oneshot::Receiver<()>, ready: &mpsc::Sender<anyhow::Result<Ready>>) {
+        let dir = self.dir.clone();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("sandbox")
@@ -257,11 +266,12 @@ impl Plan {
                 }
             }
         });
-        if let Some(machines) = machines {
-            if let Err(error) = runtime.block_on(machines.sweep()) {
-                tracing::error!(%error, "sweeping");
-            }
+        if let Some(machines) = machines
+            && let Err(error) = runtime.block_on(machines.sweep())
+        {
+            tracing::error!(%error, "sweeping");
         }
+        tidy(&dir);
         // Work still going on ends with the runtime and lets go of the machines before anyone is told that all is gone.
         runtime.shutdown_timeout(Duration::from_secs(10));
     }
@@ -274,6 +284,7 @@ impl Plan {
             control,
             maker,
         } = self;
+        tidy(&dir);
         let address = listener.local_addr().context("asking for the port")?;
         let made = maker(dir.clone())
             .await

@@ -22,6 +22,12 @@ pub struct Scenario {
     pub twin_image: bool,
     /// Whether Neutron has its tag extensions.
     pub tags: bool,
+    /// Whether Nova serves console logs.
+    pub console: bool,
+    /// Nova's newest microversion: the N of 2.N.
+    pub microversion: u16,
+    /// An IPv6 subnet on the project's network, where there is one.
+    pub ipv6: bool,
     /// Quotas other than the services' defaults, by the service's word: `cores`, `floatingip`, `gigabytes`.
     pub quotas: BTreeMap<String, i64>,
 }
@@ -38,13 +44,16 @@ impl Default for Scenario {
             two_regions: false,
             twin_image: false,
             tags: true,
+            console: true,
+            microversion: 95,
+            ipv6: false,
             quotas: BTreeMap::new(),
         }
     }
 }
 
 /// The words [`Scenario::from_str`] knows.
-pub const WORDS: [&str; 11] = [
+pub const WORDS: [&str; 14] = [
     "default",
     "provider-network",
     "no-external",
@@ -54,6 +63,9 @@ pub const WORDS: [&str; 11] = [
     "no-volumes",
     "no-dns",
     "no-tags",
+    "no-console",
+    "old-nova",
+    "ipv6",
     "two-regions",
     "twin-image",
 ];
@@ -81,6 +93,9 @@ impl Scenario {
             "no-volumes" => self.volumes = false,
             "no-dns" => self.dns = false,
             "no-tags" => self.tags = false,
+            "no-console" => self.console = false,
+            "old-nova" => self.microversion = 60,
+            "ipv6" => self.ipv6 = true,
             "two-regions" => self.two_regions = true,
             "twin-image" => self.twin_image = true,
             other => {

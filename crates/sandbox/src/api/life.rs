@@ -447,15 +447,14 @@ pub async fn look(ctx: &Ctx) {
             .collect()
     };
     for id in running {
-        if !ctx.cloud.machines.is_running(&id).await {
-            if let Some(server) = ctx
+        if !ctx.cloud.machines.is_running(&id).await
+            && let Some(server) = ctx
                 .lock()
                 .any_server(&id)
                 .filter(|s| s.task.is_none() && s.vm_state == VmState::Active)
-            {
-                server.vm_state = VmState::Stopped;
-                server.updated = clock::now();
-            }
+        {
+            server.vm_state = VmState::Stopped;
+            server.updated = clock::now();
         }
     }
 }

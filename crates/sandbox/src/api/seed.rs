@@ -195,6 +195,14 @@ fn project_network(net: &mut Net, scenario: &Scenario, project: &str) {
         "project-subnet",
         Ipv4Addr::new(10, 20, 0, 0),
     );
+    if scenario.ipv6
+        && let Ok(cidr) = "fd00:20::/64".parse::<IpNet>()
+    {
+        let std = Standard::new(project, &json!({"name": "project-subnet-v6"}));
+        let gateway = Pool::after(cidr.network());
+        net.subnets
+            .push(Subnet::new(std, &network_id, cidr, Some(gateway)));
+    }
     let external = scenario
         .external
         .first()

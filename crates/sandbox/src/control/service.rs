@@ -34,7 +34,7 @@ impl Service {
             .iter()
             .take(2)
             .enumerate()
-            .find_map(|(n, word)| named(&word).map(|s| (s, n + 1)));
+            .find_map(|(n, word)| named(word).map(|s| (s, n + 1)));
         let (service, mut rest) = match found {
             Some((service, at)) if !path.starts_with("/v3") => (service, &words[at..]),
             _ => (Self::Identity, &words[..]),

@@ -1,5 +1,11 @@
 //! The sandbox's API over HTTP, as clients meet it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test's helpers fail as the test does"
+)]
+
 mod dns;
 mod faults;
 mod identity;

@@ -49,6 +49,22 @@ fn neutron() -> Vec<Row> {
             ),
         ),
         (
+            post("/networks", json!({"network": {"nonsense": true}})),
+            (
+                400,
+                "HTTPBadRequest",
+                "Unrecognized attribute(s) 'nonsense'",
+            ),
+        ),
+        (
+            post("/networks", json!({"network": {"tags": ["a"]}})),
+            (
+                400,
+                "HTTPBadRequest",
+                "Attribute 'tags' not allowed in POST",
+            ),
+        ),
+        (
             post("/networks", json!({"network": {"router:external": true}})),
             (403, "PolicyNotAuthorized", "disallowed by policy"),
         ),
@@ -194,6 +210,22 @@ fn nova() -> Vec<Row> {
         (Method::POST, "/servers", json!({"server": server}))
     };
     let rows = [
+        (
+            make(json!({"nonsense": 1})),
+            (
+                400,
+                "badRequest",
+                "Additional properties are not allowed ('nonsense' was unexpected)",
+            ),
+        ),
+        (
+            (Method::GET, "/servers?nonsense=1", Value::Null),
+            (
+                400,
+                "badRequest",
+                "Additional properties are not allowed ('nonsense' was unexpected)",
+            ),
+        ),
         (
             make(json!({"flavorRef": "99"})),
             (400, "badRequest", "Invalid flavorRef provided."),

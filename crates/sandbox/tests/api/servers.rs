@@ -419,3 +419,48 @@ async fn on_a_provider_network_the_servers_own_address_is_reached() {
         json!([])
     );
 }
+
+#[tokio::test]
+async fn clouds_differ_in_what_nova_offers() {
+    let world = world("old-nova,no-console,project-network,ipv6").await;
+    let client = &world.client;
+    let too_new = client
+        .nova("2.61", Method::GET, "/servers", Value::Null)
+        .await;
+    let message = "Version 2.61 is not supported by the API. Minimum is 2.1 and maximum is 2.60.";
+    assert_eq!(
+        (
+            too_new.status,
+            text(&too_new.body["computeFault"]["message"])
+        ),
+        (406, message.to_owned())
+    );
+    let image = client.image().await;
+    let body = json!({"server": {"name": "x", "flavorRef": "2", "imageRef": image}});
+    // Before 2.37 the only network there is is taken unasked.
+    let id = client.make("compute", "/servers", body).await;
+    let mut versions = Vec::new();
+    for _ in 0..2000 {
+        let shown = client
+            .nova("2.60", Method::GET, &format!("/servers/{id}"), Value::Null)
+            .await;
+        if shown.body["server"]["status"] == "ACTIVE" {
+            let addresses = shown.body["server"]["addresses"]["project-net"]
+                .as_array()
+                .unwrap()
+                .clone();
+            versions = addresses.iter().map(|a| a["version"].clone()).collect();
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(versions, [4, 6]);
+    let refused = client
+        .post(
+            "compute",
+            &format!("/servers/{id}/action"),
+            json!({"os-getConsoleOutput": {}}),
+        )
+        .await;
+    assert_eq!(refused.status, 403);
+}

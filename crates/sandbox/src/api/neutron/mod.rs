@@ -120,8 +120,10 @@ pub fn create_all(
     mut create: impl FnMut(&mut Net, &Value) -> Result<Value, NeutronError>,
 ) -> Result<Response, NeutronError> {
     let before = net.clone();
-    let mut keep =
-        |net: &mut Net, body: &Value| create(net, body).inspect_err(|_| net.clone_from(&before));
+    let mut keep = |net: &mut Net, body: &Value| {
+        let made = create(net, body).and_then(|view| known(body, &view).map(|()| view));
+        made.inspect_err(|_| net.clone_from(&before))
+    };
     let (key, made) = match (body.get(one), body.get(many).and_then(Value::as_array)) {
         (Some(body), _) => (one, keep(net, body)?),
         (None, Some(bodies)) => (
@@ -136,4 +138,49 @@ pub fn create_all(
     let mut answer = Map::new();
     answer.insert(key.to_owned(), made);
     Ok((StatusCode::CREATED, Json(Value::Object(answer))).into_response())
+}
+
+/// Attributes that may be given but are not shown to everyone.
+const WRITE_ONLY: [&str; 5] = [
+    "is_default",
+    "subnet_id",
+    "vlan_transparent",
+    "subnetpool_id",
+    "prefixlen",
+];
+
+/// Refuses attributes a resource does not have.
+fn known(body: &Value, view: &Value) -> Result<(), NeutronError> {
+    let keys = body
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .map(String::as_str);
+    let unknown = |key: &&str| {
+        let namespaced = key.starts_with("provider:") || key.starts_with("binding:");
+        view.get(*key).is_none() && !WRITE_ONLY.contains(key) && !namespaced
+    };
+    let strange: Vec<&str> = keys.clone().filter(unknown).collect();
+    if !strange.is_empty() {
+        return Err(NeutronError::bad(
+            "HTTPBadRequest",
+            format!("Unrecognized attribute(s) '{}'", strange.join(", ")),
+        ));
+    }
+    // Tags come in a request of their own, unless the cloud has `tag-creation`.
+    let fixed = [
+        "tags",
+        "id",
+        "created_at",
+        "updated_at",
+        "revision_number",
+        "status",
+    ];
+    match keys.clone().find(|key| fixed.contains(key)) {
+        Some(key) => Err(NeutronError::bad(
+            "HTTPBadRequest",
+            format!("Attribute '{key}' not allowed in POST"),
+        )),
+        None => Ok(()),
+    }
 }

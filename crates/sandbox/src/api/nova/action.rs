@@ -85,6 +85,9 @@ async fn console(
     id: &str,
     given: &Value,
 ) -> Result<Response, NovaError> {
+    if !ctx.cloud.scenario.console {
+        return Err(NovaError::policy("os_compute_api:os-console-output"));
+    }
     let machine = {
         let state = ctx.lock();
         let server = state.server(caller, id)?;

@@ -96,6 +96,7 @@ fn order(
     version: Version,
     body: &Value,
 ) -> Result<Order, NovaError> {
+    known(body, version)?;
     let name = valid_name(&body.text("name").ok_or_else(|| required(body, "name"))?)?;
     let flavor_ref = body
         .text("flavorRef")
@@ -132,13 +133,6 @@ fn order(
         Some(value) => valid_metadata(value)?,
     };
     let tags = match body.texts("tags") {
-        Some(_) if version < Version(52) => {
-            return Err(NovaError::invalid(
-                "server",
-                "{…}",
-                "Additional properties are not allowed ('tags' was unexpected)",
-            ));
-        }
         Some(tags) => tags
             .iter()
             .map(|t| valid_tag(t))
@@ -215,6 +209,56 @@ fn order(
         groups,
         group_names,
     })
+}
+
+/// Properties of the body, and the microversion they came with.
+const PROPERTIES: [(&str, u16); 24] = [
+    ("name", 1),
+    ("imageRef", 1),
+    ("flavorRef", 1),
+    ("adminPass", 1),
+    ("metadata", 1),
+    ("networks", 1),
+    ("OS-DCF:diskConfig", 1),
+    ("accessIPv4", 1),
+    ("accessIPv6", 1),
+    ("availability_zone", 1),
+    ("block_device_mapping", 1),
+    ("block_device_mapping_v2", 1),
+    ("config_drive", 1),
+    ("key_name", 1),
+    ("min_count", 1),
+    ("max_count", 1),
+    ("return_reservation_id", 1),
+    ("security_groups", 1),
+    ("user_data", 1),
+    ("description", 19),
+    ("tags", 52),
+    ("trusted_image_certificates", 63),
+    ("host", 74),
+    ("hostname", 90),
+];
+
+/// Refuses properties Nova does not have, or not yet at this version.
+fn known(body: &Value, version: Version) -> Result<(), NovaError> {
+    let has = |key: &str| {
+        PROPERTIES
+            .iter()
+            .any(|(name, since)| *name == key && version >= Version(*since))
+    };
+    match body
+        .as_object()
+        .into_iter()
+        .flatten()
+        .find(|(key, _)| !has(key))
+    {
+        Some((key, _)) => Err(NovaError::invalid(
+            "server",
+            "{…}",
+            &format!("Additional properties are not allowed ('{key}' was unexpected)"),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn required(body: &Value, property: &str) -> NovaError {

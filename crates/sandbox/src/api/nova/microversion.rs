@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::NovaError;
+use crate::api::Ctx;
 
 /// The minor half of `2.N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,7 +17,6 @@ pub struct Version(pub u16);
 
 impl Version {
     pub const MIN: Self = Self(1);
-    pub const MAX: Self = Self(95);
 }
 
 impl std::fmt::Display for Version {
@@ -33,8 +33,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Version {
     }
 }
 
+impl Ctx {
+    /// The newest microversion this cloud's Nova has.
+    pub fn newest(&self) -> Version {
+        Version(self.cloud.scenario.microversion)
+    }
+}
+
 /// Reads the version a request wants: the new header, the old one, or the oldest version.
-fn wanted(headers: &HeaderMap) -> Result<Version, NovaError> {
+fn wanted(headers: &HeaderMap, max: Version) -> Result<Version, NovaError> {
     let header = |name: &str| {
         headers
             .get(name)
@@ -50,21 +57,19 @@ fn wanted(headers: &HeaderMap) -> Result<Version, NovaError> {
         return Ok(Version::MIN);
     };
     if text == "latest" {
-        return Ok(Version::MAX);
+        return Ok(max);
     }
     let numbers = text
         .split_once('.')
         .and_then(|(a, b)| Some((a.parse::<u16>().ok()?, b.parse::<u16>().ok()?)));
     match numbers {
-        Some((2, minor)) if (Version::MIN..=Version::MAX).contains(&Version(minor)) => {
-            Ok(Version(minor))
-        }
+        Some((2, minor)) if (Version::MIN..=max).contains(&Version(minor)) => Ok(Version(minor)),
         Some(_) => Err(NovaError::new(
             StatusCode::NOT_ACCEPTABLE,
             format!(
                 "Version {text} is not supported by the API. Minimum is {} and maximum is {}.",
                 Version::MIN,
-                Version::MAX
+                max
             ),
         )),
         None => Err(NovaError::bad(format!(
@@ -74,8 +79,8 @@ fn wanted(headers: &HeaderMap) -> Result<Version, NovaError> {
 }
 
 /// Reads the version before a handler and names it after.
-pub async fn negotiate(mut request: Request, next: Next) -> Response {
-    let (version, mut response) = match wanted(request.headers()) {
+pub async fn negotiate(State(ctx): State<Ctx>, mut request: Request, next: Next) -> Response {
+    let (version, mut response) = match wanted(request.headers(), ctx.newest()) {
         Ok(version) => {
             request.extensions_mut().insert(version);
             (version, next.run(request).await)
@@ -113,7 +118,9 @@ mod tests {
             for (name, value) in pairs {
                 headers.insert(*name, HeaderValue::from_static(value));
             }
-            wanted(&headers).map(|v| v.0).map_err(|e| e.status.as_u16())
+            wanted(&headers, Version(95))
+                .map(|v| v.0)
+                .map_err(|e| e.status.as_u16())
         };
         assert_eq!(ask(&[]), Ok(1));
         assert_eq!(ask(&[("openstack-api-version", "compute 2.47")]), Ok(47));

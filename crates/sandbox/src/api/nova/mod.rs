@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Request, State};
 use axum::http::Method;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -60,7 +60,7 @@ pub fn router(ctx: &Ctx) -> Router {
         .fallback(|| async { NovaError::not_found("The resource could not be found.") })
         .layer(from_fn_with_state(ctx.clone(), settle))
         .layer(from_fn_with_state(ctx.clone(), caller::gate))
-        .layer(from_fn(microversion::negotiate));
+        .layer(from_fn_with_state(ctx.clone(), microversion::negotiate));
     Router::new()
         .route("/", get(versions))
         .route("/v2.1", get(version))
@@ -82,7 +82,7 @@ fn v21(ctx: &Ctx) -> Value {
     json!({
         "id": "v2.1",
         "status": "CURRENT",
-        "version": Version::MAX.to_string(),
+        "version": ctx.newest().to_string(),
         "min_version": Version::MIN.to_string(),
         "updated": "2013-07-23T11:33:21Z",
         "links": [{"rel": "self", "href": ctx.url("/compute/v2.1/")}],

@@ -172,7 +172,7 @@ impl Server {
         let image = self.image_id.as_ref().map_or(json!(""), |id| {
             json!({"id": id, "links": [{"rel": "bookmark", "href": ctx.url(&format!("/compute/images/{id}"))}]})
         });
-        let launched = self.launched.map(|at| clock::micros(at));
+        let launched = self.launched.map(clock::micros);
         let own = json!({
             "status": self.status(),
             "tenant_id": self.project_id,

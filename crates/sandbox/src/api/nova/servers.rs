@@ -58,6 +58,15 @@ fn list(
         ));
     }
     let state = ctx.lock();
+    if version >= Version(75)
+        && let Some((key, _)) = query
+            .0
+            .iter()
+            .find(|(key, _)| !FILTERS.contains(&key.as_str()))
+    {
+        let why = format!("Additional properties are not allowed ('{key}' was unexpected)");
+        return Err(NovaError::invalid("query", "{…}", &why));
+    }
     let everyone = query.yes("all_tenants");
     let mut servers: Vec<&Server> = state
         .compute
@@ -97,6 +106,41 @@ fn list(
     Ok(Json(body))
 }
 
+/// What one may ask for from 2.75; before, anything else was passed over in silence.
+const FILTERS: [&str; 31] = [
+    "access_ip_v4",
+    "access_ip_v6",
+    "all_tenants",
+    "auto_disk_config",
+    "availability_zone",
+    "changes-before",
+    "changes-since",
+    "config_drive",
+    "created_at",
+    "deleted",
+    "description",
+    "display_name",
+    "flavor",
+    "host",
+    "hostname",
+    "image",
+    "ip",
+    "ip6",
+    "key_name",
+    "limit",
+    "locked",
+    "marker",
+    "name",
+    "not-tags",
+    "not-tags-any",
+    "project_id",
+    "sort_dir",
+    "sort_key",
+    "status",
+    "tags",
+    "tags-any",
+];
+
 fn matches(state: &State, server: &Server, version: Version, query: &Query) -> bool {
     let is = |key: &str, value: &str| query.get(key).is_none_or(|wanted| wanted == value);
     let tags = |key: &str| query.words(key).filter(|_| version >= Version(26));
@@ -110,6 +154,7 @@ fn matches(state: &State, server: &Server, version: Version, query: &Query) -> b
         && is("image", server.image_id.as_deref().unwrap_or_default())
         && is("flavor", &server.flavor.id)
         && is("uuid", &server.id)
+        && is("display_name", &server.name)
         && is("key_name", server.keypair.as_ref().map_or("", |k| &k.name))
         && query
             .get("ip")
