@@ -401,8 +401,14 @@ fn clouds_yaml_may_say_which_network() {
         configured("public", |entry| entry.routes_externally = true),
     ];
     let told = world.told();
-    assert!(told.contains("+ create port hubctl-class (on b)\n"), "{told}");
-    assert!(told.contains("+ create floating IP from public\n"), "{told}");
+    assert!(
+        told.contains("+ create port hubctl-class (on b)\n"),
+        "{told}"
+    );
+    assert!(
+        told.contains("+ create floating IP from public\n"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -413,7 +419,9 @@ fn an_operator_that_is_not_let_in_is_told() {
     world.set(json!({ "access": { "ssh": ["192.0.2.0/24"] } }));
     assert_eq!(
         world.plan().unwrap().notes,
-        ["`access.ssh` does not let in 198.51.100.7, the address this machine is seen under: SSH from here will time out"]
+        [
+            "`access.ssh` does not let in 198.51.100.7, the address this machine is seen under: SSH from here will time out"
+        ]
     );
 }
 
