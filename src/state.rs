@@ -61,6 +61,10 @@ pub struct Receipt {
     pub server_id: Option<String>,
     /// The address operators and users reach it under.
     pub address: Option<String>,
+    /// The operator's login on it.
+    pub login: Option<String>,
+    /// Where the hub is.
+    pub url: Option<String>,
     /// Secrets of the hub and the proxy by name (`proxy-token`, `cookie-secret`, …), made on first use.
     pub secrets: std::collections::BTreeMap<String, StoredSecret>,
 }
@@ -166,6 +170,17 @@ impl State {
     pub fn write(&self, file: &str, content: &[u8]) -> Result<(), StateError> {
         let path = self.path(file);
         write_private(&path, content).map_err(|source| io_error("writing", &path, source))
+    }
+
+    /// Removes a file, if it is there.
+    pub fn delete(&self, file: &str) -> Result<(), StateError> {
+        let path = self.path(file);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(io_error("removing", &path, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The receipt, empty where none was written yet.

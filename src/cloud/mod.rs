@@ -4,6 +4,13 @@
 //! repeated after 429, 5xx and connection resets where repeating is safe. `create_*` never repeats blindly: a lost
 //! answer comes back as [`CloudError::Lost`], and the caller looks before it tries again. `find_*` and `list_*` find
 //! nothing without an error, `get_*` must find, `delete_*` is content when the thing is gone already.
+//!
+//! What is whose: the session is `openstack`'s (that is, `osauth`'s), and [`Cloud::sdk`] lends it to the `openstack`
+//! crate for typed reads that this module has no call for. Logging in and every call of this module are our own, on
+//! `reqwest`, behind that session's authentication interface: the crate reads neither ids of domains nor
+//! `OS_CLIENT_CONFIG_FILE` nor `verify`, sets no time limit, repeats nothing, cannot replace a revoked token, and
+//! drops request ids, Neutron's types and the reason a connection failed. It also knows no security groups, tags,
+//! quotas, or faults of servers.
 
 mod block_storage;
 mod catalog;

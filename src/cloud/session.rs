@@ -58,11 +58,7 @@ impl Cloud {
             observer.note(note.clone());
         }
         let config = Arc::new(config);
-        let transport = Arc::new(Transport::new(
-            || config.http_client(),
-            config.limits,
-            observer,
-        )?);
+        let transport = Arc::new(Transport::new(config.clone(), observer)?);
         let keystone = Arc::new(Keystone::new(config.clone(), transport.clone())?);
         let first = keystone.token().await?;
         let project = first.project.clone().ok_or_else(|| config.no_project())?;
@@ -269,7 +265,13 @@ impl Cloud {
                 .map(Value::take)
                 .ok_or_else(|| malformed(format!("no {key} in it")))?
         };
-        T::deserialize(record).map_err(|error| malformed(format!("{key}: {error}")))
+        T::deserialize(record).map_err(|error| {
+            malformed(if key.is_empty() {
+                error.to_string()
+            } else {
+                format!("{key}: {error}")
+            })
+        })
     }
 
     /// One thing by id.

@@ -1,7 +1,7 @@
 //! One HTTP call: sent with its deadline, repeated where that is safe, counted, and read.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::retry::{self, Failure, Limits, Next, Safety};
-use super::{CloudError, Refusal, Unreached, fault, reach};
+use super::{CloudConfig, CloudError, Refusal, Unreached, fault, reach};
 use crate::event::{Event, Observer};
 use crate::secret::Secret;
 
@@ -72,42 +72,37 @@ pub(super) struct Transport {
     pooled: reqwest::Client,
     /// For what must not be sent twice: an idle connection that the other side closes at this very moment makes a
     /// request whose fate is unknown, so each of these gets a new one.
-    fresh: reqwest::Client,
+    fresh: OnceLock<reqwest::Client>,
+    config: Arc<CloudConfig>,
     limits: Limits,
     calls: AtomicU64,
     observer: Arc<dyn Observer>,
 }
 
 impl Transport {
-    /// `client` is called twice, for a client with and one without a pool.
     pub(super) fn new(
-        client: impl Fn() -> Result<reqwest::ClientBuilder, CloudError>,
-        limits: Limits,
+        config: Arc<CloudConfig>,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, CloudError> {
-        let build = |builder: reqwest::ClientBuilder| {
-            builder
-                .connect_timeout(limits.connect)
-                .timeout(limits.attempt)
-                // A token must not follow a redirect to who knows where; an endpoint that moved is said.
-                .redirect(reqwest::redirect::Policy::none())
-                .user_agent(concat!("hubctl/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .map_err(|error| {
-                    let trouble = reach::read(&error);
-                    CloudError::Config {
-                        message: format!("setting up TLS: {}", trouble.reason),
-                        hint: Some("look at cacert, cert and key of the cloud".to_owned()),
-                    }
-                })
-        };
         Ok(Self {
             // Shorter than servers keep idle connections (uwsgi and Apache: 5 s).
-            pooled: build(client()?.pool_idle_timeout(Duration::from_secs(3)))?,
-            fresh: build(client()?.pool_max_idle_per_host(0))?,
-            limits,
+            pooled: build(&config, |client| {
+                client.pool_idle_timeout(Duration::from_secs(3))
+            })?,
+            fresh: OnceLock::new(),
+            limits: config.limits,
+            config,
             calls: AtomicU64::new(0),
             observer,
+        })
+    }
+
+    /// The client for what must not be sent twice. Most runs send nothing of the kind, and setting TLS up takes its
+    /// time.
+    fn fresh(&self) -> &reqwest::Client {
+        self.fresh.get_or_init(|| {
+            build(&self.config, |client| client.pool_max_idle_per_host(0))
+                .unwrap_or_else(|_| self.pooled.clone())
         })
     }
 
@@ -224,7 +219,7 @@ impl Transport {
     async fn attempt(&self, call: &Call<'_>) -> Result<Answer, reach::Trouble> {
         let client = match call.safety {
             Safety::Repeat => &self.pooled,
-            Safety::Once => &self.fresh,
+            Safety::Once => self.fresh(),
         };
         let mut request = client
             .request(call.method.clone(), call.url.clone())
@@ -253,6 +248,27 @@ impl Transport {
             repeated: false,
         })
     }
+}
+
+fn build(
+    config: &CloudConfig,
+    pool: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, CloudError> {
+    pool(config.http_client()?)
+        .connect_timeout(config.limits.connect)
+        .timeout(config.limits.attempt)
+        // A token must not follow a redirect to who knows where; an endpoint that moved is said.
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("hubctl/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| CloudError::Config {
+            message: format!(
+                "setting up TLS for cloud {}: {}",
+                config.name,
+                reach::read(&error).reason
+            ),
+            hint: Some("look at cacert, cert and key of the cloud".to_owned()),
+        })
 }
 
 /// A header value that is never logged.

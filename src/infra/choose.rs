@@ -97,7 +97,8 @@ fn is_arm(image: &Image) -> bool {
     }
 }
 
-fn is_debian_12(image: &Image) -> bool {
+/// Whether the image is one that is taken where the spec names none.
+pub fn is_debian_12(image: &Image) -> bool {
     if let (Some(distro), Some(version)) = (&image.os_distro, &image.os_version) {
         return distro.eq_ignore_ascii_case("debian") && version.split('.').next() == Some("12");
     }

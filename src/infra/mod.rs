@@ -27,6 +27,7 @@ pub mod tag;
 use std::collections::BTreeMap;
 
 pub use apply::{Pace, apply};
+pub use choose::is_debian_12 as is_default_image;
 pub use desired::{Desired, HostKeyPair, Local};
 pub use destroy::{DestroyOptions, Leftover, Leftovers, destroy};
 pub use error::InfraError;

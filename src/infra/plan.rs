@@ -26,6 +26,16 @@ impl Plan {
         self.changes.is_empty()
     }
 
+    /// Whether the way to the server, or the server itself, is about to change: the host is better looked at afterwards.
+    pub fn touches_server(&self) -> bool {
+        self.changes.iter().any(|change| {
+            matches!(
+                change.resource,
+                Kind::Server | Kind::Port | Kind::FloatingIp | Kind::SecurityGroup | Kind::Volume
+            )
+        })
+    }
+
     /// The changes that lose something that cannot be had back.
     pub fn destructive(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.destructive)

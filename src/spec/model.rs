@@ -9,12 +9,15 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::format;
+
 /// A deployment: one hub on one OpenStack server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Name of the deployment: lower case letters, digits and `-`, at most 40 characters, starting with a letter.
     /// Every cloud resource carries it.
+    #[schemars(with = "format::DeploymentName")]
     pub name: String,
     /// The profile beneath this document: a name from `hubctl profiles`, or a path to a YAML file.
     #[serde(default = "default_profile")]
@@ -24,38 +27,63 @@ pub struct Spec {
     pub cloud: Option<String>,
     /// The hub's DNS name. Without one the hub is reached by its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<format::Domain>")]
     pub domain: Option<String>,
+    /// The OpenStack server.
     #[serde(default)]
     pub server: Server,
+    /// The networks the server is in.
     #[serde(default)]
     pub network: Network,
+    /// Who may connect: the security group, exactly.
     #[serde(default)]
     pub access: Access,
+    /// A data volume for the homes; it outlives the server and, with `destroy --keep-volume`, the deployment.
+    /// Default: homes are on the server's disk and go with it.
     #[serde(default)]
     pub volume: Option<Volume>,
+    /// The DNS record for `domain`.
     #[serde(default)]
     pub dns: Dns,
+    /// How the host is reached by its operators.
     #[serde(default)]
     pub ssh: Ssh,
+    /// The host itself: system, packages, where packages come from.
     #[serde(default)]
     pub host: HostSettings,
+    /// The hub: its version, its admins, when idle servers stop.
     #[serde(default)]
     pub hub: Hub,
+    /// The proxy in front of the hub and the single-user servers.
     #[serde(default)]
     pub proxy: Proxy,
+    /// What starts the single-user servers.
     #[serde(default)]
     pub spawner: Spawner,
+    /// Who may log in.
     #[serde(default)]
     pub authenticator: Authenticator,
+    /// The hub's certificate.
     #[serde(default)]
     pub tls: Tls,
+    /// What the notebooks run in.
     #[serde(default)]
     pub environment: Environment,
+    /// How much a seat may use.
     #[serde(default)]
     pub limits: Limits,
 }
 
-fn default_profile() -> String {
+impl Spec {
+    /// The built-in defaults under a name, without a profile.
+    pub fn named(name: &str) -> Self {
+        #[expect(clippy::expect_used, reason = "every other field has a default")]
+        serde_json::from_value(serde_json::json!({ "name": name }))
+            .expect("a spec needs a name only")
+    }
+}
+
+pub(super) fn default_profile() -> String {
     "jupyterhub".to_owned()
 }
 
@@ -68,12 +96,15 @@ pub struct Server {
     /// Flavor name or id. Default: the smallest that holds `limits.seats` seats.
     pub flavor: Option<String>,
     /// The image's login, a sudo user. Default: the image's `os_admin_user`, else by its distribution (`debian`, `ubuntu`).
+    #[schemars(with = "Option<format::UserName>")]
     pub login: Option<String>,
     /// `auto` (a new one, kept in later runs), `none` (the server's own address is reachable), or the address of one
     /// that the project already has.
     pub floating_ip: FloatingIpChoice,
+    /// Availability zone of the server and its volumes. Default: the cloud's choice.
     pub availability_zone: Option<String>,
     /// Size in GiB of a boot volume. Default: none where the flavor's disk is large enough, else what the hub needs.
+    #[schemars(range(min = 1, max = 16384))]
     pub boot_volume: Option<u32>,
     /// Rebuild the server when `image` names another image than it was made from. Otherwise the image is not compared.
     pub rebuild: bool,
@@ -111,10 +142,10 @@ pub struct Network {
     /// External network (floating IPs and the router's gateway), name or id. Default: the only one there is.
     pub external: Option<String>,
     /// Range of a network of our own. Default: `10.42.0.0/24`.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<format::Ipv4Network>")]
     pub cidr: Option<ipnet::Ipv4Net>,
     /// Name servers of a network of our own. Default: the cloud's.
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<format::Address>")]
     pub dns: Vec<std::net::IpAddr>,
 }
 
@@ -158,6 +189,7 @@ pub enum Source {
 #[serde(deny_unknown_fields)]
 pub struct Volume {
     /// Size in GiB. It can grow later, never shrink.
+    #[schemars(range(min = 1, max = 65536))]
     pub size: u32,
     /// Volume type. Default: the cloud's.
     #[serde(default, rename = "type")]
@@ -170,6 +202,7 @@ pub struct Volume {
 pub struct Dns {
     /// Designate zone of the record. Default: the longest zone of the project that `domain` lies in. Without a zone
     /// the record to make is printed.
+    #[schemars(with = "Option<format::Domain>")]
     pub zone: Option<String>,
     /// Wait until `domain` resolves to the server before the hub is checked.
     pub wait: bool,
@@ -180,7 +213,9 @@ pub struct Dns {
 #[serde(default, deny_unknown_fields)]
 pub struct Ssh {
     /// Further public keys (`ssh-ed25519 AAAA… name`) that may log in as the operator.
+    #[schemars(with = "Vec<format::PublicKey>")]
     pub authorized_keys: Vec<String>,
+    /// How the server's SSH host key is known before anything secret is sent to it.
     pub host_key: HostKey,
 }
 
@@ -205,17 +240,23 @@ pub struct HostSettings {
     pub upgrade: bool,
     /// Install security updates unattended.
     pub unattended_upgrades: bool,
-    /// Further distribution packages.
+    /// Further distribution packages (`r-base`, `git`).
+    #[schemars(with = "Vec<format::DebianPackage>")]
     pub packages: Vec<String>,
     /// Time zone (`Europe/Zurich`). Default: as the image has it.
+    #[schemars(with = "Option<format::TimeZone>")]
     pub timezone: Option<String>,
     /// Where Python packages come from. Default: what pip on the server is set up for.
+    #[schemars(with = "Option<format::WebAddress>")]
     pub pip_index_url: Option<String>,
     /// Where npm packages come from. Default: what npm on the server is set up for.
+    #[schemars(with = "Option<format::WebAddress>")]
     pub npm_registry: Option<String>,
     /// HTTP proxy of the server for its downloads.
+    #[schemars(with = "Option<format::WebAddress>")]
     pub http_proxy: Option<String>,
     /// File here with further certificate authorities for the server to trust.
+    #[schemars(with = "Option<format::LocalFile>")]
     pub ca_bundle: Option<PathBuf>,
 }
 
@@ -238,14 +279,19 @@ impl Default for HostSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hub {
+    /// Which hub.
     pub kind: HubKind,
     /// Version from the hub's package registry.
+    #[schemars(with = "format::Version")]
     pub version: String,
     /// Users with the hub's admin rights (the users themselves are made by `add-users`).
+    #[schemars(with = "Vec<format::UserName>")]
     pub admins: Vec<String>,
     /// Stop servers nobody used for so many minutes; 0 never.
+    #[schemars(range(min = 0, max = 525_600))]
     pub cull_after_minutes: u32,
     /// Further lines for the hub's configuration file, after ours.
+    #[schemars(with = "Option<format::Lines>")]
     pub extra_config: Option<String>,
 }
 
@@ -272,8 +318,10 @@ pub enum HubKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Proxy {
+    /// Which proxy.
     pub kind: ProxyKind,
     /// Version from the proxy's package registry.
+    #[schemars(with = "format::Version")]
     pub version: String,
 }
 
@@ -297,10 +345,13 @@ pub enum ProxyKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Spawner {
+    /// Which spawner.
     pub kind: SpawnerKind,
     /// Where a server opens: `/lab` or `/tree`.
+    #[schemars(with = "format::UrlPath")]
     pub default_url: String,
     /// Seconds a server may take to start.
+    #[schemars(range(min = 5, max = 3600))]
     pub start_timeout: u32,
 }
 
@@ -327,6 +378,7 @@ pub enum SpawnerKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Authenticator {
+    /// Which authenticator.
     pub kind: AuthenticatorKind,
 }
 
@@ -349,10 +401,13 @@ pub enum AuthenticatorKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
+    /// Where the certificate comes from.
     pub kind: TlsKind,
     /// With `own`: file here with the certificate and its chain, PEM.
+    #[schemars(with = "Option<format::LocalFile>")]
     pub certificate: Option<PathBuf>,
     /// With `own`: file here with the private key, PEM.
+    #[schemars(with = "Option<format::LocalFile>")]
     pub key: Option<PathBuf>,
 }
 
@@ -380,8 +435,10 @@ pub enum TlsKind {
 #[serde(default, deny_unknown_fields)]
 pub struct Environment {
     /// Version of JupyterLab.
+    #[schemars(with = "format::Version")]
     pub jupyterlab: String,
     /// Further Python packages, as pip requirements (`numpy`, `pandas>=2`).
+    #[schemars(with = "Vec<format::Requirement>")]
     pub packages: Vec<String>,
 }
 
@@ -399,11 +456,13 @@ impl Default for Environment {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// People working at the same time. Sizes are checked against it.
+    #[schemars(range(min = 1, max = 2000))]
     pub seats: u32,
     /// Memory of a single-user server: `512M`, `1G`, `1.5G`. Default: the flavor's memory, less what the system and
     /// the hub need, shared by the seats.
     pub memory: Option<Memory>,
     /// CPUs of a single-user server: `0.5`, `2`. Default: no limit below the server's.
+    #[schemars(range(min = 0.05, max = 1024))]
     pub cpu: Option<f64>,
 }
 
@@ -421,142 +480,4 @@ impl Default for Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Memory {
     pub bytes: u64,
-}
-
-mod text {
-    //! Values that are written as text.
-    use super::{FloatingIpChoice, Memory, Source};
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-    use std::{borrow::Cow, fmt, str::FromStr};
-
-    impl FromStr for FloatingIpChoice {
-        type Err = String;
-        fn from_str(text: &str) -> Result<Self, String> {
-            match text {
-                "auto" => Ok(Self::Auto),
-                "none" => Ok(Self::None),
-                other => other
-                    .parse()
-                    .map(Self::Address)
-                    .map_err(|_| "is `auto`, `none` or an IPv4 address".to_owned()),
-            }
-        }
-    }
-
-    impl fmt::Display for FloatingIpChoice {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            match self {
-                Self::Auto => f.write_str("auto"),
-                Self::None => f.write_str("none"),
-                Self::Address(address) => address.fmt(f),
-            }
-        }
-    }
-
-    impl FromStr for Source {
-        type Err = String;
-        fn from_str(text: &str) -> Result<Self, String> {
-            if text == "operator" {
-                return Ok(Self::Operator);
-            }
-            text.parse()
-                .or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into))
-                .map(|net: ipnet::IpNet| Self::Net(net.trunc()))
-                .map_err(|_| {
-                    "is `operator` or a network in CIDR form such as 192.0.2.0/24".to_owned()
-                })
-        }
-    }
-
-    impl fmt::Display for Source {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            match self {
-                Self::Operator => f.write_str("operator"),
-                Self::Net(net) => net.fmt(f),
-            }
-        }
-    }
-
-    impl FromStr for Memory {
-        type Err = String;
-        fn from_str(text: &str) -> Result<Self, String> {
-            let wrong = || "is an amount of memory such as 512M, 1G or 1.5G".to_owned();
-            let (number, unit) =
-                text.split_at(text.find(|c: char| c.is_alphabetic()).ok_or_else(wrong)?);
-            let unit: f64 = match unit {
-                "M" | "MB" | "MiB" => 1024.0 * 1024.0,
-                "G" | "GB" | "GiB" => 1024.0 * 1024.0 * 1024.0,
-                _ => return Err(wrong()),
-            };
-            let number: f64 = number.trim().parse().map_err(|_| wrong())?;
-            let bytes = number * unit;
-            if !(1024.0 * 1024.0..=1e15).contains(&bytes) {
-                return Err(wrong());
-            }
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "range checked above"
-            )]
-            Ok(Self {
-                bytes: bytes as u64,
-            })
-        }
-    }
-
-    impl fmt::Display for Memory {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            const MEBI: u64 = 1024 * 1024;
-            if self.bytes.is_multiple_of(1024 * MEBI) {
-                write!(f, "{}G", self.bytes / (1024 * MEBI))
-            } else {
-                write!(f, "{}M", self.bytes / MEBI)
-            }
-        }
-    }
-
-    macro_rules! as_text {
-        ($type:ty, $name:literal, $pattern:literal, $example:literal) => {
-            impl Serialize for $type {
-                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                    serializer.collect_str(self)
-                }
-            }
-            impl<'de> Deserialize<'de> for $type {
-                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                    String::deserialize(deserializer)?
-                        .parse()
-                        .map_err(D::Error::custom)
-                }
-            }
-            impl JsonSchema for $type {
-                fn schema_name() -> Cow<'static, str> {
-                    $name.into()
-                }
-                fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                    json_schema!({"type": "string", "pattern": $pattern, "examples": [$example]})
-                }
-            }
-        };
-    }
-
-    as_text!(
-        FloatingIpChoice,
-        "FloatingIp",
-        r"^(auto|none|[0-9]{1,3}(\.[0-9]{1,3}){3})$",
-        "auto"
-    );
-    as_text!(
-        Source,
-        "Source",
-        r"^(operator|[0-9a-fA-F:.]+(/[0-9]{1,3})?)$",
-        "192.0.2.0/24"
-    );
-    as_text!(
-        Memory,
-        "Memory",
-        r"^[0-9]+(\.[0-9]+)?(M|MB|MiB|G|GB|GiB)$",
-        "1G"
-    );
 }

@@ -1,1 +1,0 @@
-//! Certificates: an authority for each deployment and the leaf it signs.
