@@ -34,6 +34,18 @@ impl Cloud {
         .await
     }
 
+    /// The records of all zones of the project.
+    pub async fn list_all_recordsets(&self, filter: &Filter) -> Result<Vec<Recordset>, CloudError> {
+        self.pages(
+            "listing DNS records",
+            DNS,
+            &["recordsets"],
+            "recordsets",
+            filter,
+        )
+        .await
+    }
+
     pub async fn create_recordset(
         &self,
         zone_id: &str,

@@ -43,7 +43,8 @@ pub use survey::Survey;
 use crate::cloud::{Cloud, CloudError};
 use crate::spec::Spec;
 
-/// Observes and plans: ten API calls where nothing is to be made (nine without DNS), up to six more for the offer.
+/// Observes and plans: eight API calls where nothing is to be made, one more for a cloud's volumes and two for its DNS,
+/// six more for the offer.
 pub async fn prepare(cloud: &Cloud, spec: &Spec, local: &Local) -> Result<Plan, InfraError> {
     let inventory = Box::pin(observe(cloud, &spec.name)).await?;
     let offer = if needs_offer(spec, &inventory, local) {

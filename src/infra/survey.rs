@@ -47,10 +47,19 @@ pub(super) async fn survey(
     // subnets, where those of others matter too.
     let volumes = async {
         if block_storage {
-            cloud.list_volumes(&all).await
+            allowed(cloud.list_volumes(&all).await)
         } else {
-            Ok(Vec::new())
+            Ok(None)
         }
+    };
+    let dns = async {
+        if !dns {
+            return Ok(None);
+        }
+        allowed(tokio::try_join!(
+            cloud.list_zones(),
+            cloud.list_all_recordsets(&all)
+        ))
     };
     let (
         servers,
@@ -62,7 +71,7 @@ pub(super) async fn survey(
         ports,
         floating_ips,
         volumes,
-        (zones, recordsets),
+        dns,
     ) = tokio::try_join!(
         cloud.list_servers(&all),
         key_pairs,
@@ -73,8 +82,10 @@ pub(super) async fn survey(
         cloud.list_ports(&all),
         cloud.list_floating_ips(&all),
         volumes,
-        recordsets(cloud, dns),
+        dns,
     )?;
+    let (block_storage, volumes) = (volumes.is_some(), volumes.unwrap_or_default());
+    let (dns, (zones, recordsets)) = (dns.is_some(), dns.unwrap_or_default());
     Ok(Survey {
         project_id,
         block_storage,
@@ -94,20 +105,13 @@ pub(super) async fn survey(
     })
 }
 
-/// Zones and the recordsets in them: there is seldom more than one zone.
-async fn recordsets(cloud: &Cloud, dns: bool) -> Result<(Vec<Zone>, Vec<Recordset>), CloudError> {
-    if !dns {
-        return Ok((Vec::new(), Vec::new()));
+/// A service that the project may not use is one it does not have.
+fn allowed<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(CloudError::Forbidden(_)) => Ok(None),
+        Err(error) => Err(error),
     }
-    let zones = cloud.list_zones().await?;
-    let all = Filter::all();
-    let recordsets = futures::future::try_join_all(
-        zones
-            .iter()
-            .map(|zone| cloud.list_recordsets(&zone.id, &all)),
-    )
-    .await?;
-    Ok((zones, recordsets.into_iter().flatten().collect()))
 }
 
 impl Survey {

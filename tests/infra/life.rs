@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hubctl::cloud::{NewFloatingIp, NewPort, NewServer, ServerAction};
+use hubctl::cloud::{NewFloatingIp, NewNetwork, NewPort, NewServer, ServerAction};
 use hubctl::event::Silent;
 use hubctl::infra::{
     DestroyOptions, InfraError, Inventory, Kind, Outcome, apply, list, observe, prepare,
@@ -415,6 +415,53 @@ async fn what_others_put_on_our_network_is_told_and_left() {
     if let Some(port) = rest {
         bed.cloud.delete_port(&port.id).await.unwrap();
     }
+    bed.destroyed().await;
+}
+
+#[tokio::test]
+async fn what_is_there_twice_is_reduced_to_one() {
+    let bed = everything().await;
+    bed.provision().await.unwrap();
+    let inventory = seen(&bed).await;
+    let (name, mark) = (tag::name("class"), tag::description("class"));
+    let group = bed.cloud.create_security_group(&name, &mark).await.unwrap();
+    let port = NewPort {
+        name: name.clone(),
+        description: mark.clone(),
+        network_id: inventory.networks[0].id.clone(),
+        security_group_ids: vec![group.id.clone()],
+        subnet_ids: Vec::new(),
+    };
+    let port = bed.cloud.create_port(&port).await.unwrap();
+    let ip = NewFloatingIp {
+        network_id: inventory.floating_ips[0].floating_network_id.clone(),
+        description: mark.clone(),
+        port_id: Some(port.id.clone()),
+        ..NewFloatingIp::default()
+    };
+    let ip = bed.cloud.create_floating_ip(&ip).await.unwrap();
+    let plan = bed.text().await;
+    for expected in [
+        format!("- delete port {} (one too many)", port.id),
+        format!("- delete security group {} (one too many)", group.id),
+        format!(
+            "- delete floating IP {} (one too many)",
+            ip.floating_ip_address
+        ),
+    ] {
+        assert!(plan.contains(&expected), "{expected} is not in\n{plan}");
+    }
+    bed.provision().await.unwrap();
+    bed.converged().await;
+    let after = seen(&bed).await;
+    assert_eq!(after.ports[0].id, inventory.ports[0].id);
+
+    // A second network, as two runs at once would leave it, goes with the rest.
+    let network = NewNetwork {
+        name,
+        description: mark,
+    };
+    bed.cloud.create_network(&network).await.unwrap();
     bed.destroyed().await;
 }
 

@@ -1,5 +1,6 @@
 //! State and spec -> the problems in words, before anything is made.
 
+use hubctl::cloud::config::ConfiguredNetwork;
 use serde_json::json;
 
 use crate::fixture::{World, of};
@@ -375,6 +376,53 @@ fn networks_are_chosen_or_asked_for() {
             "this cloud has no DNS service for `dns.zone`\n  leave `dns.zone` out and make the record where the domain is kept: it is told at the end",
         ),
     ]);
+}
+
+#[test]
+fn clouds_yaml_may_say_which_network() {
+    let configured = |name: &str, set: fn(&mut ConfiguredNetwork)| {
+        let mut entry = ConfiguredNetwork {
+            name: name.into(),
+            ..ConfiguredNetwork::default()
+        };
+        set(&mut entry);
+        entry
+    };
+    let mut world = World::empty();
+    world.survey.networks.extend([
+        network("a", true, false),
+        network("b", true, false),
+        of(json!({ "id": "ext2", "name": "campus", "router:external": true })),
+    ]);
+    routed(&mut world, "b");
+    assert!(world.plan().is_err());
+    world.survey.configured = vec![
+        configured("b", |entry| entry.default_interface = true),
+        configured("public", |entry| entry.routes_externally = true),
+    ];
+    let told = world.told();
+    assert!(
+        told.contains("+ create port hubctl-class (on b)\n"),
+        "{told}"
+    );
+    assert!(
+        told.contains("+ create floating IP from public\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_operator_that_is_not_let_in_is_told() {
+    let mut world = World::empty();
+    world.local.operator_address = Some("198.51.100.7".parse().unwrap());
+    assert_eq!(world.plan().unwrap().notes, Vec::<String>::new());
+    world.set(json!({ "access": { "ssh": ["192.0.2.0/24"] } }));
+    assert_eq!(
+        world.plan().unwrap().notes,
+        [
+            "`access.ssh` does not let in 198.51.100.7, the address this machine is seen under: SSH from here will time out"
+        ]
+    );
 }
 
 #[test]
