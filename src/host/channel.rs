@@ -66,9 +66,11 @@ fn exchange(connection: &mut Connection, job: Job) -> Result<Output, HostError> 
     };
     let lost = |source: ssh2::Error| connection.lost(&job.name, source);
 
-    let mut channel = patiently(connection, || watch(heard), || {
-        connection.session.channel_session()
-    })?
+    let mut channel = patiently(
+        connection,
+        || watch(heard),
+        || connection.session.channel_session(),
+    )?
     .map_err(lost)?;
     patiently(connection, || watch(heard), || channel.exec(&job.command))?.map_err(lost)?;
 
@@ -216,7 +218,10 @@ impl<'a> Pump<'a> {
             self.partial.extend_from_slice(piece);
             if piece.ends_with(b"\n") || self.partial.len() > LINE_LIMIT {
                 let line = String::from_utf8_lossy(&self.partial);
-                let _ = self.job.lines.send(line.trim_end_matches(['\n', '\r']).to_owned());
+                let _ = self
+                    .job
+                    .lines
+                    .send(line.trim_end_matches(['\n', '\r']).to_owned());
                 self.partial.clear();
             }
         }

@@ -48,7 +48,10 @@ pub enum HostError {
         tried: String,
     },
     #[error("no key to log in to {address} with: {} is not there and no agent serves one", wanted.display())]
-    NoKey { address: SocketAddr, wanted: PathBuf },
+    NoKey {
+        address: SocketAddr,
+        wanted: PathBuf,
+    },
     #[error("waited {} s for SSH on {}; last seen: {state}", within.as_secs(), address.ip())]
     NeverUp {
         address: SocketAddr,

@@ -200,8 +200,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_what_ssh_keygen_prints() {
-        let code =
-            "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+        let code = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
         assert_eq!(
             Fingerprint::of_base64(code).unwrap().to_string(),
             "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"

@@ -53,8 +53,8 @@ impl Connection {
 
         let (blob, kind) = session.host_key().ok_or(HostError::Internal)?;
         let verdict = known.check(address, key_type(kind), blob, &target.trust)?;
-        let first_seen = (verdict == Verdict::Learnt { on_first_use: true })
-            .then(|| Fingerprint::of(blob));
+        let first_seen =
+            (verdict == Verdict::Learnt { on_first_use: true }).then(|| Fingerprint::of(blob));
 
         log_in(&session, target)?;
         session.set_keepalive(true, 15);
@@ -112,10 +112,13 @@ fn log_in(session: &Session, target: &Target) -> Result<(), HostError> {
         }
     }
     let Some(error) = last else {
-        let wanted = target.identities.iter().find_map(|identity| match identity {
-            Identity::File(path) => Some(path.clone()),
-            Identity::Agent => None,
-        });
+        let wanted = target
+            .identities
+            .iter()
+            .find_map(|identity| match identity {
+                Identity::File(path) => Some(path.clone()),
+                Identity::Agent => None,
+            });
         return Err(HostError::NoKey {
             address: target.address,
             wanted: wanted.unwrap_or_default(),

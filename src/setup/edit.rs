@@ -38,7 +38,11 @@ fn setting(text: &str, key: &str, line: &str) -> String {
         one.strip_prefix(key)
             .is_some_and(|rest| rest.starts_with(['=', ' ', '\t']))
     };
-    let words = |one: &str| one.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let words = |one: &str| {
+        one.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let mut seen = false;
     let mut lines = Vec::new();
     for one in text.lines() {
@@ -50,7 +54,11 @@ fn setting(text: &str, key: &str, line: &str) -> String {
         }
     }
     let joined: String = lines.iter().map(|one| format!("{one}\n")).collect();
-    if seen { joined } else { with_line(&joined, line) }
+    if seen {
+        joined
+    } else {
+        with_line(&joined, line)
+    }
 }
 
 fn block(text: &str, lines: &[String]) -> String {
@@ -97,8 +105,16 @@ mod tests {
             key: "HOME_MODE",
             line: "HOME_MODE\t0700",
         };
-        check(&kind, "A 1\nHOME_MODE 0755\nB 2\n", "A 1\nHOME_MODE\t0700\nB 2\n");
-        check(&kind, "#HOME_MODE 0700\n", "#HOME_MODE 0700\nHOME_MODE\t0700\n");
+        check(
+            &kind,
+            "A 1\nHOME_MODE 0755\nB 2\n",
+            "A 1\nHOME_MODE\t0700\nB 2\n",
+        );
+        check(
+            &kind,
+            "#HOME_MODE 0700\n",
+            "#HOME_MODE 0700\nHOME_MODE\t0700\n",
+        );
         check(&kind, "HOME_MODE   0700\nA", "HOME_MODE   0700\nA\n");
         check(&kind, "HOME_MODE 1\nHOME_MODE 2\n", "HOME_MODE\t0700\n");
         check(&kind, "HOME_MODES 1\n", "HOME_MODES 1\nHOME_MODE\t0700\n");
@@ -107,7 +123,11 @@ mod tests {
     #[test]
     fn a_host_that_knows_its_name_is_left_alone() {
         let kind = EditKind::HostName("class".to_owned());
-        check(&kind, "127.0.0.1 localhost class\n", "127.0.0.1 localhost class\n");
+        check(
+            &kind,
+            "127.0.0.1 localhost class\n",
+            "127.0.0.1 localhost class\n",
+        );
         check(
             &kind,
             "127.0.0.1 localhost # class\n127.0.1.1 class.example",

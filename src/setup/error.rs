@@ -44,7 +44,10 @@ pub enum SetupError {
 }
 
 fn list(problems: &[super::Problem]) -> String {
-    let texts: Vec<_> = problems.iter().map(|problem| problem.message.clone()).collect();
+    let texts: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.message.clone())
+        .collect();
     texts.join("; ")
 }
 

@@ -21,12 +21,22 @@ pub async fn observe(
     desired: &Desired,
     observer: &dyn Observer,
 ) -> Result<Facts, SetupError> {
-    let script = format!("{}\n\nobserve({})\n", template::OBSERVE, python(&request(desired)));
-    let limits = Limits::new(Duration::from_secs(90), CLOUD_INIT + Duration::from_secs(120));
+    let script = format!(
+        "{}\n\nobserve({})\n",
+        template::OBSERVE,
+        python(&request(desired))
+    );
+    let limits = Limits::new(
+        Duration::from_secs(90),
+        CLOUD_INIT + Duration::from_secs(120),
+    );
     let (mut facts, mut strange) = (None, None);
     let output = host
-        .exchange(&runner(), framed(&script), limits, |line| {
-            match serde_json::from_str(&line) {
+        .exchange(
+            &runner(),
+            framed(&script),
+            limits,
+            |line| match serde_json::from_str(&line) {
                 Ok(Answer::Waiting {
                     what,
                     state,
@@ -40,8 +50,8 @@ pub async fn observe(
                 }),
                 Ok(Answer::Facts { facts: found }) => facts = Some(*found),
                 Err(error) => strange = Some(format!("{error}: {line}")),
-            }
-        })
+            },
+        )
         .await?;
     if output.exit_status != 0 {
         return Err(SetupError::Observe {

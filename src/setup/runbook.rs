@@ -3,9 +3,7 @@
 use super::desired::{Content, Desired, ManagedFile, Part, Unit, Upgrade};
 use super::edit::edited;
 use super::facts::{Facts, FileFacts, UnitFacts};
-use super::names::{
-    NODE_ENVIRONMENT, SSH_GROUP, SSH_GUARD, STAMP, UPGRADED,
-};
+use super::names::{NODE_ENVIRONMENT, SSH_GROUP, SSH_GUARD, STAMP, UPGRADED};
 use super::plan::{HostPlan, Problem, unified};
 use super::step::{Action, Step};
 
@@ -46,7 +44,8 @@ impl<'a> Runbook<'a> {
         }
         if facts.reboot_required {
             self.plan.warnings.push(
-                "the host wants a reboot to finish an upgrade; it ends what users have open".to_owned(),
+                "the host wants a reboot to finish an upgrade; it ends what users have open"
+                    .to_owned(),
             );
         }
         if facts.cloud_init.starts_with("error") {
@@ -101,7 +100,9 @@ impl<'a> Runbook<'a> {
             if !volume.present {
                 self.plan.problems.push(Problem {
                     message: format!("the data volume {} is not on the server", volume.device),
-                    hint: Some("is it attached? `openstack server volume list` shows it".to_owned()),
+                    hint: Some(
+                        "is it attached? `openstack server volume list` shows it".to_owned(),
+                    ),
                 });
             } else if !volume.empty && volume.kind.as_deref() != Some("ext4") {
                 self.plan.problems.push(Problem {
@@ -113,7 +114,12 @@ impl<'a> Runbook<'a> {
                     hint: Some("use another volume, or empty this one yourself: `sudo wipefs --all`".to_owned()),
                 });
             }
-            if let Some(other) = self.facts.home_mount.as_ref().filter(|_| !self.volume_is_home()) {
+            if let Some(other) = self
+                .facts
+                .home_mount
+                .as_ref()
+                .filter(|_| !self.volume_is_home())
+            {
                 self.plan.problems.push(Problem {
                     message: format!("/home is a file system of its own already ({other})"),
                     hint: Some("leave `volume` out of hub.yaml, or unmount it".to_owned()),
@@ -190,7 +196,10 @@ impl<'a> Runbook<'a> {
                     "upgrade the system and install packages",
                     format!("missing: {}", missing.join(", ")),
                 ),
-                (false, _) => ("install packages", format!("missing: {}", missing.join(", "))),
+                (false, _) => (
+                    "install packages",
+                    format!("missing: {}", missing.join(", ")),
+                ),
             };
             self.step(
                 name,
@@ -206,7 +215,9 @@ impl<'a> Runbook<'a> {
                 "note that the system was upgraded",
                 "so that the next run need not",
                 (UPGRADED, "root", "root", "0644"),
-                Content::Text("Written by hubctl when the system was brought up to date.\n".to_owned()),
+                Content::Text(
+                    "Written by hubctl when the system was brought up to date.\n".to_owned(),
+                ),
                 None,
             );
         }
@@ -215,10 +226,15 @@ impl<'a> Runbook<'a> {
     // --- the system ---
 
     pub(super) fn data_volume(&mut self) {
-        let Some(volume) = &self.facts.volume else { return };
+        let Some(volume) = &self.facts.volume else {
+            return;
+        };
         if volume.present && !self.volume_is_home() {
             let (name, why) = if volume.empty {
-                ("format the data volume and mount it at /home", "it is empty")
+                (
+                    "format the data volume and mount it at /home",
+                    "it is empty",
+                )
             } else {
                 ("mount the data volume at /home", "it is not mounted")
             };
@@ -231,7 +247,9 @@ impl<'a> Runbook<'a> {
                 },
             );
         }
-        let unused = volume.size.saturating_sub(volume.used.unwrap_or(volume.size));
+        let unused = volume
+            .size
+            .saturating_sub(volume.used.unwrap_or(volume.size));
         if self.volume_is_home() && unused >= GROWTH_WORTHWHILE {
             self.step(
                 "grow the homes' file system to its volume",
@@ -245,7 +263,9 @@ impl<'a> Runbook<'a> {
     }
 
     pub(super) fn swap(&mut self) {
-        let Some(size_mb) = self.desired.swap_mb else { return };
+        let Some(size_mb) = self.desired.swap_mb else {
+            return;
+        };
         if self.facts.swap_kb == 0 && !self.facts.container {
             self.step(
                 "make a swap file",
@@ -259,7 +279,9 @@ impl<'a> Runbook<'a> {
     }
 
     pub(super) fn timezone(&mut self) {
-        let Some(zone) = &self.desired.timezone else { return };
+        let Some(zone) = &self.desired.timezone else {
+            return;
+        };
         if *zone != self.facts.timezone {
             self.step(
                 "set the time zone",
@@ -275,7 +297,9 @@ impl<'a> Runbook<'a> {
     pub(super) fn edits(&mut self) {
         for edit in &self.desired.edits {
             let found = self.file_facts(&edit.path);
-            let old = found.and_then(|facts| facts.text.as_deref()).unwrap_or_default();
+            let old = found
+                .and_then(|facts| facts.text.as_deref())
+                .unwrap_or_default();
             let new = edited(old, &edit.kind);
             // A distribution without the file does not read it either.
             let optional = edit.path != "/etc/hosts" && !edit.path.ends_with("authorized_keys");
@@ -341,7 +365,13 @@ impl<'a> Runbook<'a> {
     /// Lets nobody in by SSH but the operators, who are all those that can log in by key and use sudo today.
     pub(super) fn ssh_door(&mut self) {
         let door = &self.desired.ssh;
-        let members = self.facts.groups.get(SSH_GROUP).cloned().flatten().unwrap_or_default();
+        let members = self
+            .facts
+            .groups
+            .get(SSH_GROUP)
+            .cloned()
+            .flatten()
+            .unwrap_or_default();
         let mut operators = self.facts.key_users.clone();
         operators.push(self.desired.login.clone());
         operators.sort();
@@ -377,7 +407,9 @@ impl<'a> Runbook<'a> {
         else {
             return;
         };
-        let old = self.file_facts(door.path).and_then(|facts| facts.text.as_deref());
+        let old = self
+            .file_facts(door.path)
+            .and_then(|facts| facts.text.as_deref());
         let diff = unified(door.path, old.unwrap_or_default(), &door.content);
         self.plan.steps.push(Step {
             name: format!("close SSH to all but the group {SSH_GROUP}, and passwords"),
@@ -418,7 +450,9 @@ impl<'a> Runbook<'a> {
 
     pub(super) fn environments(&mut self) {
         for venv in &self.desired.venvs {
-            let Some(why) = self.environment_differs(venv) else { continue };
+            let Some(why) = self.environment_differs(venv) else {
+                continue;
+            };
             let found = self.facts.venvs.get(venv.folder).and_then(Option::as_ref);
             self.step_in(
                 venv.lane,
@@ -458,7 +492,9 @@ impl<'a> Runbook<'a> {
         let stamp = self.file_facts(&format!("{}/{STAMP}", venv.folder));
         match stamp.and_then(|facts| facts.text.as_deref()) {
             None => Some("an installation was not finished".to_owned()),
-            Some(text) if text != venv.requirements => Some("other packages are asked for".to_owned()),
+            Some(text) if text != venv.requirements => {
+                Some("other packages are asked for".to_owned())
+            }
             Some(_) => None,
         }
     }
@@ -472,7 +508,10 @@ impl<'a> Runbook<'a> {
         self.step_in(
             npm.lane,
             format!("install {} {}", npm.package, npm.version),
-            found.map_or_else(|| "absent".to_owned(), |old| format!("{old} → {}", npm.version)),
+            found.map_or_else(
+                || "absent".to_owned(),
+                |old| format!("{old} → {}", npm.version),
+            ),
             Action::Npm {
                 folder: npm.folder.to_owned(),
                 package: format!("{}@{}", npm.package, npm.version),
@@ -493,7 +532,8 @@ impl<'a> Runbook<'a> {
         for folder in &self.desired.folders {
             let why = match self.file_facts(folder.path) {
                 None => "absent".to_owned(),
-                Some(found) => match owner_and_mode(found, folder.owner, folder.group, folder.mode) {
+                Some(found) => match owner_and_mode(found, folder.owner, folder.group, folder.mode)
+                {
                     None => continue,
                     Some(why) => why,
                 },
@@ -590,7 +630,9 @@ impl<'a> Runbook<'a> {
         for unit in self.desired.units.iter().filter(|unit| unit.early == early) {
             let none = UnitFacts::default();
             let found = self.facts.units.get(unit.name).unwrap_or(&none);
-            let Some((verb, why)) = self.unit_differs(unit, found) else { continue };
+            let Some((verb, why)) = self.unit_differs(unit, found) else {
+                continue;
+            };
             let name = match verb {
                 "" => format!("reload the definition of {}", unit.name),
                 "enable" => format!("start {} at boot", unit.name),
@@ -614,9 +656,9 @@ impl<'a> Runbook<'a> {
     fn unit_differs(&self, unit: &Unit, found: &UnitFacts) -> Option<(&'static str, String)> {
         let touched = unit.reads.iter().find(|path| self.touched.contains(path));
         if unit.verb.is_empty() {
-            let why = touched
-                .map(|path| format!("{path} changes"))
-                .or(found.needs_reload.then(|| "its file changed since systemd read it".to_owned()))?;
+            let why = touched.map(|path| format!("{path} changes")).or(found
+                .needs_reload
+                .then(|| "its file changed since systemd read it".to_owned()))?;
             return Some(("", why));
         }
         if found.active != "active" {
@@ -645,7 +687,10 @@ impl<'a> Runbook<'a> {
             return Some((unit.verb, "its rules are not loaded".to_owned()));
         }
         if found.needs_reload {
-            return Some((unit.verb, "its file changed since systemd read it".to_owned()));
+            return Some((
+                unit.verb,
+                "its file changed since systemd read it".to_owned(),
+            ));
         }
         if unit.enable && found.enabled != "enabled" {
             return Some(("enable", format!("it is {}", found.enabled)));
@@ -704,4 +749,3 @@ fn owner_and_mode(found: &FileFacts, owner: &str, group: &str, mode: &str) -> Op
     }
     (found.mode != mode).then(|| format!("mode {} → {mode}", found.mode))
 }
-

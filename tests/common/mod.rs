@@ -1,5 +1,9 @@
 //! What the tests of the host half set up.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses its part"
+)]
 
 use hubctl::secret::Secret;
 use hubctl::setup::Site;
@@ -18,7 +22,8 @@ pub fn site() -> Site {
         memory_mb: 8192,
         vcpus: 4,
         data_volume: None,
-        certificate_pem: "-----BEGIN CERTIFICATE-----\nof the hub\n-----END CERTIFICATE-----\n".to_owned(),
+        certificate_pem: "-----BEGIN CERTIFICATE-----\nof the hub\n-----END CERTIFICATE-----\n"
+            .to_owned(),
         key_pem: Secret::new("private-key-of-the-proxy\n"),
         proxy_token: Secret::new("1".repeat(64)),
         cookie_secret: Secret::new("2".repeat(64)),
