@@ -1,4 +1,5 @@
 //! The SSH seam against a real sshd on loopback (Debian's package `openssh-server`).
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,12 @@
 //! The host half on a real machine. Ignored unless asked for: it needs a fresh Debian machine.
 //!
 //! `HUBCTL_MACHINE=address HUBCTL_MACHINE_KEY=file cargo test --test host_machine -- --ignored --nocapture`
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! The programs that are sent to the host, run here: their protocol, and how they end.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

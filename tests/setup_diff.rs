@@ -1,4 +1,5 @@
 //! What makes each step needed: a host that is as it should be, one thing about it changed, and the steps that follow.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::collections::BTreeMap;
 

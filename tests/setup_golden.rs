@@ -1,4 +1,5 @@
 //! Every template, rendered, byte for byte. `UPDATE_GOLDEN=1 cargo test --test setup_golden` accepts what changed.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

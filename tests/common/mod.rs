@@ -1,5 +1,9 @@
 //! What the tests of the host half set up.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses its part"
+)]
 
 use hubctl::secret::Secret;
 use hubctl::setup::Site;
