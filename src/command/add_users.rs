@@ -56,7 +56,7 @@ fn admins(context: &Context, args: &Args) -> Vec<String> {
     } else {
         Vec::new()
     };
-    if context.global.file.exists()
+    if context.has_spec()
         && let Ok(spec) = context.spec()
     {
         admins.extend(spec.hub.admins);

@@ -8,10 +8,12 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 
 use crate::cli::Global;
+use time::OffsetDateTime;
+
 use crate::cloud::{Cloud, CloudConfig, Places};
 use crate::event::{Event, Observer};
 use crate::infra;
-use crate::spec::{self, Document, Spec};
+use crate::spec::{self, Document, Outline, Spec};
 use crate::state::State;
 use crate::ui::Ui;
 
@@ -45,7 +47,7 @@ impl Context {
     }
 
     pub fn load(&self) -> anyhow::Result<spec::Loaded> {
-        let document = Document::read(&self.global.file)?.with_home(self.home());
+        let document = self.document()?.with_now(OffsetDateTime::now_utc());
         let loaded = spec::load(&document, self.global.profile.as_deref(), &self.global.set)?;
         for warning in loaded.warnings.iter() {
             self.ui.on(Event::Warning {
@@ -59,7 +61,10 @@ impl Context {
     pub fn name(&self, given: Option<&str>) -> anyhow::Result<String> {
         match given {
             Some(name) => Ok(name.to_owned()),
-            None if self.global.file.exists() => Ok(self.spec()?.name),
+            None if self.has_spec() => match self.outline()?.name {
+                Some(name) => Ok(name),
+                None => Ok(self.spec()?.name),
+            },
             None => bail!(
                 "which deployment? there is no {} here: name one (`hubctl list` shows them)",
                 self.global.file.display()
@@ -67,13 +72,27 @@ impl Context {
         }
     }
 
+    /// Whether there is a spec to read.
+    pub fn has_spec(&self) -> bool {
+        self.global.file.exists()
+    }
+
+    fn document(&self) -> anyhow::Result<Document> {
+        Ok(Document::read(&self.global.file)?.with_home(self.home()))
+    }
+
+    /// Name and cloud of the spec, whatever else is wrong with it: an expired certificate must not block a destroy.
+    pub fn outline(&self) -> anyhow::Result<Outline> {
+        let profile = self.global.profile.as_deref();
+        Ok(spec::outline(&self.document()?, profile, &self.global.set))
+    }
+
     /// The `clouds.yaml` entry the spec names, where there is a spec.
     fn spec_cloud(&self) -> Option<String> {
-        self.global
-            .file
-            .exists()
-            .then(|| self.spec().ok()?.cloud)
-            .flatten()
+        if !self.has_spec() {
+            return None;
+        }
+        self.outline().ok()?.cloud
     }
 
     /// Connects to the cloud that the options, the environment and the spec agree on.

@@ -20,6 +20,9 @@ use crate::spec::{self, Spec, TlsKind};
 use crate::state::{Receipt, State};
 use crate::tls;
 
+/// How long a further session to a server that is up may take.
+const SECOND_SESSION: Duration = Duration::from_secs(30);
+
 pub(super) struct Deployment<'a> {
     pub(super) context: &'a Context,
     pub(super) spec: Spec,
@@ -279,6 +282,8 @@ impl<'a> Deployment<'a> {
         let started = self.start_phase("health");
         if as_user {
             let host = self.host.clone().context("no session to the server")?;
+            // Its exchange stays open for as long as the user is there: a session of its own.
+            let host = host.again(SECOND_SESSION, &*self.context.ui).await?;
             let visitor = health::synthetic(&host, &Checking::default()).await?;
             let spawn = Duration::from_secs(u64::from(self.spec.spawner.start_timeout) + 30);
             let report = health::full(
@@ -289,7 +294,12 @@ impl<'a> Deployment<'a> {
                 &*self.context.ui,
             )
             .await;
-            visitor.end().await?;
+            let left = visitor.end().await?;
+            if !left.is_empty() {
+                self.context.ui.on(Event::Warning {
+                    message: format!("of the test user is still there: {}", left.join(", ")),
+                });
+            }
             report.healthy()?;
         } else {
             health::light(&endpoint, &*self.context.ui)

@@ -19,7 +19,7 @@ pub struct Args {
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let name = context.name(args.name.as_deref())?;
-    let has_spec = context.global.file.exists() && context.spec()?.name == name;
+    let has_spec = context.has_spec() && context.outline()?.name.as_ref() == Some(&name);
     if has_spec {
         with_spec(context).await
     } else {
