@@ -207,7 +207,7 @@ async fn a_deployment_is_made_and_unmade() {
         })
         .await
         .unwrap();
-    assert_eq!(port.security_groups, [group.id.clone()]);
+    assert_eq!(port.security_groups, std::slice::from_ref(&group.id));
     let port = cloud
         .set_port_security_groups(&port.id, std::slice::from_ref(&group.id))
         .await

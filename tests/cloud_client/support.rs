@@ -93,6 +93,6 @@ impl Fixture {
 
 /// The error, as the operator reads it.
 pub fn told<T: std::fmt::Debug>(outcome: Result<T, CloudError>) -> String {
-    let error = outcome.expect_err("must fail");
+    let error = outcome.unwrap_err();
     format!("{error} | {}", error.hint().unwrap_or_default())
 }
