@@ -1,5 +1,17 @@
 //! What a server is made of.
 
+mod cgroup;
+mod command;
+mod console;
+mod image;
+mod instance;
+mod metadata;
+pub mod namespaces;
+mod network;
+mod process;
+mod rules;
+mod volume;
+
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
