@@ -7,10 +7,17 @@ use serde::Serialize;
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// A part of the run with a time of its own in the timing table: `preflight`, `cloud`, `ssh`, `setup`, `health`.
-    PhaseStarted { phase: &'static str },
-    PhaseFinished { phase: &'static str, seconds: f64 },
+    PhaseStarted {
+        phase: &'static str,
+    },
+    PhaseFinished {
+        phase: &'static str,
+        seconds: f64,
+    },
     /// One change of a plan or one step on the host begins, e.g. `create server class`, `install packages`.
-    StepStarted { name: String },
+    StepStarted {
+        name: String,
+    },
     /// It ended; `changed` is false where nothing was needed after all.
     StepFinished {
         name: String,
@@ -18,7 +25,9 @@ pub enum Event {
         seconds: f64,
     },
     /// More about the step that runs now, e.g. a package being unpacked. Not kept on the screen.
-    Detail { message: String },
+    Detail {
+        message: String,
+    },
     /// Something is being waited for. Sent again while the wait goes on.
     Waiting {
         /// What for: `SSH on 172.24.4.7`.
@@ -29,9 +38,13 @@ pub enum Event {
         deadline_seconds: f64,
     },
     /// Worth knowing, needs no action.
-    Note { message: String },
+    Note {
+        message: String,
+    },
     /// Went on, but the operator should look at it.
-    Warning { message: String },
+    Warning {
+        message: String,
+    },
 }
 
 /// Receives events. The logic below `command` has no other way to speak.

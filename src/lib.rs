@@ -14,6 +14,7 @@ pub mod event;
 pub mod health;
 pub mod host;
 pub mod infra;
+pub mod key;
 pub mod secret;
 pub mod setup;
 pub mod spec;

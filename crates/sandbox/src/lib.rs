@@ -29,3 +29,21 @@ pub use no_machines::NoMachines;
 pub use options::{Options, Pace};
 pub use running::{Made, Maker, Sandbox};
 pub use scenario::Scenario;
+
+/// Servers that are machines of their own, in namespaces of this host. Needs root; the first time on a box it builds a
+/// Debian image, which takes about a minute. Images are kept in `~/.cache/hubctl-sandbox`.
+pub fn namespaces() -> Maker {
+    use machine::namespaces::{Namespaces, Options};
+    Box::new(|dir| {
+        Box::pin(async move {
+            let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
+            let cache = std::path::Path::new(&home).join(".cache/hubctl-sandbox");
+            let namespaces = Namespaces::new(Options::new(dir.join("machines"), cache)).await?;
+            Ok(Made {
+                image: namespaces.prepare().await?,
+                pool: namespaces.pool().await,
+                machines: std::sync::Arc::new(namespaces),
+            })
+        })
+    })
+}

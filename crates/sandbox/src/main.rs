@@ -8,11 +8,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use sandbox::{Made, Options, Pace, Sandbox, Scenario};
+use sandbox::{Options, Pace, Sandbox, Scenario};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A small OpenStack on loopback, for tests and for trying hubctl out
@@ -40,9 +39,6 @@ struct Serve {
     /// What servers are made of
     #[arg(long, value_enum, default_value_t = MachineKind::None)]
     machines: MachineKind,
-    /// Where the machines' image is kept from run to run; the first time it takes a minute to build
-    #[arg(long, default_value_os_t = default_cache())]
-    cache_dir: PathBuf,
     /// What the cloud has: words and quotas, with commas
     ///
     /// Words: default, provider-network, no-external, two-externals, project-network, shared-networks, no-volumes,
@@ -77,12 +73,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Where the image's tests keep it too.
-fn default_cache() -> PathBuf {
-    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
-    home.join(".cache/hubctl-sandbox")
-}
-
 fn serve(args: Serve) -> anyhow::Result<()> {
     let options = Options {
         listen: args.listen,
@@ -109,7 +99,7 @@ fn serve(args: Serve) -> anyhow::Result<()> {
         }
     };
     // Building an image takes a minute; whoever interrupts it need not wait for its end.
-    let starting = runtime.spawn_blocking(move || start(options, args.machines, args.cache_dir));
+    let starting = runtime.spawn_blocking(move || start(options, args.machines));
     let started = runtime.block_on(async {
         tokio::select! {
             started = starting => Some(started),
@@ -133,25 +123,10 @@ fn serve(args: Serve) -> anyhow::Result<()> {
 }
 
 /// The one place where the machines are chosen.
-fn start(options: Options, machines: MachineKind, cache_dir: PathBuf) -> anyhow::Result<Sandbox> {
+fn start(options: Options, machines: MachineKind) -> anyhow::Result<Sandbox> {
     match machines {
         MachineKind::None => Sandbox::start(options),
-        MachineKind::Namespaces => {
-            let maker = |state_dir: PathBuf| namespaces(state_dir.join("machines"), cache_dir);
-            Sandbox::start_with(options, Box::new(|dir| Box::pin(maker(dir))))
-        }
+        MachineKind::Namespaces => Sandbox::start_with(options, sandbox::namespaces()),
     }
     .context("starting the sandbox")
-}
-
-async fn namespaces(state_dir: PathBuf, cache_dir: PathBuf) -> anyhow::Result<Made> {
-    use sandbox::machine::namespaces::{Namespaces, Options};
-    let machines = Namespaces::new(Options::new(state_dir, cache_dir)).await?;
-    let image = machines.prepare().await?;
-    let pool = machines.pool().await;
-    Ok(Made {
-        machines: Arc::new(machines),
-        image,
-        pool,
-    })
 }

@@ -3,11 +3,14 @@
 mod cgroup;
 mod command;
 mod console;
+mod disk;
 mod image;
 mod instance;
+mod meminfo;
 mod metadata;
 pub mod namespaces;
 mod network;
+mod options;
 mod process;
 mod rules;
 mod volume;

@@ -21,47 +21,10 @@ use super::command::Program;
 use super::console::Console;
 use super::instance::Instance;
 use super::network::{Networks, Port};
+pub use super::options::{Options, View};
 use super::process::{Launch, Process, end_all};
 use super::volume::Volume;
-use super::{MachineError, MachineSpec, Machines, Rule, image};
-
-/// Which control groups a machine sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum View {
-    /// As the host has them.
-    #[default]
-    Host,
-    /// Unified v2 alone, as Debian 12 and Ubuntu have it. On a host with v1 controllers the machine then has none, and
-    /// only the machine's own limits hold.
-    Unified,
-}
-
-/// How the machines of one sandbox are made.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where disks are while machines run; must be on a real file system, not on an overlay.
-    pub state_dir: PathBuf,
-    /// Where images are kept from run to run.
-    pub cache_dir: PathBuf,
-    /// Where floating IPs come from. Left out, it is the sandbox's own: 172.24.4.0/24 for the first on this box,
-    /// 172.24.5.0/24 for a second one at the same time.
-    pub pool: Option<Ipv4Net>,
-    pub view: View,
-    /// Holds the package manager's lock for so long after the first boot, as unattended upgrades do.
-    pub apt_lock: Option<Duration>,
-}
-
-impl Options {
-    pub fn new(state_dir: impl Into<PathBuf>, cache_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            state_dir: state_dir.into(),
-            cache_dir: cache_dir.into(),
-            pool: None,
-            view: View::default(),
-            apt_lock: None,
-        }
-    }
-}
+use super::{MachineError, MachineSpec, Machines, Rule, disk, image};
 
 /// The machines of one sandbox. When the value is dropped, or its process killed, all of them go.
 ///
@@ -221,8 +184,9 @@ impl Namespaces {
 
     async fn make(&self, machine: &mut Machine) -> Result<(), MachineError> {
         let spec = machine.spec.clone();
-        machine.mount().await?;
-        machine.furnish(&self.options)?;
+        disk::mount(&machine.dir, &spec.image).await?;
+        machine.mounted = true;
+        disk::furnish(&machine.dir, &spec.login, self.options.apt_lock)?;
         let limits = Limits {
             slot: machine.slot,
             vcpus: spec.vcpus,
@@ -286,13 +250,7 @@ impl Namespaces {
         drop(networks);
         let mut result = Ok(());
         if machine.mounted {
-            let unmount = Program::new("unmounting the disk", "umount");
-            result = unmount
-                .arg("-l")
-                .arg(machine.dir.join("root"))
-                .run()
-                .await
-                .map(drop);
+            result = disk::unmount(&machine.dir).await;
             machine.mounted = false;
         }
         if let Some(group) = &machine.group {
@@ -329,66 +287,6 @@ fn announce(console: &Console, spec: &MachineSpec) {
 }
 
 impl Machine {
-    async fn mount(&mut self) -> Result<(), MachineError> {
-        for name in ["upper", "work", "root", "disk"] {
-            std::fs::create_dir_all(self.dir.join(name))
-                .map_err(|error| MachineError(format!("making the machine's disk: {error}")))?;
-        }
-        let layers: Vec<String> = image::layers(&self.spec.image)
-            .iter()
-            .map(|layer| layer.display().to_string())
-            .collect();
-        let options = format!(
-            "lowerdir={},upperdir={},workdir={}",
-            layers.join(":"),
-            self.dir.join("upper").display(),
-            self.dir.join("work").display()
-        );
-        Program::new("mounting the machine's disk", "mount")
-            .args(["-t", "overlay", "overlay", "-o", &options])
-            .arg(self.dir.join("root"))
-            .run()
-            .await?;
-        self.mounted = true;
-        Ok(())
-    }
-
-    /// Puts on the disk what an image cannot know: the resolver of this host, and who the image's login is.
-    fn furnish(&self, options: &Options) -> Result<(), MachineError> {
-        let root = self.dir.join("root");
-        let put = |path: &str, text: &str| {
-            let path = root.join(path);
-            let write = || {
-                if let Some(parent) = path.parent() {
-                    std::fs::create_dir_all(parent)?;
-                }
-                // Not through a link that leads out of the machine.
-                let _ = std::fs::remove_file(&path);
-                std::fs::write(&path, text)
-            };
-            write().map_err(|error| MachineError(format!("furnishing {}: {error}", path.display())))
-        };
-        put("etc/resolv.conf", &resolver())?;
-        if self.spec.login != "debian" {
-            let login = &self.spec.login;
-            let text =
-                format!("system_info: {{ default_user: {{ name: {login}, gecos: {login} }} }}\n");
-            put("etc/cloud/cloud.cfg.d/05_login.cfg", &text)?;
-        }
-        if let Some(hold) = options.apt_lock {
-            put(
-                "etc/systemd/system/first-boot-upgrades.service",
-                &upgrades(hold),
-            )?;
-            let wants = root.join("etc/systemd/system/multi-user.target.wants");
-            let link = wants.join("first-boot-upgrades.service");
-            let made = std::fs::create_dir_all(&wants)
-                .and_then(|()| std::os::unix::fs::symlink("../first-boot-upgrades.service", link));
-            made.map_err(|error| MachineError(format!("furnishing the package lock: {error}")))?;
-        }
-        Ok(())
-    }
-
     async fn open_volume(
         &mut self,
         instance: &Instance,
@@ -410,34 +308,6 @@ impl Machine {
     fn leader(&self) -> Option<i32> {
         self.process.as_ref()?.leader()
     }
-}
-
-/// The host's resolvers, not counting one that listens on the host's loopback only.
-fn resolver() -> String {
-    ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"]
-        .iter()
-        .filter_map(|path| std::fs::read_to_string(path).ok())
-        .find(|text| {
-            let mut servers = text
-                .lines()
-                .filter_map(|line| line.strip_prefix("nameserver "));
-            servers.any(|server| !server.trim().starts_with("127.") && server.trim() != "::1")
-        })
-        .unwrap_or_default()
-}
-
-/// A unit that behaves as unattended upgrades do on a fresh server: it has the lock before anyone can log in.
-fn upgrades(hold: Duration) -> String {
-    let seconds = hold.as_secs();
-    let program = format!(
-        "import fcntl,os,time; f=open(\"/var/lib/dpkg/lock-frontend\",\"w\"); fcntl.lockf(f,fcntl.LOCK_EX); \
-         os.system(\"systemd-notify --ready\"); time.sleep({seconds})"
-    );
-    format!(
-        "[Unit]\nDescription=Upgrades of the first boot\nBefore=ssh.service\n\
-         ConditionPathExists=!/var/lib/cloud/instance/boot-finished\n\n\
-         [Service]\nType=notify\nNotifyAccess=all\nExecStart=/usr/bin/python3 -c '{program}'\n"
-    )
 }
 
 #[async_trait]

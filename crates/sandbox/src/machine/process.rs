@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use super::MachineError;
 use super::cgroup::Group;
 use super::command::{PATH, Program};
+use super::meminfo::Meminfo;
 
 const JOIN: &str = include_str!("../../machine/join.sh");
 const INIT: &str = concat!(
@@ -170,7 +171,7 @@ pub(super) async fn end_all(group: &Group) {
 }
 
 async fn supervise(launch: Launch, status: watch::Sender<Status>) {
-    let _meminfo = Meminfo::keep(&launch);
+    let _meminfo = Meminfo::keep(&launch.dir.join("meminfo"), &launch.group, launch.memory_mb);
     let why = loop {
         let mut child = match spawn(&launch) {
             Ok(child) => child,
@@ -263,64 +264,4 @@ async fn find_leader(child: &mut Child) -> Option<i32> {
     }
     let _ = child.start_kill();
     None
-}
-
-/// What `free` shows inside: the machine's memory instead of the host's.
-struct Meminfo(JoinHandle<()>);
-
-impl Meminfo {
-    fn keep(launch: &Launch) -> Self {
-        let path = launch.dir.join("meminfo");
-        let (group, total) = (launch.group.clone(), launch.memory_mb << 10);
-        let _ = std::fs::write(&path, meminfo(total, 0, 0));
-        Self(tokio::spawn(async move {
-            loop {
-                if let (Some((usage, cache)), Ok(file)) =
-                    (group.memory(), File::options().write(true).open(&path))
-                {
-                    // One write of the same length each time: who reads meanwhile sees no half of it.
-                    let text = meminfo(total, usage >> 10, cache >> 10);
-                    let _ = std::os::unix::fs::FileExt::write_at(&file, text.as_bytes(), 0);
-                }
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }))
-    }
-}
-
-impl Drop for Meminfo {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// All in KiB.
-fn meminfo(total: u64, usage: u64, cache: u64) -> String {
-    let free = total.saturating_sub(usage);
-    let lines = [
-        ("MemTotal", total),
-        ("MemFree", free),
-        ("MemAvailable", (free + cache).min(total)),
-        ("Buffers", 0),
-        ("Cached", cache),
-        ("SwapCached", 0),
-        ("Active", usage / 2),
-        ("Inactive", usage / 2),
-        ("SwapTotal", 0),
-        ("SwapFree", 0),
-        ("Dirty", 0),
-        ("Writeback", 0),
-        ("AnonPages", usage.saturating_sub(cache)),
-        ("Mapped", cache / 4),
-        ("Shmem", 0),
-        ("Slab", 0),
-        ("SReclaimable", 0),
-        ("SUnreclaim", 0),
-        ("CommitLimit", total),
-        ("Committed_AS", usage),
-    ];
-    lines
-        .iter()
-        .map(|(name, value)| format!("{:<16}{value:>8} kB\n", format!("{name}:")))
-        .collect()
 }

@@ -118,17 +118,23 @@ impl Volume {
             ])
             .run()
             .await?;
-        self.announce("add")
+        // Tells udev in the machines; those that cannot open the device make nothing of it.
+        let path = format!("/sys/devices/virtual/block/{}/uevent", self.kernel);
+        std::fs::write(path, "add")
+            .map_err(|error| MachineError(format!("announcing /dev/{}: {error}", self.name)))
     }
 
     /// Hides it from a machine that runs. What still has it mounted keeps it until it is unmounted.
     pub(super) async fn hide(&self, leader: i32) -> Result<(), MachineError> {
         let (major, minor) = self.numbers;
-        // udev first, while it still finds the device; then what it leaves.
-        let script = "umount \"/sys/devices/virtual/block/$1/uevent\"; rm -f \"/dev/$1\" \"/dev/$2\" \
-             \"/dev/disk/by-id/virtio-$3\" \"/sys/block/$1\" \"/sys/class/block/$1\" \
-             \"/sys/dev/block/$4\" \"/run/udev/rules.d/50-volume-$2.rules\"; \
-             for link in /dev/disk/by-*/*; do [ -e \"$link\" ] || rm -f \"$link\"; done";
+        // udev forgets the rule first: what the kernel says of the device later must not bring the links back.
+        let script = "\
+            rm -f \"/run/udev/rules.d/50-volume-$2.rules\"; udevadm control --reload; \
+            uevent=/sys/devices/virtual/block/$1/uevent; echo remove >\"$uevent\"; \
+            udevadm settle --timeout=10; umount \"$uevent\"; \
+            rm -f \"/dev/$1\" \"/dev/$2\" \"/dev/disk/by-id/virtio-$3\" \
+                \"/sys/block/$1\" \"/sys/class/block/$1\" \"/sys/dev/block/$4\"; \
+            for link in /dev/disk/by-*/*; do [ -e \"$link\" ] || rm -f \"$link\"; done";
         Program::new(format!("detaching /dev/{}", self.name), "nsenter")
             .args([
                 "--mount",
@@ -147,15 +153,8 @@ impl Volume {
                 &format!("{major}:{minor}"),
             ])
             .run()
-            .await?;
-        self.announce("remove")
-    }
-
-    /// Tells udev in the machines; those that cannot open the device make nothing of it.
-    fn announce(&self, what: &str) -> Result<(), MachineError> {
-        let path = format!("/sys/devices/virtual/block/{}/uevent", self.kernel);
-        std::fs::write(path, what)
-            .map_err(|error| MachineError(format!("announcing /dev/{}: {error}", self.name)))
+            .await
+            .map(drop)
     }
 
     /// Gives the block device back.

@@ -54,7 +54,7 @@ async fn the_key_gets_the_default_login_in_and_the_console_names_the_host_keys()
             .unwrap()
             .contains("hub-1 login:")
     };
-    assert!(until(20, ends).await);
+    assert!(until(60, ends).await);
     let console = cloud.machines.console(&spec.id).await.unwrap();
     let (_, block) = console
         .split_once("-----BEGIN SSH HOST KEY FINGERPRINTS-----")

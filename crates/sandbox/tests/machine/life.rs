@@ -19,7 +19,7 @@ async fn a_reboot_is_a_new_boot_of_the_same_server() {
         let said = cloud.ssh(address, boot).await;
         said.code == Some(0) && said.out.trim() != first
     };
-    assert!(until(40, again).await);
+    assert!(until(60, again).await);
     assert_eq!(keys().await, key);
     assert!(cloud.machines.is_running(&spec.id).await);
 
@@ -29,7 +29,7 @@ async fn a_reboot_is_a_new_boot_of_the_same_server() {
             "echo kept | sudo tee /etc/kept; sudo systemctl poweroff",
         )
         .await;
-    assert!(until(40, async || !cloud.machines.is_running(&spec.id).await).await);
+    assert!(until(60, async || !cloud.machines.is_running(&spec.id).await).await);
     cloud.machines.start(&spec.id).await.unwrap();
     cloud.login(address).await;
     assert_eq!(cloud.get(address, "cat /etc/kept").await, "kept");

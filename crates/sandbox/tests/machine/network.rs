@@ -13,7 +13,7 @@ async fn serve(cloud: &Cloud, address: Ipv4Addr, port: u16) {
         format!("sudo systemd-run -q -d python3 -m http.server {port} --directory /etc/ssh");
     cloud.get(address, &command).await;
     let open = format!("ss -ltn | grep -q ':{port} '");
-    assert!(until(20, async || cloud.ssh(address, &open).await.code == Some(0)).await);
+    assert!(until(60, async || cloud.ssh(address, &open).await.code == Some(0)).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,7 +42,7 @@ async fn a_volume_is_formatted_mounted_by_uuid_and_kept_across_a_reboot() {
         .get(address, &format!("sudo blkid -s UUID -o value {by_id}"))
         .await;
     let link = format!("test -e /dev/disk/by-uuid/{uuid}");
-    assert!(until(10, async || cloud.ssh(address, &link).await.code == Some(0)).await);
+    assert!(until(60, async || cloud.ssh(address, &link).await.code == Some(0)).await);
     cloud
         .get(
             address,
@@ -55,7 +55,7 @@ async fn a_volume_is_formatted_mounted_by_uuid_and_kept_across_a_reboot() {
     cloud.machines.reboot(&spec.id).await.unwrap();
     cloud.login(address).await;
     assert!(
-        until(10, async || cloud.ssh(address, "cat /srv/file").await.out
+        until(60, async || cloud.ssh(address, "cat /srv/file").await.out
             == "kept\n")
         .await
     );
@@ -71,7 +71,7 @@ async fn a_volume_is_formatted_mounted_by_uuid_and_kept_across_a_reboot() {
     assert_eq!(cloud.get(address, both).await, expected);
     cloud.machines.detach(&spec.id, &second).await.unwrap();
     assert!(
-        until(10, async || cloud.get(address, "ls /dev/disk/by-id").await
+        until(60, async || cloud.get(address, "ls /dev/disk/by-id").await
             == "virtio-1b9d6bcd-bbfd-4b2d-9")
         .await
     );

@@ -15,6 +15,7 @@ use super::nova::server::Attachment;
 use super::{Ctx, caller, clock, id};
 
 pub mod error;
+pub mod extend;
 pub mod quota;
 pub mod volume;
 
@@ -124,6 +125,7 @@ pub fn router(ctx: &Ctx) -> Router {
     let v3 = Router::new()
         .merge(quota::routes())
         .merge(volume::routes())
+        .merge(extend::routes())
         .fallback(|| async { CinderError::not_found("The resource could not be found.") })
         .layer(from_fn_with_state(ctx.clone(), caller::gate));
     Router::new()

@@ -191,7 +191,7 @@ async fn detail(
 }
 
 impl Cloud {
-    fn volume(&mut self, caller: &Caller, id: &str) -> Result<&mut Volume, CinderError> {
+    pub fn volume(&mut self, caller: &Caller, id: &str) -> Result<&mut Volume, CinderError> {
         let found = self
             .volumes
             .items

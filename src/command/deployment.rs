@@ -1,0 +1,391 @@
+//! A deployment as a run works on it: the spec, what the cloud and the host have of it, and the halves that change them.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use time::OffsetDateTime;
+
+use super::Context;
+use super::server;
+use crate::cloud::Cloud;
+use crate::event::{Event, Observer};
+use crate::health::{self, Checking, Endpoint, Trust};
+use crate::host::Host;
+use crate::infra::{self, Inventory, Local, Outcome};
+use crate::key;
+use crate::secret::Secret;
+use crate::setup::{self, HostPlan, Site};
+use crate::spec::{self, Spec, TlsKind};
+use crate::state::{Receipt, State};
+use crate::tls;
+
+pub(super) struct Deployment<'a> {
+    pub(super) context: &'a Context,
+    pub(super) spec: Spec,
+    pub(super) state: State,
+    pub(super) cloud: Cloud,
+    pub(super) inventory: Inventory,
+    pub(super) outcome: Option<Outcome>,
+    receipt: Receipt,
+    local: Local,
+    host: Option<Host>,
+    timings: Vec<(&'static str, f64)>,
+}
+
+/// The host half of a plan, and what it was made from.
+pub(super) struct HostWork {
+    pub(super) plan: HostPlan,
+}
+
+impl<'a> Deployment<'a> {
+    /// Reads the spec, takes the deployment's lock, and looks at what the cloud has of it. Changes nothing.
+    pub(super) async fn open(context: &'a Context) -> anyhow::Result<Self> {
+        let started = Instant::now();
+        let loaded = context.load()?;
+        let spec = loaded.spec;
+        let state = context.state(&spec.name)?;
+        let mut receipt = state.receipt()?;
+
+        context.ui.on(Event::PhaseStarted { phase: "observe" });
+        let cloud = context.cloud().await?;
+        context.works_on(&cloud, &spec.name);
+        remember_project(&mut receipt, &cloud, &spec.name)?;
+        let inventory = infra::observe(&cloud, &spec.name).await?;
+
+        let local = Local {
+            public_key: Some(key::ensure(&state)?),
+            operator_address: server::operator_address(&cloud, &spec).await?,
+            host_key: server::injected_host_key(&state, &spec, &inventory)?,
+            expires: None,
+        };
+        let outcome = Outcome::of(&inventory);
+        let mut deployment = Self {
+            context,
+            spec,
+            state,
+            cloud,
+            inventory,
+            outcome,
+            receipt,
+            local,
+            host: None,
+            timings: Vec::new(),
+        };
+        deployment.finish_phase("observe", started);
+        Ok(deployment)
+    }
+
+    fn finish_phase(&mut self, phase: &'static str, started: Instant) {
+        let seconds = started.elapsed().as_secs_f64();
+        self.timings.push((phase, seconds));
+        self.context.ui.on(Event::PhaseFinished { phase, seconds });
+    }
+
+    fn start_phase(&self, phase: &'static str) -> Instant {
+        self.context.ui.on(Event::PhaseStarted { phase });
+        Instant::now()
+    }
+
+    /// What differs in the cloud. All that stands in the way is refused together.
+    pub(super) async fn plan_cloud(&mut self) -> anyhow::Result<infra::Plan> {
+        let offer = if infra::needs_offer(&self.spec, &self.inventory, &self.local) {
+            let block_storage = self.inventory.around.block_storage;
+            Some(infra::offer(&self.cloud, block_storage).await?)
+        } else {
+            None
+        };
+        Ok(infra::plan(
+            &self.spec,
+            offer.as_ref(),
+            &self.inventory,
+            &self.local,
+        )?)
+    }
+
+    /// What differs on the host, where there is one that runs and `cloud` does not make another.
+    pub(super) async fn plan_host(
+        &mut self,
+        cloud: &infra::Plan,
+    ) -> anyhow::Result<Option<HostWork>> {
+        let Some(outcome) = self.outcome.clone() else {
+            return Ok(None);
+        };
+        if outcome.status != "ACTIVE" || cloud.touches_server() {
+            return Ok(None);
+        }
+        self.observe_host(&outcome).await.map(Some)
+    }
+
+    /// Carries the cloud half out; returns how many changes it made.
+    pub(super) async fn apply_cloud(&mut self, plan: infra::Plan) -> anyhow::Result<usize> {
+        if plan.is_empty() {
+            return Ok(0);
+        }
+        let changes = plan.changes.len();
+        let started = self.start_phase("cloud");
+        let outcome = infra::apply(
+            &self.cloud,
+            &plan,
+            &infra::Pace::default(),
+            &*self.context.ui,
+        )
+        .await?;
+        self.outcome = Some(outcome);
+        self.host = None;
+        self.finish_phase("cloud", started);
+        Ok(changes)
+    }
+
+    /// Carries the host half out, from `known` where the host was observed already; returns how many steps changed something.
+    pub(super) async fn apply_host(&mut self, known: Option<HostWork>) -> anyhow::Result<usize> {
+        let outcome = self
+            .outcome
+            .clone()
+            .context("the cloud gave the server no address")?;
+        let work = match known {
+            Some(work) => work,
+            None => self.observe_host(&outcome).await?,
+        };
+        if work.plan.is_empty() {
+            return Ok(0);
+        }
+        let host = self.host.clone().context("no session to the server")?;
+        let started = self.start_phase("setup");
+        let applied = setup::apply(&host, &work.plan, &*self.context.ui).await?;
+        self.finish_phase("setup", started);
+        Ok(applied.changed)
+    }
+
+    /// One exchange: what the host has, against what it should.
+    async fn observe_host(&mut self, outcome: &Outcome) -> anyhow::Result<HostWork> {
+        let host = self.connect(outcome).await?;
+        let started = self.start_phase("host");
+        let site = self.site(outcome)?;
+        let desired = setup::desired(&self.spec, &site)?;
+        let facts = setup::observe(&host, &desired, &*self.context.ui).await?;
+        let plan = setup::diff(&desired, &facts);
+        self.finish_phase("host", started);
+        Ok(HostWork { plan })
+    }
+
+    /// The session to the server, opened on first use.
+    async fn connect(&mut self, outcome: &Outcome) -> anyhow::Result<Host> {
+        if let Some(host) = &self.host {
+            return Ok(host.clone());
+        }
+        let started = self.start_phase("ssh");
+        let host = server::connect(
+            self.context,
+            &self.cloud,
+            &self.spec,
+            &self.state,
+            &mut self.receipt,
+            outcome,
+        )
+        .await?;
+        self.host = Some(host.clone());
+        self.finish_phase("ssh", started);
+        Ok(host)
+    }
+
+    /// What the host half needs to know of the cloud half and of what was generated.
+    fn site(&mut self, outcome: &Outcome) -> anyhow::Result<Site> {
+        let leaf = self.certificate(outcome)?;
+        let site = Site {
+            public_address: outcome.address,
+            domain: self.spec.domain.clone(),
+            login: server::login(&self.spec, outcome),
+            hostname: outcome.server_name.clone(),
+            memory_mb: outcome.memory_mib.unwrap_or(0),
+            vcpus: outcome.vcpus.unwrap_or(0),
+            data_volume: outcome.volume_id.clone(),
+            certificate_pem: leaf.certificate,
+            key_pem: leaf.key,
+            proxy_token: self.receipt.secret("proxy-token", 32),
+            cookie_secret: self.receipt.secret("cookie-secret", 32),
+            api_token: self.receipt.secret("api-token", 32),
+            operator_keys: self
+                .local
+                .public_key
+                .iter()
+                .chain(&self.spec.ssh.authorized_keys)
+                .cloned()
+                .collect(),
+        };
+        self.state.write_receipt(&self.receipt)?;
+        Ok(site)
+    }
+
+    fn names(&self, outcome: &Outcome) -> tls::Names {
+        let public = outcome
+            .public_v4
+            .map(Into::into)
+            .into_iter()
+            .chain(outcome.public_v6.map(Into::into));
+        tls::Names::new(self.spec.domain.as_deref(), public.chain([outcome.address]))
+    }
+
+    fn certificate(&self, outcome: &Outcome) -> anyhow::Result<tls::Leaf> {
+        let now = OffsetDateTime::now_utc();
+        let names = self.names(outcome);
+        Ok(match self.spec.tls.kind {
+            TlsKind::SelfSigned => tls::ensure(&self.state, &names, now)?,
+            TlsKind::Own => self.own_certificate(&names, now)?,
+        })
+    }
+
+    /// The operator's own certificate, checked before it goes anywhere.
+    fn own_certificate(
+        &self,
+        names: &tls::Names,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<tls::Leaf> {
+        let read = |path: &Option<std::path::PathBuf>| {
+            let path = path
+                .as_deref()
+                .context("tls.kind own needs certificate and key")?;
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+        };
+        let certificate = read(&self.spec.tls.certificate)?;
+        let key = Secret::new(read(&self.spec.tls.key)?);
+        let checked =
+            tls::own::check(&certificate, &key, names, now).map_err(tls::TlsError::Own)?;
+        for warning in checked.warnings {
+            self.context.ui.on(Event::Warning {
+                message: format!("{}; {}", warning.message, warning.hint),
+            });
+        }
+        Ok(checked.leaf)
+    }
+
+    /// Where the hub is, and who vouches for it.
+    pub(super) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        let outcome = self
+            .outcome
+            .as_ref()
+            .context("there is no server to reach the hub on")?;
+        let trust = match self.spec.tls.kind {
+            TlsKind::SelfSigned => trust(&self.state)?,
+            TlsKind::Own => Trust::System,
+        };
+        let url = url(self.spec.domain.as_deref(), outcome.address);
+        Ok(Endpoint::new(&url, Some(outcome.address), &trust)?)
+    }
+
+    /// Looks at the hub from outside: as a user who computes something, or only whether it answers.
+    pub(super) async fn check(&mut self, as_user: bool) -> anyhow::Result<()> {
+        let endpoint = self.endpoint()?;
+        let started = self.start_phase("health");
+        if as_user {
+            let host = self.host.clone().context("no session to the server")?;
+            let visitor = health::synthetic(&host, &Checking::default()).await?;
+            let spawn = Duration::from_secs(u64::from(self.spec.spawner.start_timeout) + 30);
+            let report = health::full(
+                &endpoint,
+                &visitor.user,
+                &visitor.password,
+                spawn,
+                &*self.context.ui,
+            )
+            .await;
+            visitor.end().await?;
+            report.healthy()?;
+        } else {
+            health::light(&endpoint, &*self.context.ui)
+                .await
+                .healthy()?;
+        }
+        self.finish_phase("health", started);
+        Ok(())
+    }
+
+    /// The closing words: where it is, what to do next, what took how long.
+    pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
+        let url = self.endpoint()?.url().to_string();
+        self.receipt.url = Some(url.clone());
+        self.state.write_receipt(&self.receipt)?;
+        let seconds = self.context.started.elapsed().as_secs_f64();
+        let ui = &self.context.ui;
+        if ui.is_json() {
+            ui.record(&serde_json::json!({
+                "event": "done",
+                "changed": changed,
+                "api_calls": self.cloud.api_calls(),
+                "ssh_exchanges": self.host.as_ref().map_or(0, Host::exchanges),
+                "seconds": seconds,
+                "url": url,
+            }));
+            return Ok(());
+        }
+        let table = self
+            .timings
+            .iter()
+            .map(|(phase, seconds)| format!("{phase} {seconds:.1} s"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let what = match changed {
+            0 => "nothing to do".to_owned(),
+            1 => "1 change".to_owned(),
+            n => format!("{n} changes"),
+        };
+        ui.say(&format!("\n{what} in {seconds:.1} s ({table})"));
+        ui.data(&url);
+        Ok(())
+    }
+}
+
+/// Where a hub is.
+pub(super) fn url(domain: Option<&str>, address: IpAddr) -> String {
+    match (domain, address) {
+        (Some(domain), _) => format!("https://{domain}/"),
+        (None, IpAddr::V4(address)) => format!("https://{address}/"),
+        (None, IpAddr::V6(address)) => format!("https://[{address}]/"),
+    }
+}
+
+/// Whom to believe about the hub: the deployment's own authority, where this machine has it.
+pub(super) fn trust(state: &State) -> anyhow::Result<Trust> {
+    Ok(state
+        .read(tls::AUTHORITY)?
+        .map_or(Trust::System, Trust::Authority))
+}
+
+/// What `render` puts where only the cloud or a real run knows better.
+pub(super) fn placeholder_site(spec: &Spec) -> Site {
+    let placeholder = |name: &str| Secret::new(format!("({name})"));
+    Site {
+        public_address: std::net::Ipv4Addr::new(192, 0, 2, 7).into(),
+        domain: spec.domain.clone(),
+        login: spec
+            .server
+            .login
+            .clone()
+            .unwrap_or_else(|| "debian".to_owned()),
+        hostname: infra::tag::name(&spec.name),
+        memory_mb: spec::size::needed(&spec.limits),
+        vcpus: 2,
+        data_volume: spec.volume.as_ref().map(|_| "(volume)".to_owned()),
+        certificate_pem: "(certificate)\n".to_owned(),
+        key_pem: placeholder("key"),
+        proxy_token: placeholder("proxy-token"),
+        cookie_secret: placeholder("cookie-secret"),
+        api_token: placeholder("api-token"),
+        operator_keys: spec.ssh.authorized_keys.clone(),
+    }
+}
+
+/// Notices a deployment of this name that lives in another project: its keys must not be mixed with ours.
+fn remember_project(receipt: &mut Receipt, cloud: &Cloud, name: &str) -> anyhow::Result<()> {
+    let project = cloud.project().id;
+    if receipt.project_id.is_empty() {
+        receipt.project_id = project;
+        receipt.region = cloud.region().map(str::to_owned);
+    }
+    anyhow::ensure!(
+        receipt.project_id == cloud.project().id,
+        "{name} was made in another project ({}); choose that one with --os-cloud, or another name",
+        receipt.project_id
+    );
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! One verb, one file. Each is a runbook: it ties the parts together and decides nothing itself.
+
+pub mod add_users;
+pub mod completions;
+pub mod destroy;
+pub mod init;
+pub mod list;
+pub mod plan;
+pub mod profiles;
+pub mod provision;
+pub mod render;
+pub mod schema;
+pub mod status;
+pub mod validate;
+
+mod context;
+mod deployment;
+mod interrupt;
+mod preview;
+mod server;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::ui::{Exit, Ui};
+
+pub use context::Context;
+
+/// Runs one command to its exit status.
+pub fn main(cli: Cli) -> ExitCode {
+    let ui = Ui::new(cli.global.output);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return ui.fail(&anyhow::Error::new(error)).into(),
+    };
+    let context = Context::new(cli.global, ui);
+    let exit = runtime.block_on(async {
+        tokio::select! {
+            result = run(&context, cli.command) => match result {
+                Ok(exit) => exit,
+                Err(error) => context.ui.fail(&error),
+            },
+            signal = interrupt::requested() => interrupt::report(&context, signal).await,
+        }
+    });
+    // An SSH call on a blocking thread may still hang on a dead network; nothing waits for it.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Init(args) => init::run(context, &args).await,
+        Command::Validate(args) => validate::run(context, &args),
+        Command::Plan(args) => plan::run(context, &args).await,
+        Command::Provision(args) => provision::run(context, &args).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::AddUsers(args) => add_users::run(context, &args).await,
+        Command::Destroy(args) => destroy::run(context, &args).await,
+        Command::List(args) => list::run(context, &args).await,
+        Command::Render(args) => render::run(context, &args).await,
+        Command::Profiles(args) => profiles::run(context, &args),
+        Command::Schema(args) => schema::run(context, &args),
+        Command::Completions(args) => completions::run(context, &args),
+    }
+}

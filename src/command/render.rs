@@ -1,0 +1,26 @@
+//! `hubctl render`: everything that would be sent to the server, to read before it is sent.
+
+use std::path::PathBuf;
+
+use super::Context;
+use super::deployment::placeholder_site;
+use crate::setup;
+use crate::ui::Exit;
+
+/// Write everything that would be sent to the server to a folder
+///
+/// Contacts nothing. Addresses that only the cloud knows and generated secrets are placeholders.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where to write; made if it is not there
+    #[arg(default_value = "rendered")]
+    pub folder: PathBuf,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let spec = context.spec()?;
+    let desired = setup::desired(&spec, &placeholder_site(&spec))?;
+    setup::render(&desired, &args.folder)?;
+    context.ui.data(&args.folder.display().to_string());
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,165 @@
+//! `hubctl status`: what stands, and whether it works.
+
+use super::Context;
+use super::deployment::{Deployment, trust, url};
+use crate::event::Silent;
+use crate::health::{self, Endpoint, Report};
+use crate::infra::{self, Outcome};
+use crate::state::State;
+use crate::ui::Exit;
+
+/// Show what stands, in the cloud and on the host, and whether the hub answers
+///
+/// With the deployment's hub.yaml it also tells what drifted from it. Without, the cloud's tags are enough.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The deployment; default: the spec's
+    pub name: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let name = context.name(args.name.as_deref())?;
+    let has_spec = context.global.file.exists() && context.spec()?.name == name;
+    if has_spec {
+        with_spec(context).await
+    } else {
+        without_spec(context, &name).await
+    }
+}
+
+async fn with_spec(context: &Context) -> anyhow::Result<Exit> {
+    let mut deployment = Deployment::open(context).await?;
+    let cloud = deployment.plan_cloud().await;
+    let items = deployment.inventory.items();
+    let drift = match cloud {
+        Ok(plan) => {
+            let host = deployment.plan_host(&plan).await;
+            match host {
+                Ok(host) => {
+                    let steps = host.map_or(0, |work| work.plan.steps.len());
+                    Drift::Known {
+                        cloud: plan.changes.len(),
+                        host: steps,
+                    }
+                }
+                Err(error) => Drift::Unknown(format!("{error:#}")),
+            }
+        }
+        Err(error) => Drift::Unknown(format!("{error:#}")),
+    };
+    let endpoint = deployment.endpoint().ok();
+    Ok(show(
+        context,
+        &deployment.spec.name,
+        &items,
+        deployment.outcome.as_ref(),
+        endpoint,
+        Some(drift),
+    )
+    .await)
+}
+
+async fn without_spec(context: &Context, name: &str) -> anyhow::Result<Exit> {
+    let cloud = context.cloud().await?;
+    let inventory = infra::observe(&cloud, name).await?;
+    let outcome = Outcome::of(&inventory);
+    let trust = trust(&State::peek(&context.state_base()?, name))?;
+    let endpoint = match &outcome {
+        Some(outcome) => {
+            let domain = inventory
+                .recordsets
+                .first()
+                .map(|record| record.name.trim_end_matches('.'));
+            let url = url(domain, outcome.address);
+            Some(Endpoint::new(&url, Some(outcome.address), &trust)?)
+        }
+        None => None,
+    };
+    Ok(show(
+        context,
+        name,
+        &inventory.items(),
+        outcome.as_ref(),
+        endpoint,
+        None,
+    )
+    .await)
+}
+
+/// How far the deployment is from its spec.
+enum Drift {
+    Known { cloud: usize, host: usize },
+    Unknown(String),
+}
+
+async fn show(
+    context: &Context,
+    name: &str,
+    items: &[infra::Item],
+    outcome: Option<&Outcome>,
+    endpoint: Option<Endpoint>,
+    drift: Option<Drift>,
+) -> Exit {
+    let health = match &endpoint {
+        Some(endpoint) => Some(health::light(endpoint, &Silent).await),
+        None => None,
+    };
+    let works = health.as_ref().is_some_and(Report::is_healthy);
+    let ui = &context.ui;
+    if ui.is_json() {
+        ui.record(&serde_json::json!({
+            "event": "status",
+            "name": name,
+            "server": outcome,
+            "items": items,
+            "url": endpoint.as_ref().map(|endpoint| endpoint.url().to_string()),
+            "works": works,
+            "health": health,
+            "drift": match &drift {
+                Some(Drift::Known { cloud, host }) => serde_json::json!({"cloud": cloud, "host": host}),
+                Some(Drift::Unknown(why)) => serde_json::json!({"unknown": why}),
+                None => serde_json::Value::Null,
+            },
+        }));
+    } else {
+        let mut text = String::new();
+        for item in items {
+            text.push_str(&format!("cloud   {item}\n"));
+        }
+        if items.is_empty() {
+            text.push_str("cloud   nothing\n");
+        }
+        if let Some(outcome) = outcome {
+            text.push_str(&format!(
+                "server  {} at {}\n",
+                outcome.status, outcome.address
+            ));
+        }
+        match (&endpoint, &health) {
+            (Some(endpoint), Some(report)) => {
+                text.push_str(&format!("hub     {}\n", endpoint.url()));
+                for link in &report.links {
+                    text.push_str(&format!("        {}: {}\n", link.part.name(), link.seen));
+                }
+                if let Some(broken) = &report.broken {
+                    text.push_str(&format!("broken  {broken}\n        {}\n", broken.hint));
+                }
+            }
+            _ => {}
+        }
+        match drift {
+            Some(Drift::Known { cloud: 0, host: 0 }) => text.push_str("drift   none\n"),
+            Some(Drift::Known { cloud, host }) => text.push_str(&format!(
+                "drift   {cloud} changes in the cloud, {host} steps on the host; `hubctl plan` shows them\n"
+            )),
+            Some(Drift::Unknown(why)) => text.push_str(&format!("drift   not known: {why}\n")),
+            None => {}
+        }
+        ui.data(&text);
+    }
+    if works || outcome.is_none() {
+        Exit::Ok
+    } else {
+        Exit::Health
+    }
+}

@@ -1,0 +1,173 @@
+//! Where a hub is, how to get there, and whom to believe there.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use url::{Host, Url};
+
+use super::Fault;
+
+/// Whose signature makes a certificate good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// This authority's alone, PEM: the deployment's own.
+    Authority(String),
+    /// The authorities this machine trusts.
+    System,
+}
+
+/// A hub as its users reach it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    url: Url,
+    address: Option<IpAddr>,
+    tls: Arc<ClientConfig>,
+}
+
+/// Why an endpoint is none.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    #[error("{url} is not the URL of a hub: it must be https://NAME/")]
+    Url { url: String },
+    #[error("the authority's certificate is damaged")]
+    Authority,
+    #[error("reading the authorities this machine trusts")]
+    System(#[source] std::io::Error),
+    #[error("setting up TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+impl Endpoint {
+    /// `url` is the hub's (`https://hub.example.org/`). With an `address` connections go there whatever the name
+    /// resolves to, so that a hub can be looked at before its DNS record is there.
+    pub fn new(url: &str, address: Option<IpAddr>, trust: &Trust) -> Result<Self, EndpointError> {
+        let wrong = || EndpointError::Url {
+            url: url.to_owned(),
+        };
+        let mut url = Url::parse(url).map_err(|_| wrong())?;
+        if url.scheme() != "https" || url.host().is_none() {
+            return Err(wrong());
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots(trust)?)
+            .with_no_client_auth();
+        Ok(Self {
+            url,
+            address,
+            tls: Arc::new(config),
+        })
+    }
+
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// A path of the hub's, e.g. `hub/api`. `path` has no slash at its beginning.
+    pub(super) fn at(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        url.set_path(&format!("{}{path}", self.url.path()));
+        url.set_query((!query.is_empty()).then_some(query));
+        url
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or(443)
+    }
+
+    /// Where connections go, for messages.
+    pub(super) fn place(&self) -> String {
+        match self.address {
+            Some(address) => SocketAddr::new(address, self.port()).to_string(),
+            None => format!(
+                "{}:{}",
+                self.url.host_str().unwrap_or_default(),
+                self.port()
+            ),
+        }
+    }
+
+    /// An HTTP client that follows no redirect, keeps its cookies in `jar` and goes where this endpoint is.
+    pub(super) fn client(
+        &self,
+        jar: Option<Arc<reqwest::cookie::Jar>>,
+    ) -> Result<reqwest::Client, Fault> {
+        let mut builder = reqwest::Client::builder()
+            .use_preconfigured_tls(ClientConfig::clone(&self.tls))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(std::time::Duration::from_secs(10))
+            .user_agent(concat!("hubctl/", env!("CARGO_PKG_VERSION")));
+        if let Some(jar) = jar {
+            builder = builder.cookie_provider(jar);
+        }
+        if let (Some(address), Some(Host::Domain(name))) = (self.address, self.url.host()) {
+            builder = builder.resolve(name, SocketAddr::new(address, self.port()));
+        }
+        builder
+            .build()
+            .map_err(|error| Fault::plain(format!("setting up HTTP: {error}")))
+    }
+
+    /// A TCP connection.
+    pub(super) async fn connect(&self) -> std::io::Result<TcpStream> {
+        let stream = match (self.address, self.url.host()) {
+            (Some(address), _) => TcpStream::connect((address, self.port())).await?,
+            (None, Some(Host::Ipv4(address))) => TcpStream::connect((address, self.port())).await?,
+            (None, Some(Host::Ipv6(address))) => TcpStream::connect((address, self.port())).await?,
+            (None, Some(Host::Domain(name))) => TcpStream::connect((name, self.port())).await?,
+            (None, None) => return Err(std::io::ErrorKind::AddrNotAvailable.into()),
+        };
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// TLS on top of it, everything checked.
+    pub(super) async fn secure(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+        let name = match self.url.host() {
+            Some(Host::Domain(name)) => ServerName::try_from(name.to_owned())
+                .map_err(|error| std::io::Error::other(error.to_string()))?,
+            Some(Host::Ipv4(address)) => ServerName::IpAddress(IpAddr::V4(address).into()),
+            Some(Host::Ipv6(address)) => ServerName::IpAddress(IpAddr::V6(address).into()),
+            None => return Err(std::io::ErrorKind::AddrNotAvailable.into()),
+        };
+        TlsConnector::from(Arc::clone(&self.tls))
+            .connect(name, stream)
+            .await
+    }
+}
+
+fn roots(trust: &Trust) -> Result<RootCertStore, EndpointError> {
+    let mut roots = RootCertStore::empty();
+    match trust {
+        Trust::Authority(pem) => {
+            let certificate = CertificateDer::from_pem_slice(pem.as_bytes())
+                .map_err(|_| EndpointError::Authority)?;
+            roots
+                .add(certificate)
+                .map_err(|_| EndpointError::Authority)?;
+        }
+        Trust::System => {
+            let found = rustls_native_certs::load_native_certs();
+            let (added, _) = roots.add_parsable_certificates(found.certs);
+            if added == 0 {
+                let reason = found
+                    .errors
+                    .first()
+                    .map_or_else(|| "there are none".to_owned(), ToString::to_string);
+                return Err(EndpointError::System(std::io::Error::other(reason)));
+            }
+        }
+    }
+    Ok(roots)
+}

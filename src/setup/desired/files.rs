@@ -1,0 +1,208 @@
+//! The files on the host: those that are ours, and lines in those of the distribution.
+
+use tera::Context;
+
+use super::{Content, Edit, EditKind, ManagedFile, ManagedFolder, Part, Site};
+use crate::secret::Secret;
+use crate::setup::names::PROXY_ACCOUNT;
+use crate::setup::{SetupError, template};
+use crate::spec::model::Spec;
+
+pub(super) const CA_FILE: &str = "/usr/local/share/ca-certificates/hubctl.crt";
+pub(super) const APT_PROXY: &str = "/etc/apt/apt.conf.d/80hubctl-proxy";
+pub(super) const UNATTENDED: &str = "/etc/apt/apt.conf.d/52hubctl-unattended-upgrades";
+pub(super) const SECRETS: &str = "/etc/jupyterhub/secrets";
+
+pub(super) fn files(
+    spec: &Spec,
+    site: &Site,
+    context: &Context,
+) -> Result<Vec<ManagedFile>, SetupError> {
+    let mut files = Vec::new();
+    if let Some(path) = &spec.host.ca_bundle {
+        let text = std::fs::read_to_string(path).map_err(|source| SetupError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        files.push(text_file(Part::Downloads, CA_FILE, text));
+    }
+    let mut add = |part, path: &str, template: &'static str| {
+        files.push(text_file(part, path, template::render(template, context)?));
+        Ok::<_, SetupError>(())
+    };
+    if spec.host.http_proxy.is_some() {
+        add(Part::Downloads, APT_PROXY, "system/apt-proxy.conf")?;
+    }
+    if spec.host.unattended_upgrades {
+        add(Part::System, UNATTENDED, "system/unattended-upgrades.conf")?;
+    }
+    for (part, path, template) in [
+        (
+            Part::System,
+            "/etc/needrestart/conf.d/50-hubctl.conf",
+            "system/needrestart.conf",
+        ),
+        (
+            Part::System,
+            "/etc/systemd/journald.conf.d/50-hubctl.conf",
+            "system/journald.conf",
+        ),
+        (Part::System, "/etc/cron.allow", "system/cron.allow"),
+        (Part::System, "/etc/at.allow", "system/cron.allow"),
+        (
+            Part::System,
+            "/etc/polkit-1/rules.d/00-hubctl.rules",
+            "system/polkit.rules",
+        ),
+        (
+            Part::System,
+            "/etc/hubctl/metadata.nft",
+            "system/metadata.nft",
+        ),
+        (
+            Part::System,
+            "/etc/systemd/system/hubctl-metadata.service",
+            "system/hubctl-metadata.service",
+        ),
+        (Part::Hub, "/etc/pam.d/jupyterhub", "jupyterhub/pam"),
+        (
+            Part::Hub,
+            "/usr/local/lib/hubctl/recheck-routes.py",
+            "jupyterhub/recheck-routes.py",
+        ),
+        (
+            Part::Hub,
+            "/etc/systemd/system/jupyter.slice",
+            "jupyterhub/jupyter.slice",
+        ),
+        (
+            Part::Hub,
+            "/etc/systemd/system/jupyterhub-proxy.service",
+            "jupyterhub/jupyterhub-proxy.service",
+        ),
+        (
+            Part::Hub,
+            "/etc/systemd/system/jupyterhub.service",
+            "jupyterhub/jupyterhub.service",
+        ),
+        (
+            Part::Hub,
+            "/etc/jupyterhub/jupyterhub_config.py",
+            "jupyterhub/jupyterhub_config.py",
+        ),
+    ] {
+        add(part, path, template)?;
+    }
+    // `hub.extra_config` may hold a secret of the operator's.
+    for file in &mut files {
+        if file.path.ends_with("jupyterhub_config.py") {
+            file.mode = "0600";
+        }
+    }
+    files.push(text_file(
+        Part::Hub,
+        "/etc/jupyterhub/tls/certificate.pem",
+        site.certificate_pem.clone(),
+    ));
+    let mut key = secret_file("/etc/jupyterhub/tls/key.pem", site.key_pem.clone());
+    (key.group, key.mode) = (PROXY_ACCOUNT, "0640");
+    files.push(key);
+    let line = |secret: &Secret| Secret::new(format!("{}\n", secret.reveal()));
+    for (name, secret) in [
+        ("proxy-token", line(&site.proxy_token)),
+        ("cookie-secret", line(&site.cookie_secret)),
+        ("api-token", line(&site.api_token)),
+        (
+            "proxy.env",
+            Secret::new(format!(
+                "CONFIGPROXY_AUTH_TOKEN={}\n",
+                site.proxy_token.reveal()
+            )),
+        ),
+    ] {
+        files.push(secret_file(&format!("{SECRETS}/{name}"), secret));
+    }
+    Ok(files)
+}
+
+fn text_file(part: Part, path: &str, text: String) -> ManagedFile {
+    ManagedFile {
+        part,
+        path: path.to_owned(),
+        content: Content::Text(text),
+        owner: "root",
+        group: "root",
+        mode: "0644",
+    }
+}
+
+fn secret_file(path: &str, secret: Secret) -> ManagedFile {
+    ManagedFile {
+        part: Part::Hub,
+        path: path.to_owned(),
+        content: Content::Secret(secret),
+        owner: "root",
+        group: "root",
+        mode: "0600",
+    }
+}
+
+pub(super) fn folders() -> Vec<ManagedFolder> {
+    let folder = |path, mode| ManagedFolder {
+        path,
+        owner: "root",
+        group: "root",
+        mode,
+    };
+    vec![
+        folder("/etc/jupyterhub", "0755"),
+        folder("/etc/jupyterhub/tls", "0755"),
+        folder(SECRETS, "0700"),
+        folder("/var/lib/hubctl", "0755"),
+        folder("/var/cache/hubctl", "0700"),
+        folder("/var/lib/jupyterhub", "0700"),
+    ]
+}
+
+pub(super) fn edits(site: &Site) -> Vec<Edit> {
+    let edit = |path: &str, kind, why| Edit {
+        path: path.to_owned(),
+        owner: "root".to_owned(),
+        mode: "0644",
+        kind,
+        why,
+    };
+    let setting = |key, line| EditKind::Setting { key, line };
+    vec![
+        edit(
+            "/etc/hosts",
+            EditKind::HostName(site.hostname.clone()),
+            "the server knows its own name",
+        ),
+        edit(
+            "/etc/adduser.conf",
+            setting("DIR_MODE", "DIR_MODE=0700"),
+            "new homes are private",
+        ),
+        edit(
+            "/etc/login.defs",
+            setting("HOME_MODE", "HOME_MODE\t0700"),
+            "new homes are private",
+        ),
+        Edit {
+            path: authorized_keys(&site.login),
+            owner: site.login.clone(),
+            mode: "0600",
+            kind: EditKind::Block(site.operator_keys.clone()),
+            why: "further operators",
+        },
+    ]
+}
+
+fn authorized_keys(login: &str) -> String {
+    if login == "root" {
+        "/root/.ssh/authorized_keys".to_owned()
+    } else {
+        format!("/home/{login}/.ssh/authorized_keys")
+    }
+}

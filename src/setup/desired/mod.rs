@@ -1,0 +1,300 @@
+//! What the host should look like: the spec and the site, worked out into files, packages, accounts and units.
+
+mod files;
+mod programs;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use sha2::{Digest, Sha256};
+
+use self::files::{APT_PROXY, CA_FILE, UNATTENDED, edits, files, folders};
+use self::programs::{DEBIAN_PACKAGES, units, venvs};
+use self::variables::context;
+use super::names::{
+    ADMINS_GROUP, CULLER_ACCOUNT, PROXY_ACCOUNT, PROXY_FOLDER, SSH_GROUP, USERS_GROUP,
+};
+use super::{SetupError, template};
+use crate::secret::Secret;
+use crate::spec::model::Spec;
+
+/// What is known of the server and generated for it, beside the spec.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The address users reach the server under.
+    pub public_address: IpAddr,
+    pub domain: Option<String>,
+    /// The operator's login, a sudo user.
+    pub login: String,
+    /// The server's name in `/etc/hosts`.
+    pub hostname: String,
+    /// Of the flavor.
+    pub memory_mb: u64,
+    pub vcpus: u64,
+    /// Cinder id of the data volume for the homes.
+    pub data_volume: Option<String>,
+    /// Certificate and chain, PEM.
+    pub certificate_pem: String,
+    pub key_pem: Secret,
+    pub proxy_token: Secret,
+    /// 32 random bytes in hexadecimal.
+    pub cookie_secret: Secret,
+    /// Token of the service `hubctl` at the hub's API: reads users, deletes users and stops servers.
+    pub api_token: Secret,
+    /// Further public keys that may log in as the operator.
+    pub operator_keys: Vec<String>,
+}
+
+/// When the system is brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upgrade {
+    Never,
+    /// If it never was by us.
+    Once,
+    Now,
+}
+
+/// The whole host as it should be.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    pub login: String,
+    pub hostname: String,
+    pub upgrade: Upgrade,
+    pub packages: Vec<String>,
+    pub groups: Vec<&'static str>,
+    pub accounts: Vec<&'static str>,
+    pub folders: Vec<ManagedFolder>,
+    pub files: Vec<ManagedFile>,
+    /// Files of the distribution in which single lines are set.
+    pub edits: Vec<Edit>,
+    /// Files of ours that must not be there with these choices.
+    pub absent: Vec<String>,
+    pub uv: Uv,
+    pub venvs: Vec<Venv>,
+    pub npm: Npm,
+    pub units: Vec<Unit>,
+    pub ssh: SshDoor,
+    /// Packet filter table to what its listing must say.
+    pub nft_tables: BTreeMap<String, String>,
+    /// The data volume's device.
+    pub volume: Option<String>,
+    pub swap_mb: Option<u64>,
+    pub timezone: Option<String>,
+    /// Environment of the downloads.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// The part of the runbook that brings a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Before anything is downloaded.
+    Downloads,
+    System,
+    Hub,
+}
+
+#[derive(Debug, Clone)]
+pub struct ManagedFile {
+    pub part: Part,
+    pub path: String,
+    pub content: Content,
+    pub owner: &'static str,
+    pub group: &'static str,
+    /// Four octal digits.
+    pub mode: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    Text(String),
+    Secret(Secret),
+}
+
+impl Content {
+    /// The content itself, for the one place that sends it.
+    pub(in crate::setup) fn reveal(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Secret(secret) => secret.reveal(),
+        }
+    }
+
+    /// Of the content, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        Sha256::digest(self.reveal())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagedFolder {
+    pub path: &'static str,
+    pub owner: &'static str,
+    pub group: &'static str,
+    pub mode: &'static str,
+}
+
+/// A line that a file of the distribution must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    pub path: String,
+    pub owner: String,
+    pub mode: &'static str,
+    pub kind: EditKind,
+    pub why: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EditKind {
+    /// A line of `/etc/hosts` that names this host.
+    HostName(String),
+    /// A setting: the first line with this key becomes this line.
+    Setting {
+        key: &'static str,
+        line: &'static str,
+    },
+    /// Lines between two marks of ours.
+    Block(Vec<String>),
+}
+
+/// The Python package installer, bootstrapped by the distribution's pip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uv {
+    pub folder: &'static str,
+    pub requirement: String,
+    pub index: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Venv {
+    pub folder: &'static str,
+    pub what: &'static str,
+    /// Installed side by side with those of other lanes.
+    pub lane: &'static str,
+    /// Modules that users' servers load: compiled before the first one starts.
+    pub warm: &'static [&'static str],
+    /// Users can add packages of their own (`pip install`), into their homes.
+    pub user_site: bool,
+    /// Requirements, one a line; also the stamp left in the folder.
+    pub requirements: String,
+    /// Versions that must be there: normalised name and version.
+    pub pins: Vec<(String, String)>,
+    /// Pattern of what was installed, and the link to it.
+    pub links: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Npm {
+    pub lane: &'static str,
+    pub folder: &'static str,
+    pub package: &'static str,
+    pub version: String,
+    pub registry: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    pub name: &'static str,
+    /// What it reads when it starts.
+    pub reads: Vec<String>,
+    pub enable: bool,
+    /// What makes it read again: `restart`, `reload`; empty where `daemon-reload` is enough.
+    pub verb: &'static str,
+    /// URLs that answer when it is up.
+    pub ready: Vec<String>,
+    /// Part of the system rather than the hub: comes early.
+    pub early: bool,
+}
+
+/// Who may log in by SSH, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshDoor {
+    pub path: &'static str,
+    pub content: String,
+    pub unit: &'static str,
+    /// Lines that `sshd -T` must print.
+    pub expect: Vec<String>,
+}
+
+/// What the spec asks for on this server. Reads the files the spec names (`host.ca_bundle`), talks to nothing.
+pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
+    let context = context(spec, site);
+    let files = files(spec, site, &context)?;
+    let door = SshDoor {
+        path: "/etc/ssh/sshd_config.d/00-hubctl.conf",
+        content: template::render("system/sshd.conf", &context)?,
+        unit: "ssh.service",
+        expect: vec![
+            "passwordauthentication no".to_owned(),
+            "kbdinteractiveauthentication no".to_owned(),
+            format!("allowgroups {SSH_GROUP}"),
+        ],
+    };
+    let mut absent = Vec::new();
+    for (path, wanted) in [
+        (CA_FILE, spec.host.ca_bundle.is_some()),
+        (APT_PROXY, spec.host.http_proxy.is_some()),
+        (UNATTENDED, spec.host.unattended_upgrades),
+    ] {
+        if !wanted {
+            absent.push(path.to_owned());
+        }
+    }
+    let mut packages: Vec<String> = DEBIAN_PACKAGES.iter().map(ToString::to_string).collect();
+    packages.extend(spec.host.packages.iter().cloned());
+    packages.sort();
+    packages.dedup();
+    let mut environment = BTreeMap::new();
+    if let Some(proxy) = &spec.host.http_proxy {
+        for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
+            environment.insert(name.to_owned(), proxy.clone());
+        }
+        environment.insert("no_proxy".to_owned(), "localhost,127.0.0.1,::1".to_owned());
+    }
+    let metadata = template::render("system/metadata.nft", &context)?;
+    Ok(Desired {
+        login: site.login.clone(),
+        hostname: site.hostname.clone(),
+        upgrade: if spec.host.upgrade {
+            Upgrade::Once
+        } else {
+            Upgrade::Never
+        },
+        packages,
+        groups: vec![USERS_GROUP, ADMINS_GROUP, SSH_GROUP],
+        accounts: vec![PROXY_ACCOUNT, CULLER_ACCOUNT],
+        folders: folders(),
+        files,
+        edits: edits(site),
+        absent,
+        uv: Uv {
+            folder: super::names::UV_ENVIRONMENT,
+            requirement: "uv>=0.8".to_owned(),
+            index: spec.host.pip_index_url.clone(),
+        },
+        venvs: venvs(spec),
+        npm: Npm {
+            lane: "proxy",
+            folder: PROXY_FOLDER,
+            package: "configurable-http-proxy",
+            version: spec.proxy.version.clone(),
+            registry: spec.host.npm_registry.clone(),
+        },
+        units: units(),
+        ssh: door,
+        nft_tables: BTreeMap::from([(
+            "inet hubctl".to_owned(),
+            metadata[metadata.rfind("table inet hubctl {").unwrap_or(0)..].to_owned(),
+        )]),
+        volume: site
+            .data_volume
+            .as_ref()
+            .map(|id| format!("/dev/disk/by-id/virtio-{}", &id[..id.len().min(20)])),
+        swap_mb: (site.memory_mb < 1800).then_some(1024),
+        timezone: spec.host.timezone.clone(),
+        environment,
+    })
+}

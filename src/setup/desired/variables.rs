@@ -1,0 +1,111 @@
+//! What the templates are given.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use tera::Context;
+
+use super::Site;
+use crate::setup::names::{
+    ADMINS_GROUP, CULLER_ACCOUNT, HUB_PORT, PROXY_ACCOUNT, PROXY_API_PORT, SSH_GROUP, USERS_GROUP,
+};
+use crate::spec::model::{SpawnerKind, Spec};
+
+/// JupyterHub from 6 on speaks HTTP over Unix sockets, to the proxy's API and to users' servers.
+fn speaks_unix(version: &str) -> bool {
+    version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok())
+        .is_some_and(|major| major >= 6)
+}
+
+/// Memory that is not the users': the system, the hub and the proxy.
+const RESERVED_MB: u64 = 768;
+/// A server with one idle kernel needs about 200 MB; with less than this nobody can work.
+const SEAT_FLOOR_MB: u64 = 384;
+
+/// Memory limit of a seat, as systemd writes it.
+fn seat_memory(spec: &Spec, site: &Site) -> String {
+    let bytes = match spec.limits.memory {
+        Some(memory) => memory.bytes,
+        None => {
+            let share =
+                site.memory_mb.saturating_sub(RESERVED_MB) / u64::from(spec.limits.seats.max(1));
+            share.max(SEAT_FLOOR_MB) * 1024 * 1024
+        }
+    };
+    format!("{}M", bytes / (1024 * 1024))
+}
+
+pub(super) fn context(spec: &Spec, site: &Site) -> Context {
+    let mut context = Context::new();
+    let json = |text: &str| serde_json::Value::from(text).to_string();
+    let hub_url = format!("http://127.0.0.1:{HUB_PORT}");
+    let unix = speaks_unix(&spec.hub.version);
+    let (api_url, api_arguments) = if unix {
+        (
+            "http+unix://%2Frun%2Fjupyterhub-proxy%2Fapi.sock".to_owned(),
+            "--api-socket=/run/jupyterhub-proxy/api.sock".to_owned(),
+        )
+    } else {
+        (
+            format!("http://127.0.0.1:{PROXY_API_PORT}"),
+            format!("--api-ip=127.0.0.1 --api-port={PROXY_API_PORT}"),
+        )
+    };
+    let public_host = match (&site.domain, site.public_address) {
+        (Some(domain), _) => domain.clone(),
+        (None, IpAddr::V4(address)) => address.to_string(),
+        (None, IpAddr::V6(address)) => format!("[{address}]"),
+    };
+    let mut environment = BTreeMap::from([("LANG", "C.UTF-8".to_owned())]);
+    if let Some(index) = &spec.host.pip_index_url {
+        environment.insert("PIP_INDEX_URL", index.clone());
+    }
+    let systemd = spec.spawner.kind == SpawnerKind::Systemd;
+    if !systemd {
+        // A child of the hub's would get the hub's.
+        environment.insert(
+            "PATH",
+            "/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin".to_owned(),
+        );
+    }
+    context.insert("name", &spec.name);
+    context.insert("hub_url", &hub_url);
+    context.insert("hub_host", "127.0.0.1");
+    context.insert("hub_port", &HUB_PORT);
+    context.insert("proxy_api_url", &api_url);
+    context.insert("proxy_api_arguments", &api_arguments);
+    context.insert("public_url", &format!("https://{public_host}/"));
+    context.insert("users_group", USERS_GROUP);
+    context.insert("admins_group", ADMINS_GROUP);
+    context.insert("ssh_group", SSH_GROUP);
+    context.insert("proxy_account", PROXY_ACCOUNT);
+    context.insert("culler_account", CULLER_ACCOUNT);
+    context.insert(
+        "admins",
+        &format!("set({})", serde_json::Value::from(spec.hub.admins.clone())),
+    );
+    context.insert("default_url", &json(&spec.spawner.default_url));
+    context.insert("start_timeout", &spec.spawner.start_timeout);
+    context.insert("environment", &serde_json::json!(environment).to_string());
+    context.insert("spawner", if systemd { "systemd" } else { "local" });
+    context.insert("sockets", &unix);
+    context.insert("memory", &systemd.then(|| seat_memory(spec, site)));
+    context.insert("cpu", &spec.limits.cpu.filter(|_| systemd));
+    context.insert(
+        "slice_memory_mb",
+        &site
+            .memory_mb
+            .saturating_sub(RESERVED_MB)
+            .max(SEAT_FLOOR_MB),
+    );
+    context.insert("kill_mode", if systemd { "mixed" } else { "process" });
+    context.insert("cull_after", &(u64::from(spec.hub.cull_after_minutes) * 60));
+    context.insert("extra_config", &spec.hub.extra_config);
+    context.insert("home_volume", &site.data_volume.is_some());
+    context.insert("http_proxy", &spec.host.http_proxy);
+    context.insert("operators", &[&site.login]);
+    context
+}

@@ -1,0 +1,67 @@
+//! The host half: what the server should look like, what it looks like, and the steps between.
+//!
+//! [`diff`] is the runbook: every step there is, in order, each with what makes it needed. It compares and does nothing
+//! else. A run costs one exchange to [`observe`] and, if anything is to be done, one to [`apply`].
+
+mod apply;
+mod desired;
+mod edit;
+mod error;
+pub mod facts;
+pub mod names;
+mod observe;
+mod plan;
+mod render;
+mod runbook;
+mod step;
+mod template;
+
+pub use apply::{Applied, apply};
+pub use desired::{Content, Desired, ManagedFile, Site, Upgrade, desired};
+pub use error::SetupError;
+pub use facts::Facts;
+pub use observe::observe;
+pub use plan::{HostPlan, Problem};
+pub use render::render;
+pub use step::Step;
+
+use runbook::Runbook;
+
+/// The steps from what was observed to what is desired. Nothing where they are the same.
+///
+/// The order lets a run that is killed anywhere be finished by the next one: what something needs comes before it, a
+/// stamp after what it stands for, and whether a unit must restart shows in the times of what it reads.
+pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
+    let mut run = Runbook::new(desired, facts);
+
+    run.look_for_problems();
+
+    // What downloads need, and the distribution's packages.
+    run.finish_interrupted_packages();
+    run.files(desired::Part::Downloads);
+    run.absent_files();
+    run.packages();
+
+    // The system, before there is anybody to keep apart.
+    run.data_volume();
+    run.swap();
+    run.timezone();
+    run.edits();
+    run.groups_and_accounts();
+    run.private_homes();
+    run.files(desired::Part::System);
+    run.units(true);
+    run.ssh_door();
+
+    // The hub's programs, each in a folder of its own.
+    run.uv();
+    run.environments();
+    run.proxy();
+
+    // The hub: files first, then what reads them.
+    run.folders();
+    run.files(desired::Part::Hub);
+    run.units(false);
+
+    run.finish()
+}

@@ -1,0 +1,37 @@
+//! Names and places on the host that more than one part of hubctl must agree on.
+
+/// Accounts in this group may log in to the hub. They may not log in by SSH.
+pub const USERS_GROUP: &str = "jupyterhub-users";
+/// Accounts in this group may log in to the hub and administer it.
+pub const ADMINS_GROUP: &str = "jupyterhub-admins";
+/// Accounts in this group, and nobody else, may log in by SSH.
+pub const SSH_GROUP: &str = "hubctl-ssh";
+/// The system account the proxy runs as.
+pub const PROXY_ACCOUNT: &str = "jupyterhub-proxy";
+/// The system account that stops idle servers.
+pub const CULLER_ACCOUNT: &str = "jupyterhub-culler";
+
+/// Where the hub's API listens, on loopback. Below 1024, so that no user can listen there while the hub is down.
+pub const HUB_PORT: u16 = 881;
+/// Where the proxy's API listens with a JupyterHub that cannot use a Unix socket for it.
+pub const PROXY_API_PORT: u16 = 882;
+
+/// The token of the service `hubctl` at the hub's API; root's alone.
+pub const API_TOKEN: &str = "/etc/jupyterhub/secrets/api-token";
+
+/// Held by whoever changes the host.
+pub const LOCK: &str = "/run/lock/hubctl.lock";
+/// Exists once the system was brought up to date.
+pub const UPGRADED: &str = "/var/lib/hubctl/upgraded";
+
+pub const HUB_ENVIRONMENT: &str = "/opt/jupyterhub";
+pub const NOTEBOOK_ENVIRONMENT: &str = "/opt/notebook";
+pub const NODE_ENVIRONMENT: &str = "/opt/nodejs";
+pub const UV_ENVIRONMENT: &str = "/opt/hubctl/uv";
+pub const PROXY_FOLDER: &str = "/opt/configurable-http-proxy";
+
+/// The name of the file in a virtual environment that says what it was made for.
+pub const STAMP: &str = "hubctl-requirements.txt";
+
+/// The timer that takes an unconfirmed change of SSH back.
+pub const SSH_GUARD: &str = "hubctl-ssh-guard.timer";

@@ -1,0 +1,152 @@
+//! Looking at the host: one exchange.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::desired::{Content, Desired};
+use super::facts::Facts;
+use super::names::{LOCK, SSH_GUARD, STAMP, UPGRADED};
+use super::{SetupError, template};
+use crate::event::{Event, Observer};
+use crate::host::{Command, Host, Limits};
+
+/// How long cloud-init may take to finish a first boot.
+const CLOUD_INIT: Duration = Duration::from_secs(600);
+
+/// Reports what is on the host of all that `desired` speaks of.
+pub async fn observe(
+    host: &Host,
+    desired: &Desired,
+    observer: &dyn Observer,
+) -> Result<Facts, SetupError> {
+    let script = format!(
+        "{}\n\nobserve({})\n",
+        template::OBSERVE,
+        python(&request(desired))
+    );
+    let limits = Limits::new(
+        Duration::from_secs(90),
+        CLOUD_INIT + Duration::from_secs(120),
+    );
+    let (mut facts, mut strange) = (None, None);
+    let output = host
+        .exchange(
+            &runner(),
+            framed(&script),
+            limits,
+            |line| match serde_json::from_str(&line) {
+                Ok(Answer::Waiting {
+                    what,
+                    state,
+                    elapsed,
+                    deadline,
+                }) => observer.on(Event::Waiting {
+                    what,
+                    state,
+                    elapsed_seconds: elapsed,
+                    deadline_seconds: deadline,
+                }),
+                Ok(Answer::Facts { facts: found }) => facts = Some(*found),
+                Err(error) => strange = Some(format!("{error}: {line}")),
+            },
+        )
+        .await?;
+    if output.exit_status != 0 {
+        return Err(SetupError::Observe {
+            status: output.exit_status,
+            stderr: output.stderr.trim().to_owned(),
+        });
+    }
+    facts.ok_or(SetupError::Answer {
+        line: strange.unwrap_or_else(|| output.stderr.clone()),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Answer {
+    Waiting {
+        what: String,
+        state: String,
+        elapsed: f64,
+        deadline: f64,
+    },
+    Facts {
+        facts: Box<Facts>,
+    },
+}
+
+/// Root's Python, which first reads a program of a length given in a line, and then is that program. What follows on its
+/// input is the program's.
+pub(super) fn runner() -> Command {
+    Command::new("sudo").args([
+        "-n",
+        "python3",
+        "-I",
+        "-c",
+        "import sys; i = sys.stdin.buffer; exec(compile(i.read(int(i.readline())), 'hubctl', 'exec'))",
+    ])
+}
+
+/// A text behind a line with its length in bytes.
+pub(super) fn framed(text: &str) -> Vec<u8> {
+    format!("{}\n{text}", text.len()).into_bytes()
+}
+
+/// JSON as a Python expression.
+fn python(value: &serde_json::Value) -> String {
+    // The JSON text, quoted once more, is a Python string literal too.
+    format!("json.loads({})", serde_json::Value::from(value.to_string()))
+}
+
+/// What is to be looked at.
+pub(super) fn request(desired: &Desired) -> serde_json::Value {
+    let mut files = Vec::new();
+    let mut add = |path: &str, text: bool| files.push(json!({"path": path, "text": text}));
+    for file in &desired.files {
+        add(&file.path, matches!(file.content, Content::Text(_)));
+    }
+    for folder in &desired.folders {
+        add(folder.path, false);
+    }
+    for edit in &desired.edits {
+        add(&edit.path, true);
+    }
+    for path in &desired.absent {
+        add(path, true);
+    }
+    for venv in &desired.venvs {
+        add(&format!("{}/{STAMP}", venv.folder), true);
+        for (_, link) in &venv.links {
+            add(link, false);
+        }
+    }
+    add(desired.ssh.path, true);
+    add(&format!("{}/bin/uv", desired.uv.folder), false);
+    add(UPGRADED, false);
+    let accounts: Vec<&str> = desired
+        .accounts
+        .iter()
+        .copied()
+        .chain([desired.login.as_str()])
+        .collect();
+    json!({
+        "cloud_init_deadline": CLOUD_INIT.as_secs(),
+        "files": files,
+        "packages": desired.packages,
+        "units": desired.units.iter()
+            .map(|unit| json!({"name": unit.name, "reads": unit.reads}))
+            .chain([json!({"name": SSH_GUARD, "reads": []})])
+            .collect::<Vec<_>>(),
+        "accounts": accounts,
+        "groups": desired.groups,
+        "venvs": desired.venvs.iter().map(|venv| venv.folder).collect::<Vec<_>>(),
+        "npm": [{"folder": desired.npm.folder, "package": desired.npm.package}],
+        "tables": desired.nft_tables.keys().collect::<Vec<_>>(),
+        "volume": desired.volume,
+        "ports": [80, 443],
+        "lock": LOCK,
+    })
+}

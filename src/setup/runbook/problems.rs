@@ -1,0 +1,73 @@
+//! What hubctl will not decide about.
+
+use super::Runbook;
+use crate::setup::plan::Problem;
+
+/// Below this much free disk an installation is not begun.
+const DISK_NEEDED_MB: u64 = 2048;
+
+impl Runbook<'_> {
+    pub(in crate::setup) fn look_for_problems(&mut self) {
+        for holder in &self.facts.ports {
+            if holder.unit.as_deref() != Some("jupyterhub-proxy.service") {
+                let unit = holder.unit.as_deref().unwrap_or("no unit");
+                self.plan.problems.push(Problem {
+                    message: format!(
+                        "port {} is taken by {} (process {}, {unit})",
+                        holder.port, holder.process, holder.pid
+                    ),
+                    hint: Some(format!(
+                        "stop it on the server: `sudo systemctl disable --now {unit}`; the hub needs ports 80 and 443"
+                    )),
+                });
+            }
+        }
+        if let Some(volume) = &self.facts.volume {
+            if !volume.present {
+                self.plan.problems.push(Problem {
+                    message: format!("the data volume {} is not on the server", volume.device),
+                    hint: Some(
+                        "is it attached? `openstack server volume list` shows it".to_owned(),
+                    ),
+                });
+            } else if !volume.empty && volume.kind.as_deref() != Some("ext4") {
+                self.plan.problems.push(Problem {
+                    message: format!(
+                        "the data volume {} holds something else than homes ({}); it is not formatted",
+                        volume.device,
+                        volume.kind.as_deref().unwrap_or("not a file system")
+                    ),
+                    hint: Some("use another volume, or empty this one yourself: `sudo wipefs --all`".to_owned()),
+                });
+            }
+            if let Some(other) = self
+                .facts
+                .home_mount
+                .as_ref()
+                .filter(|_| !self.volume_is_home())
+            {
+                self.plan.problems.push(Problem {
+                    message: format!("/home is a file system of its own already ({other})"),
+                    hint: Some("leave `volume` out of hub.yaml, or unmount it".to_owned()),
+                });
+            }
+        }
+        let installed = self.facts.venvs.values().any(Option::is_some);
+        if !installed && self.facts.disk_free_mb < DISK_NEEDED_MB {
+            self.plan.problems.push(Problem {
+                message: format!(
+                    "{} MB are free on the server's disk; the hub needs {DISK_NEEDED_MB}",
+                    self.facts.disk_free_mb
+                ),
+                hint: Some("`server.boot_volume` gives the server a larger disk".to_owned()),
+            });
+        }
+    }
+
+    pub(super) fn volume_is_home(&self) -> bool {
+        self.facts
+            .volume
+            .as_ref()
+            .is_some_and(|volume| volume.mounted.iter().any(|place| place == "/home"))
+    }
+}

@@ -1,0 +1,106 @@
+//! The hub's programs.
+
+use super::Runbook;
+use crate::setup::desired::Venv;
+use crate::setup::names::{NODE_ENVIRONMENT, STAMP};
+use crate::setup::step::Action;
+
+impl Runbook<'_> {
+    pub(in crate::setup) fn uv(&mut self) {
+        let uv = &self.desired.uv;
+        let needed = self
+            .desired
+            .venvs
+            .iter()
+            .any(|venv| self.environment_differs(venv).is_some());
+        if needed && self.file_facts(&format!("{}/bin/uv", uv.folder)).is_none() {
+            self.step(
+                "install uv",
+                "absent",
+                Action::Uv {
+                    folder: uv.folder.to_owned(),
+                    requirement: uv.requirement.clone(),
+                    index: uv.index.clone(),
+                },
+            );
+        }
+    }
+
+    pub(in crate::setup) fn environments(&mut self) {
+        for venv in &self.desired.venvs {
+            let Some(why) = self.environment_differs(venv) else {
+                continue;
+            };
+            let found = self.facts.venvs.get(venv.folder).and_then(Option::as_ref);
+            self.step_in(
+                venv.lane,
+                format!("install {} into {}", venv.what, venv.folder),
+                why,
+                Action::Venv {
+                    folder: venv.folder.to_owned(),
+                    uv: format!("{}/bin/uv", self.desired.uv.folder),
+                    requirements: venv.requirements.clone(),
+                    system: venv.user_site,
+                    fresh: found.is_none(),
+                    index: self.desired.uv.index.clone(),
+                    links: venv.links.clone(),
+                    warm: venv.warm.iter().map(ToString::to_string).collect(),
+                },
+            );
+            self.touched.push(format!("{}/{STAMP}", venv.folder));
+        }
+    }
+
+    fn environment_differs(&self, venv: &Venv) -> Option<String> {
+        let Some(found) = self.facts.venvs.get(venv.folder).and_then(Option::as_ref) else {
+            return Some("absent".to_owned());
+        };
+        for (name, version) in &venv.pins {
+            match found.packages.get(name) {
+                Some(installed) if installed == version => {}
+                Some(installed) => return Some(format!("{name} {installed} → {version}")),
+                None => return Some(format!("{name} is missing")),
+            }
+        }
+        for (_, link) in &venv.links {
+            if self.file_facts(link).is_none() {
+                return Some(format!("{link} is missing"));
+            }
+        }
+        let stamp = self.file_facts(&format!("{}/{STAMP}", venv.folder));
+        match stamp.and_then(|facts| facts.text.as_deref()) {
+            None => Some("an installation was not finished".to_owned()),
+            Some(text) if text != venv.requirements => {
+                Some("other packages are asked for".to_owned())
+            }
+            Some(_) => None,
+        }
+    }
+
+    pub(in crate::setup) fn proxy(&mut self) {
+        let npm = &self.desired.npm;
+        let found = self.facts.npm.get(npm.folder).cloned().flatten();
+        if found.as_ref() == Some(&npm.version) {
+            return;
+        }
+        self.step_in(
+            npm.lane,
+            format!("install {} {}", npm.package, npm.version),
+            found.map_or_else(
+                || "absent".to_owned(),
+                |old| format!("{old} → {}", npm.version),
+            ),
+            Action::Npm {
+                folder: npm.folder.to_owned(),
+                package: format!("{}@{}", npm.package, npm.version),
+                node: format!("{NODE_ENVIRONMENT}/node"),
+                npm: format!("{NODE_ENVIRONMENT}/npm-cli.js"),
+                registry: npm.registry.clone(),
+            },
+        );
+        self.touched.push(format!(
+            "{}/node_modules/{}/package.json",
+            npm.folder, npm.package
+        ));
+    }
+}

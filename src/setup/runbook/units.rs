@@ -1,0 +1,97 @@
+//! Units: what must start, and what must start again.
+
+use super::Runbook;
+use crate::setup::desired::Unit;
+use crate::setup::facts::UnitFacts;
+use crate::setup::step::Action;
+
+impl Runbook<'_> {
+    pub(in crate::setup) fn units(&mut self, early: bool) {
+        for unit in self.desired.units.iter().filter(|unit| unit.early == early) {
+            let none = UnitFacts::default();
+            let found = self.facts.units.get(unit.name).unwrap_or(&none);
+            let Some((verb, why)) = self.unit_differs(unit, found) else {
+                continue;
+            };
+            let name = match verb {
+                "" => format!("reload the definition of {}", unit.name),
+                "enable" => format!("start {} at boot", unit.name),
+                verb => format!("{verb} {}", unit.name),
+            };
+            self.step(
+                name,
+                why,
+                Action::Unit {
+                    name: unit.name.to_owned(),
+                    enable: unit.enable,
+                    verb: if verb == "enable" { "" } else { verb }.to_owned(),
+                    ready: unit.ready.clone(),
+                    deadline: 120,
+                },
+            );
+        }
+    }
+
+    /// What a unit needs, and why. Whether it is due is observed: it started before the newest thing it reads.
+    fn unit_differs(&self, unit: &Unit, found: &UnitFacts) -> Option<(&'static str, String)> {
+        let touched = unit.reads.iter().find(|path| self.touched.contains(path));
+        if unit.verb.is_empty() {
+            let why = touched.map(|path| format!("{path} changes")).or(found
+                .needs_reload
+                .then(|| "its file changed since systemd read it".to_owned()))?;
+            return Some(("", why));
+        }
+        if found.active != "active" {
+            let state = if found.result.is_empty() || found.result == "success" {
+                found.active.clone()
+            } else {
+                format!("{}: {}", found.active, found.result)
+            };
+            let state = if state.is_empty() || found.load == "not-found" {
+                "absent".to_owned()
+            } else {
+                format!("it is {state}")
+            };
+            return Some(("start", state));
+        }
+        if let Some(path) = touched {
+            return Some((unit.verb, format!("{path} changes")));
+        }
+        if found.newest > found.started {
+            return Some((
+                unit.verb,
+                format!("{} changed since it started", found.newest_path),
+            ));
+        }
+        if unit.name == "hubctl-metadata.service" && !self.tables_are_loaded() {
+            return Some((unit.verb, "its rules are not loaded".to_owned()));
+        }
+        if found.needs_reload {
+            return Some((
+                unit.verb,
+                "its file changed since systemd read it".to_owned(),
+            ));
+        }
+        if unit.enable && found.enabled != "enabled" {
+            return Some(("enable", format!("it is {}", found.enabled)));
+        }
+        None
+    }
+
+    fn tables_are_loaded(&self) -> bool {
+        // Versions of nft print the way of a rejection differently, and counters or handles.
+        let rules = |text: &str| -> Vec<String> {
+            text.lines()
+                .filter_map(|line| line.split_once(" reject"))
+                .map(|(rule, _)| rule.trim().to_owned())
+                .collect()
+        };
+        self.desired.nft_tables.iter().all(|(table, wanted)| {
+            self.facts
+                .nft
+                .get(table)
+                .and_then(Option::as_deref)
+                .is_some_and(|found| rules(found) == rules(wanted))
+        })
+    }
+}

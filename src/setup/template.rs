@@ -1,0 +1,50 @@
+//! The templates, compiled in, and their rendering.
+
+use tera::{Context, Tera};
+
+use super::SetupError;
+
+macro_rules! templates {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../templates/", $name, ".tera")))),*]
+    };
+}
+
+const TEMPLATES: &[(&str, &str)] = templates![
+    "jupyterhub/jupyter.slice",
+    "jupyterhub/jupyterhub-proxy.service",
+    "jupyterhub/jupyterhub.service",
+    "jupyterhub/jupyterhub_config.py",
+    "jupyterhub/pam",
+    "jupyterhub/recheck-routes.py",
+    "system/apt-proxy.conf",
+    "system/cron.allow",
+    "system/hubctl-metadata.service",
+    "system/journald.conf",
+    "system/metadata.nft",
+    "system/needrestart.conf",
+    "system/polkit.rules",
+    "system/sshd.conf",
+    "system/unattended-upgrades.conf",
+];
+
+/// Reports what is on the host.
+pub(super) const OBSERVE: &str = include_str!("../../templates/runner/observe.py");
+/// Carries out a plan on the host.
+pub(super) const APPLY: &str = include_str!("../../templates/runner/apply.py");
+
+/// Renders one template. A variable that is not given is an error.
+pub(super) fn render(template: &'static str, context: &Context) -> Result<String, SetupError> {
+    let wrong = |source| SetupError::Template {
+        template,
+        source: Box::new(source),
+    };
+    let mut tera = Tera::new();
+    tera.autoescape_on(Vec::<&'static str>::new());
+    let source = TEMPLATES
+        .iter()
+        .find_map(|(name, source)| (*name == template).then_some(*source))
+        .unwrap_or_default();
+    tera.add_raw_template(template, source).map_err(wrong)?;
+    tera.render(template, context).map_err(wrong)
+}

@@ -1,0 +1,368 @@
+//! Adding people: names chosen, passwords made and written down here, accounts made there, in one exchange.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::credentials::{Credential, Credentials};
+use super::names::{self, NameProblem};
+use super::remote::{Conversation, Root};
+use super::{Account, Settings, UsersError, WITHIN, password};
+use crate::event::{Event, Observer};
+use crate::secret::Secret;
+use crate::state::{State, StateError};
+
+/// Names that were chosen and perhaps not made yet; gone when they are.
+const JOURNAL: &str = "add-users.json";
+
+/// Whom to add.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    pub names: Vec<String>,
+    /// Further users, numbered.
+    pub count: usize,
+    /// What their numbers follow.
+    pub prefix: String,
+    /// Of all users, old and new, those who shall be hub admins.
+    pub admins: Vec<String>,
+    /// Where the hub is, for the hand-out.
+    pub url: String,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Added {
+    /// New, with their passwords; so are those whose account was there without one.
+    pub created: Vec<Credential>,
+    /// Was there already and is unchanged.
+    pub existing: Vec<String>,
+    /// Was there and lacked its home.
+    pub completed: Vec<String>,
+    /// Is a hub admin now and was not before.
+    pub promoted: Vec<String>,
+    /// Cannot be made, and why.
+    pub refused: Vec<(String, String)>,
+    /// Of the existing ones, those whose password this machine does not know.
+    pub without_password: Vec<String>,
+}
+
+impl Added {
+    /// Whether the server is as it was.
+    pub fn is_nothing(&self) -> bool {
+        self.created.is_empty() && self.completed.is_empty() && self.promoted.is_empty()
+    }
+}
+
+#[derive(Deserialize)]
+struct Facts {
+    accounts: Vec<Account>,
+    taken: BTreeSet<String>,
+}
+
+#[derive(Serialize)]
+struct Order<'a> {
+    add: Vec<Wanted<'a>>,
+    admins: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Wanted<'a> {
+    name: &'a str,
+    hash: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Done {
+    created: Vec<String>,
+    finished: Vec<Finished>,
+    existing: Vec<String>,
+    promoted: Vec<String>,
+    refused: Vec<Refused>,
+}
+
+#[derive(Deserialize)]
+struct Finished {
+    name: String,
+    parts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    name: String,
+    reason: String,
+}
+
+/// The numbered names of a run, so that one that was killed is finished by the next and not followed by as many more.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Journal {
+    prefix: String,
+    count: usize,
+    names: Vec<String>,
+}
+
+/// Adds people in one exchange, however many.
+///
+/// Each new user's password is in the credentials file before there is an account, so that no run, however it ends,
+/// leaves an account whose password nobody knows. The server gets hashes alone.
+pub async fn add(
+    root: &dyn Root,
+    state: &State,
+    request: &Request,
+    observer: &dyn Observer,
+) -> Result<Added, UsersError> {
+    request.check()?;
+    let mut credentials = Credentials::load(state)?;
+    let journal: Option<Journal> = state
+        .read(JOURNAL)?
+        .and_then(|text| serde_json::from_str(&text).ok());
+
+    let talk = Conversation::open(root, &Settings::new("add"), WITHIN);
+    let (mut talk, facts) = talk.hear::<Facts>().await?;
+    let plan = Plan::new(request, journal.as_ref(), &facts, &credentials);
+
+    if plan.resumed {
+        observer.note(format!(
+            "finishing what an earlier run that was ended began: {}",
+            plan.numbered.join(", ")
+        ));
+    }
+    let step = format!("add {} users", plan.making.len());
+    let started = Instant::now();
+    observer.on(Event::StepStarted { name: step.clone() });
+    let passwords = plan.passwords(&credentials);
+    let hashed = passwords.clone();
+    let hashes = tokio::task::spawn_blocking(move || password::hash_all(&hashed))
+        .await
+        .map_err(|error| UsersError::Broken {
+            status: 0,
+            said: error.to_string(),
+        })?;
+
+    let before = credentials.clone();
+    for (making, password) in plan.making.iter().zip(passwords) {
+        if making.needs_password {
+            credentials.put(Credential {
+                url: request.url.clone(),
+                user: making.name.clone(),
+                password,
+            });
+        }
+    }
+    if !plan.numbered.is_empty() {
+        write_journal(state, request, &plan.numbered)?;
+    }
+    credentials.save(state)?;
+
+    let order = Order {
+        add: plan
+            .making
+            .iter()
+            .zip(&hashes)
+            .map(|(making, hash)| Wanted {
+                name: &making.name,
+                hash,
+            })
+            .collect(),
+        admins: &request.admins,
+    };
+    talk.tell(&order).await;
+    let (talk, done) = talk.hear::<Done>().await?;
+    talk.end().await?;
+
+    let added = settle(request, plan, done, &before, &mut credentials);
+    credentials.save(state)?;
+    remove_journal(state)?;
+    observer.on(Event::StepFinished {
+        name: step,
+        changed: !added.is_nothing(),
+        seconds: started.elapsed().as_secs_f64(),
+    });
+    Ok(added)
+}
+
+impl Request {
+    /// Every name that cannot be, at once. [`add`] checks it too; a caller can do so before anything is contacted.
+    pub fn check(&self) -> Result<(), UsersError> {
+        let mut problems: Vec<NameProblem> = self
+            .names
+            .iter()
+            .filter_map(|name| names::check(name).err())
+            .collect();
+        if self.count > 0 {
+            problems.extend(names::check_prefix(&self.prefix).err());
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(UsersError::Names(problems))
+        }
+    }
+}
+
+/// Who is to be made, and who is there.
+struct Plan {
+    making: Vec<Making>,
+    existing: Vec<String>,
+    numbered: Vec<String>,
+    /// The numbers are those of a run that was killed.
+    resumed: bool,
+}
+
+struct Making {
+    name: String,
+    needs_password: bool,
+}
+
+impl Plan {
+    fn new(
+        request: &Request,
+        journal: Option<&Journal>,
+        facts: &Facts,
+        credentials: &Credentials,
+    ) -> Self {
+        let accounts: BTreeMap<&str, &Account> = facts
+            .accounts
+            .iter()
+            .map(|account| (account.name.as_str(), account))
+            .collect();
+        let resumable = journal.filter(|journal| {
+            request.count > 0
+                && (&journal.prefix, journal.count) == (&request.prefix, request.count)
+                && journal
+                    .names
+                    .iter()
+                    .all(|name| credentials.of(name).is_some())
+        });
+        let numbered = match resumable {
+            Some(journal) => journal.names.clone(),
+            None => {
+                let people = facts
+                    .accounts
+                    .iter()
+                    .map(|account| account.name.clone())
+                    .collect();
+                let mut taken = facts.taken.clone();
+                taken.extend(request.names.iter().cloned());
+                names::numbered(&request.prefix, request.count, &people, &taken)
+            }
+        };
+        let mut plan = Self {
+            making: Vec::new(),
+            existing: Vec::new(),
+            numbered,
+            resumed: resumable.is_some(),
+        };
+        let mut seen = BTreeSet::new();
+        for name in request.names.iter().chain(&plan.numbered) {
+            if !seen.insert(name) {
+                continue;
+            }
+            let needs_password = match accounts.get(name.as_str()) {
+                Some(account) if account.missing.is_empty() => {
+                    plan.existing.push(name.clone());
+                    continue;
+                }
+                Some(account) => account.missing.iter().any(|part| part == "password"),
+                None => true,
+            };
+            plan.making.push(Making {
+                name: name.clone(),
+                needs_password,
+            });
+        }
+        plan
+    }
+
+    /// A password for each to be made: the one written down by a run that was killed, or a new one.
+    fn passwords(&self, credentials: &Credentials) -> Vec<Secret> {
+        self.making
+            .iter()
+            .map(|making| {
+                credentials
+                    .of(&making.name)
+                    .map(|row| row.password.clone())
+                    .filter(|password| !password.reveal().is_empty())
+                    .unwrap_or_else(password::generate)
+            })
+            .collect()
+    }
+}
+
+/// Puts what was done into words, and takes back the rows of those who were not made after all.
+fn settle(
+    request: &Request,
+    plan: Plan,
+    done: Done,
+    before: &Credentials,
+    credentials: &mut Credentials,
+) -> Added {
+    let mut added = Added {
+        existing: plan.existing,
+        promoted: done.promoted,
+        ..Added::default()
+    };
+    let mut new: Vec<String> = done.created;
+    for finished in done.finished {
+        if finished.parts.iter().any(|part| part == "password") {
+            new.push(finished.name);
+        } else {
+            added.completed.push(finished.name);
+        }
+    }
+    for refused in done.refused {
+        take_back(&refused.name, before, credentials);
+        added.refused.push((refused.name, refused.reason));
+    }
+    for name in done.existing {
+        // Someone else made it while we were choosing a password.
+        take_back(&name, before, credentials);
+        added.existing.push(name);
+    }
+    credentials.lead_to(&request.url);
+    added.created = new
+        .iter()
+        .filter_map(|name| credentials.of(name).cloned())
+        .collect();
+    added.without_password = added
+        .existing
+        .iter()
+        .chain(&added.completed)
+        .filter(|name| credentials.of(name).is_none())
+        .cloned()
+        .collect();
+    added
+}
+
+fn take_back(name: &str, before: &Credentials, credentials: &mut Credentials) {
+    if before.of(name).is_none() {
+        credentials.remove(name);
+    }
+}
+
+fn write_journal(state: &State, request: &Request, names: &[String]) -> Result<(), UsersError> {
+    let journal = Journal {
+        prefix: request.prefix.clone(),
+        count: request.count,
+        names: names.to_vec(),
+    };
+    let text = serde_json::to_vec(&journal).map_err(|error| UsersError::Broken {
+        status: 0,
+        said: error.to_string(),
+    })?;
+    Ok(state.write(JOURNAL, &text)?)
+}
+
+fn remove_journal(state: &State) -> Result<(), UsersError> {
+    let path = state.path(JOURNAL);
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(UsersError::State(StateError::Io {
+                action: "removing",
+                path,
+                source,
+            }))
+        }
+        _ => Ok(()),
+    }
+}

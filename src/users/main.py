@@ -1,0 +1,13 @@
+
+
+def main():
+    settings = listen()
+    try:
+        {"add": add, "list": people, "check": check}[settings["verb"]](settings)
+    except Problem as problem:
+        say(problem=str(problem))
+        sys.exit(1)
+
+
+os.umask(0o077)
+main()

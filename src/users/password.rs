@@ -1,0 +1,146 @@
+//! Passwords that can be read out in class, and their hashes.
+
+use std::sync::LazyLock;
+
+use rand::TryRng;
+use sha_crypt::{PasswordHasher, ShaCrypt};
+
+use crate::secret::Secret;
+
+/// Short everyday words, none of them easily taken for another one when heard.
+const WORDS: &str = include_str!("words.txt");
+/// How many there are: eleven bits each.
+const WORD_COUNT: usize = 2048;
+const WORDS_EACH: usize = 4;
+
+/// A new password: four words and two digits, `maple-river-cloud-tiger-42`. All are equally likely: 50 bits.
+pub fn generate() -> Secret {
+    static LIST: LazyLock<Vec<&str>> = LazyLock::new(|| WORDS.split_ascii_whitespace().collect());
+    let mut parts: Vec<String> = (0..WORDS_EACH)
+        .map(|_| {
+            let [high, low] = random_bytes::<2>();
+            let place = usize::from(u16::from_be_bytes([high, low])) % WORD_COUNT;
+            LIST.get(place).copied().unwrap_or_default().to_owned()
+        })
+        .collect();
+    parts.push(format!("{:02}", two_digits()));
+    Secret::new(parts.join("-"))
+}
+
+/// 0 to 99, each as likely as the others: bytes that would favour the low ones are thrown again.
+fn two_digits() -> u8 {
+    loop {
+        let [byte] = random_bytes::<1>();
+        if byte < 200 {
+            return byte % 100;
+        }
+    }
+}
+
+fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0_u8; N];
+    #[expect(
+        clippy::expect_used,
+        reason = "a system without randomness cannot go on"
+    )]
+    rand::rngs::SysRng
+        .try_fill_bytes(&mut bytes)
+        .expect("the operating system gives random bytes");
+    bytes
+}
+
+/// The passwords' hashes as `/etc/shadow` has them (sha512-crypt), in the same order, on all processors.
+pub fn hash_all(passwords: &[Secret]) -> Vec<String> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = passwords.len().div_ceil(workers).max(1);
+    std::thread::scope(|scope| {
+        let shares: Vec<_> = passwords
+            .chunks(share)
+            .map(|some| scope.spawn(move || some.iter().map(hash).collect::<Vec<_>>()))
+            .collect();
+        #[expect(clippy::expect_used, reason = "hashing does not panic")]
+        shares
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("a worker hashes"))
+            .collect()
+    })
+}
+
+/// One password's hash.
+pub fn hash(password: &Secret) -> String {
+    let salt = random_bytes::<12>();
+    #[expect(clippy::expect_used, reason = "12 bytes are a valid salt")]
+    ShaCrypt::SHA512
+        .hash_password_with_salt(password.reveal().as_bytes(), &salt)
+        .expect("a salted hash")
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_words_are_2048_different_short_ones_and_a_password_has_fifty_bits() {
+        let words: Vec<&str> = WORDS.split_ascii_whitespace().collect();
+        let different: BTreeSet<&str> = words.iter().copied().collect();
+        assert_eq!((words.len(), different.len()), (WORD_COUNT, WORD_COUNT));
+        for word in words {
+            assert!((3..=7).contains(&word.len()), "{word}");
+            assert!(word.bytes().all(|byte| byte.is_ascii_lowercase()), "{word}");
+        }
+        let bits = f64::from(2048_u16).log2() * 4.0 + 100_f64.log2();
+        assert!(bits > 50.0, "{bits}");
+    }
+
+    #[test]
+    fn a_password_is_four_words_and_two_digits_and_never_the_same() {
+        let words: BTreeSet<&str> = WORDS.split_ascii_whitespace().collect();
+        let passwords: BTreeSet<String> =
+            (0..1000).map(|_| generate().reveal().to_owned()).collect();
+        assert_eq!(passwords.len(), 1000);
+        let mut used = BTreeSet::new();
+        for password in &passwords {
+            let parts: Vec<&str> = password.split('-').collect();
+            assert_eq!(parts.len(), 5, "{password}");
+            assert!(
+                parts.iter().take(4).all(|part| words.contains(part)),
+                "{password}"
+            );
+            assert!(
+                parts.last().unwrap().len() == 2 && parts.last().unwrap().parse::<u8>().is_ok(),
+                "{password}"
+            );
+            used.extend(parts.into_iter().take(4).map(str::to_owned));
+        }
+        // 4,000 throws at 2,048 words leave about 290 of them out; a part of the list that is never thrown would show.
+        assert!(used.len() > 1600, "{}", used.len());
+    }
+
+    #[test]
+    fn hashes_are_what_the_server_checks_passwords_with() {
+        let passwords = [
+            Secret::new("maple-river-cloud-tiger-42"),
+            generate(),
+            generate(),
+        ];
+        let hashes = hash_all(&passwords);
+        assert_eq!(hashes.len(), 3);
+        for (password, hash) in passwords.iter().zip(&hashes) {
+            assert!(hash.starts_with("$6$"), "{hash}");
+            let salt = hash.rsplit_once('$').unwrap().0.rsplit('$').next().unwrap();
+            let made = std::process::Command::new("openssl")
+                .args([
+                    "passwd",
+                    "-6",
+                    "-salt",
+                    &format!("rounds=5000${salt}"),
+                    password.reveal(),
+                ])
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(made.stdout).unwrap().trim(), hash);
+        }
+    }
+}

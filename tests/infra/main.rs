@@ -1,0 +1,10 @@
+//! The cloud half from outside: plans as tables, and its whole life against an OpenStack in this process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends there")]
+
+mod cloud;
+mod faults;
+mod fixture;
+mod life;
+mod plan;
+mod preflight;

@@ -1,0 +1,638 @@
+//! What makes each step needed: a host that is as it should be, one thing about it changed, and the steps that follow.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+
+use hubctl::setup::facts::{
+    AccountFacts, Facts, FileFacts, PortHolder, UnitFacts, VenvFacts, VolumeFacts,
+};
+use hubctl::setup::{self, Content, Desired, Upgrade};
+
+mod common;
+use common::{site, spec};
+
+fn desired() -> Desired {
+    setup::desired(&spec("{name: class}"), &site()).unwrap()
+}
+
+/// The host that `desired` leads to.
+fn converged(desired: &Desired) -> Facts {
+    let mut files = BTreeMap::new();
+    for file in &desired.files {
+        let text = match &file.content {
+            Content::Text(text) => Some(text.clone()),
+            Content::Secret(_) => None,
+        };
+        let facts = FileFacts {
+            kind: "file".to_owned(),
+            owner: file.owner.to_owned(),
+            group: file.group.to_owned(),
+            mode: file.mode.to_owned(),
+            sha256: Some(file.content.sha256()),
+            text,
+            target: None,
+        };
+        files.insert(file.path.clone(), Some(facts));
+    }
+    let text_file = |text: &str| {
+        Some(FileFacts {
+            kind: "file".to_owned(),
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            mode: "0644".to_owned(),
+            sha256: Some(Content::Text(text.to_owned()).sha256()),
+            text: Some(text.to_owned()),
+            target: None,
+        })
+    };
+    for folder in &desired.folders {
+        let facts = FileFacts {
+            kind: "folder".to_owned(),
+            owner: folder.owner.to_owned(),
+            group: folder.group.to_owned(),
+            mode: folder.mode.to_owned(),
+            ..FileFacts::default()
+        };
+        files.insert(folder.path.to_owned(), Some(facts));
+    }
+    files.insert(desired.ssh.path.to_owned(), text_file(&desired.ssh.content));
+    files.insert(
+        "/etc/hosts".to_owned(),
+        text_file("127.0.0.1 localhost\n127.0.1.1 class\n"),
+    );
+    files.insert("/etc/adduser.conf".to_owned(), text_file("DIR_MODE=0700\n"));
+    files.insert("/etc/login.defs".to_owned(), text_file("HOME_MODE\t0700\n"));
+    files.insert(
+        "/home/debian/.ssh/authorized_keys".to_owned(),
+        text_file("ssh-ed25519 A image\n"),
+    );
+    files.insert(setup::names::UPGRADED.to_owned(), text_file(""));
+    files.insert("/opt/hubctl/uv/bin/uv".to_owned(), text_file(""));
+    let mut venvs = BTreeMap::new();
+    for venv in &desired.venvs {
+        let stamp = format!("{}/{}", venv.folder, setup::names::STAMP);
+        files.insert(stamp, text_file(&venv.requirements));
+        for (_, link) in &venv.links {
+            files.insert(link.clone(), text_file(""));
+        }
+        let facts = VenvFacts {
+            python: "3.11.2".to_owned(),
+            packages: venv.pins.iter().cloned().collect(),
+        };
+        venvs.insert(venv.folder.to_owned(), Some(facts));
+    }
+    let unit = UnitFacts {
+        load: "loaded".to_owned(),
+        active: "active".to_owned(),
+        enabled: "enabled".to_owned(),
+        started: 200.0,
+        newest: 100.0,
+        newest_path: "something".to_owned(),
+        ..UnitFacts::default()
+    };
+    let sshd = desired.ssh.expect.iter().map(|line| {
+        let (key, value) = line.split_once(' ').unwrap();
+        (key.to_owned(), vec![value.to_owned()])
+    });
+    Facts {
+        files,
+        packages: desired
+            .packages
+            .iter()
+            .map(|name| (name.clone(), Some("1".to_owned())))
+            .collect(),
+        units: desired
+            .units
+            .iter()
+            .map(|one| (one.name.to_owned(), unit.clone()))
+            .collect(),
+        accounts: desired
+            .accounts
+            .iter()
+            .map(|name| ((*name).to_owned(), Some(AccountFacts::default())))
+            .collect(),
+        groups: desired
+            .groups
+            .iter()
+            .map(|name| ((*name).to_owned(), Some(vec!["debian".to_owned()])))
+            .collect(),
+        key_users: vec!["debian".to_owned()],
+        venvs,
+        npm: BTreeMap::from([(
+            desired.npm.folder.to_owned(),
+            Some(desired.npm.version.clone()),
+        )]),
+        sshd: Some(sshd.collect()),
+        nft: desired
+            .nft_tables
+            .iter()
+            .map(|(name, text)| (name.clone(), Some(text.clone())))
+            .collect(),
+        memory_kb: 4 << 20,
+        disk_free_mb: 20_000,
+        timezone: "Etc/UTC".to_owned(),
+        ports: [80, 443]
+            .map(|port| PortHolder {
+                port,
+                pid: 1,
+                process: "node".to_owned(),
+                unit: Some("jupyterhub-proxy.service".to_owned()),
+            })
+            .to_vec(),
+        ..Facts::default()
+    }
+}
+
+/// The steps as one line each.
+fn steps(desired: &Desired, facts: &Facts) -> Vec<String> {
+    let plan = setup::diff(desired, facts);
+    assert_eq!(plan.problems, []);
+    plan.steps
+        .iter()
+        .map(|step| format!("{} ({})", step.name, step.why))
+        .collect()
+}
+
+#[track_caller]
+fn check(change: impl FnOnce(&mut Desired, &mut Facts), expected: &[&str]) {
+    let mut desired = desired();
+    let mut facts = converged(&desired);
+    change(&mut desired, &mut facts);
+    assert_eq!(steps(&desired, &facts), expected);
+}
+
+fn file<'a>(facts: &'a mut Facts, path: &str) -> &'a mut FileFacts {
+    facts.files.get_mut(path).unwrap().as_mut().unwrap()
+}
+
+const CONFIG: &str = "/etc/jupyterhub/jupyterhub_config.py";
+
+#[test]
+fn a_host_that_is_as_it_should_be_needs_nothing() {
+    let desired = desired();
+    let plan = setup::diff(&desired, &converged(&desired));
+    assert!(plan.is_empty(), "{plan}");
+    assert_eq!(plan.to_string(), "");
+}
+
+#[test]
+fn an_edited_file_is_written_and_its_unit_restarted() {
+    check(
+        |_, facts| file(facts, CONFIG).sha256 = Some("other".to_owned()),
+        &[
+            "write /etc/jupyterhub/jupyterhub_config.py (changed)",
+            "restart jupyterhub.service (/etc/jupyterhub/jupyterhub_config.py changes)",
+        ],
+    );
+}
+
+#[test]
+fn a_restart_is_due_whoever_wrote_the_file() {
+    check(
+        |_, facts| {
+            let unit = facts.units.get_mut("jupyterhub.service").unwrap();
+            (unit.newest, unit.newest_path) = (200.5, CONFIG.to_owned());
+        },
+        &[
+            "restart jupyterhub.service (/etc/jupyterhub/jupyterhub_config.py changed since it started)",
+        ],
+    );
+}
+
+#[test]
+fn a_certificate_restarts_the_proxy_alone() {
+    check(
+        |_, facts| file(facts, "/etc/jupyterhub/tls/certificate.pem").sha256 = None,
+        &[
+            "write /etc/jupyterhub/tls/certificate.pem (changed)",
+            "restart jupyterhub-proxy.service (/etc/jupyterhub/tls/certificate.pem changes)",
+        ],
+    );
+}
+
+#[test]
+fn owners_and_modes_are_set_without_writing() {
+    check(
+        |_, facts| {
+            file(facts, "/etc/jupyterhub/tls/key.pem").mode = "0644".to_owned();
+            file(facts, "/etc/jupyterhub/secrets").owner = "ada".to_owned();
+        },
+        &[
+            "make the folder /etc/jupyterhub/secrets (owner ada:root → root:root)",
+            "set owner and mode of /etc/jupyterhub/tls/key.pem (mode 0644 → 0640)",
+            "restart jupyterhub-proxy.service (/etc/jupyterhub/tls/key.pem changes)",
+        ],
+    );
+}
+
+#[test]
+fn a_link_in_a_file_s_place_is_replaced() {
+    check(
+        |_, facts| file(facts, "/etc/cron.allow").kind = "link".to_owned(),
+        &["write /etc/cron.allow (it is a link)"],
+    );
+}
+
+#[test]
+fn units_that_stopped_failed_or_are_disabled_are_started() {
+    check(
+        |_, facts| {
+            facts
+                .units
+                .get_mut("jupyterhub-proxy.service")
+                .unwrap()
+                .active = "inactive".to_owned();
+            let hub = facts.units.get_mut("jupyterhub.service").unwrap();
+            (hub.active, hub.result) = ("failed".to_owned(), "exit-code".to_owned());
+            facts
+                .units
+                .get_mut("hubctl-metadata.service")
+                .unwrap()
+                .enabled = "disabled".to_owned();
+        },
+        &[
+            "start hubctl-metadata.service at boot (it is disabled)",
+            "start jupyterhub-proxy.service (it is inactive)",
+            "start jupyterhub.service (it is failed: exit-code)",
+        ],
+    );
+}
+
+#[test]
+fn rules_that_somebody_flushed_are_loaded_again() {
+    check(
+        |_, facts| {
+            facts.nft.insert("inet hubctl".to_owned(), None);
+        },
+        &["restart hubctl-metadata.service (its rules are not loaded)"],
+    );
+}
+
+#[test]
+fn another_version_of_the_hub_is_installed_and_started() {
+    check(
+        |_, facts| {
+            let venv = facts
+                .venvs
+                .get_mut("/opt/jupyterhub")
+                .unwrap()
+                .as_mut()
+                .unwrap();
+            venv.packages
+                .insert("jupyterhub".to_owned(), "5.5.4".to_owned());
+        },
+        &[
+            "install JupyterHub into /opt/jupyterhub (jupyterhub 5.5.4 → 6.1.1)",
+            "restart jupyterhub.service (/opt/jupyterhub/hubctl-requirements.txt changes)",
+        ],
+    );
+}
+
+#[test]
+fn an_installation_that_was_killed_is_finished() {
+    check(
+        |_, facts| {
+            facts
+                .files
+                .insert("/opt/notebook/hubctl-requirements.txt".to_owned(), None);
+            facts
+                .npm
+                .insert("/opt/configurable-http-proxy".to_owned(), None);
+            facts.dpkg_interrupted = true;
+        },
+        &[
+            "finish interrupted package installation (dpkg was ended in the middle of its work)",
+            "install JupyterLab into /opt/notebook (an installation was not finished)",
+            "install configurable-http-proxy 5.3.0 (absent)",
+            "restart jupyterhub-proxy.service (/opt/configurable-http-proxy/node_modules/configurable-http-proxy/package.json changes)",
+        ],
+    );
+}
+
+#[test]
+fn further_notebook_packages_restart_nothing() {
+    let desired = setup::desired(
+        &spec("{name: class, environment: {packages: [numpy]}}"),
+        &site(),
+    )
+    .unwrap();
+    let facts = converged(&self::desired());
+    assert_eq!(
+        steps(&desired, &facts),
+        ["install JupyterLab into /opt/notebook (other packages are asked for)"]
+    );
+}
+
+#[test]
+fn packages_are_installed_and_the_system_upgraded_once_or_when_asked() {
+    check(
+        |_, facts| {
+            facts.packages.insert("nftables".to_owned(), None);
+        },
+        &["install packages (missing: nftables)"],
+    );
+    check(
+        |_, facts| {
+            facts.files.insert(setup::names::UPGRADED.to_owned(), None);
+        },
+        &[
+            "upgrade the system (it was not yet)",
+            "note that the system was upgraded (so that the next run need not)",
+        ],
+    );
+    check(
+        |desired, _| desired.upgrade = Upgrade::Now,
+        &[
+            "upgrade the system (asked for)",
+            "note that the system was upgraded (so that the next run need not)",
+        ],
+    );
+    check(
+        |desired, facts| {
+            desired.upgrade = Upgrade::Never;
+            facts.files.insert(setup::names::UPGRADED.to_owned(), None);
+        },
+        &[],
+    );
+}
+
+#[test]
+fn nobody_who_can_log_in_by_key_and_sudo_is_locked_out() {
+    check(
+        |_, facts| {
+            facts.key_users = vec!["ada".to_owned(), "debian".to_owned()];
+            facts
+                .files
+                .insert("/etc/ssh/sshd_config.d/00-hubctl.conf".to_owned(), None);
+        },
+        &[
+            "let ada log in by SSH (not in the group hubctl-ssh)",
+            "close SSH to all but the group hubctl-ssh, and passwords (absent)",
+        ],
+    );
+}
+
+#[test]
+fn an_ssh_setting_that_has_no_effect_is_not_good_enough() {
+    check(
+        |_, facts| {
+            let sshd = facts.sshd.as_mut().unwrap();
+            sshd.insert("passwordauthentication".to_owned(), vec!["yes".to_owned()]);
+        },
+        &["close SSH to all but the group hubctl-ssh, and passwords (it has no effect)"],
+    );
+}
+
+#[test]
+fn an_ssh_setting_that_was_never_confirmed_is_proven_again() {
+    check(
+        |_, facts| {
+            let mut timer = facts.units["jupyterhub.service"].clone();
+            timer.enabled = "transient".to_owned();
+            facts
+                .units
+                .insert(setup::names::SSH_GUARD.to_owned(), timer);
+        },
+        &[
+            "close SSH to all but the group hubctl-ssh, and passwords (an earlier run ended before a second login proved it)",
+        ],
+    );
+}
+
+#[test]
+fn open_homes_are_closed_and_lines_are_set() {
+    check(
+        |_, facts| {
+            facts.open_homes = vec!["/home/ada".to_owned()];
+            file(facts, "/etc/login.defs").text = Some("HOME_MODE 0755\n".to_owned());
+            file(facts, "/etc/hosts").text = Some("127.0.0.1 localhost\n".to_owned());
+            facts.files.insert("/etc/adduser.conf".to_owned(), None);
+        },
+        &[
+            "edit /etc/hosts (the server knows its own name)",
+            "edit /etc/login.defs (new homes are private)",
+            "make homes private (others can look into /home/ada)",
+        ],
+    );
+}
+
+#[test]
+fn what_is_not_asked_for_any_more_is_removed() {
+    let desired = setup::desired(
+        &spec("{name: class, host: {unattended_upgrades: false}}"),
+        &site(),
+    )
+    .unwrap();
+    let facts = converged(&self::desired());
+    assert_eq!(
+        steps(&desired, &facts),
+        ["remove /etc/apt/apt.conf.d/52hubctl-unattended-upgrades (not asked for any more)"]
+    );
+}
+
+#[test]
+fn a_small_server_gets_swap_but_a_container_cannot() {
+    let mut site = site();
+    site.memory_mb = 1024;
+    let desired = setup::desired(&spec("{name: class}"), &site).unwrap();
+    let mut facts = converged(&desired);
+    facts.memory_kb = 1 << 20;
+    assert_eq!(
+        steps(&desired, &facts),
+        ["make a swap file (1024 MB of memory)"]
+    );
+    facts.container = true;
+    assert_eq!(steps(&desired, &facts), [""; 0]);
+    facts.container = false;
+    facts.swap_kb = 100;
+    assert_eq!(steps(&desired, &facts), [""; 0]);
+}
+
+fn volume(present: bool, empty: bool, kind: Option<&str>, mounted: &[&str]) -> VolumeFacts {
+    VolumeFacts {
+        device: "/dev/disk/by-id/virtio-0123".to_owned(),
+        present,
+        empty,
+        kind: kind.map(ToOwned::to_owned),
+        uuid: None,
+        size: 10 << 30,
+        used: kind.map(|_| 10 << 30),
+        mounted: mounted.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_data_volume_is_formatted_only_when_it_holds_nothing_at_all() {
+    let steps_with = |volume| {
+        let desired = desired();
+        let mut facts = converged(&desired);
+        facts.volume = Some(volume);
+        let plan = setup::diff(&desired, &facts);
+        let steps = plan
+            .steps
+            .iter()
+            .map(|step| format!("{} ({})", step.name, step.why));
+        let problems = plan
+            .problems
+            .iter()
+            .map(|problem| format!("! {}", problem.message));
+        problems.chain(steps).collect::<Vec<_>>()
+    };
+    for (volume, expected) in [
+        (
+            volume(true, true, None, &[]),
+            vec!["format the data volume and mount it at /home (it is empty)"],
+        ),
+        (
+            volume(true, false, Some("ext4"), &[]),
+            vec!["mount the data volume at /home (it is not mounted)"],
+        ),
+        (volume(true, false, Some("ext4"), &["/home"]), vec![]),
+        (
+            volume(true, false, Some("xfs"), &[]),
+            vec![
+                "! the data volume /dev/disk/by-id/virtio-0123 holds something else than homes (xfs); it is not formatted",
+            ],
+        ),
+        (
+            volume(true, false, None, &[]),
+            vec![
+                "! the data volume /dev/disk/by-id/virtio-0123 holds something else than homes (not a file system); it is not formatted",
+            ],
+        ),
+        (
+            volume(false, false, None, &[]),
+            vec!["! the data volume /dev/disk/by-id/virtio-0123 is not on the server"],
+        ),
+    ] {
+        let steps = steps_with(volume);
+        assert_eq!(
+            steps
+                .iter()
+                .map(String::as_str)
+                .take(expected.len().max(1))
+                .collect::<Vec<_>>(),
+            expected
+        );
+    }
+}
+
+#[test]
+fn a_volume_that_grew_takes_its_file_system_along() {
+    check(
+        |_, facts| {
+            let mut grown = volume(true, false, Some("ext4"), &["/home"]);
+            grown.size = 20 << 30;
+            facts.volume = Some(grown);
+        },
+        &["grow the homes' file system to its volume (10240 MB of it are not used)"],
+    );
+}
+
+#[test]
+fn what_is_in_the_way_stops_the_run_with_a_remedy() {
+    let desired = desired();
+    let mut facts = converged(&desired);
+    facts.ports[1] = PortHolder {
+        port: 443,
+        pid: 812,
+        process: "nginx".to_owned(),
+        unit: Some("nginx.service".to_owned()),
+    };
+    facts.disk_free_mb = 100;
+    facts.venvs.clear();
+    let plan = setup::diff(&desired, &facts);
+    let messages: Vec<_> = plan
+        .problems
+        .iter()
+        .map(|problem| problem.message.as_str())
+        .collect();
+    assert_eq!(
+        messages,
+        [
+            "port 443 is taken by nginx (process 812, nginx.service)",
+            "100 MB are free on the server's disk; the hub needs 2048",
+        ]
+    );
+    assert!(
+        plan.problems[0]
+            .hint
+            .as_ref()
+            .unwrap()
+            .contains("systemctl disable --now nginx.service")
+    );
+}
+
+#[test]
+fn a_fresh_host_gets_everything_in_an_order_that_can_be_cut_anywhere() {
+    let desired = desired();
+    let facts = Facts {
+        disk_free_mb: 20_000,
+        ..Facts::default()
+    };
+    let plan = setup::diff(&desired, &facts);
+    let position = |name: &str| {
+        plan.steps
+            .iter()
+            .position(|step| step.name.contains(name))
+            .unwrap_or_else(|| panic!("no step {name}"))
+    };
+    for pair in [
+        ["upgrade the system", "install uv"],
+        ["upgrade the system", "note that"],
+        ["group jupyterhub-users", "jupyterhub_config.py"],
+        ["account jupyterhub-proxy", "tls/key.pem"],
+        ["start hubctl-metadata", "start jupyterhub.service"],
+        ["log in by SSH", "close SSH"],
+        ["install uv", "install JupyterHub"],
+        ["install Node.js", "install configurable-http-proxy"],
+        ["secrets/proxy.env", "start jupyterhub-proxy.service"],
+        ["start jupyterhub-proxy.service", "start jupyterhub.service"],
+    ] {
+        assert!(position(pair[0]) < position(pair[1]), "{pair:?}");
+    }
+}
+
+#[test]
+fn no_plan_shows_a_secret() {
+    let desired = desired();
+    let plan = setup::diff(&desired, &Facts::default());
+    for text in [
+        plan.to_string(),
+        plan.to_json().to_string(),
+        format!("{plan:?}"),
+        format!("{desired:?}"),
+    ] {
+        for secret in [
+            "private-key-of-the-proxy",
+            "11111111",
+            "22222222",
+            "33333333",
+        ] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_file_is_shown_as_a_unified_diff_and_a_secret_only_by_name() {
+    let desired = desired();
+    let mut facts = converged(&desired);
+    let allow = file(&mut facts, "/etc/cron.allow");
+    (allow.text, allow.sha256) = (Some("root\nada\n".to_owned()), None);
+    file(&mut facts, "/etc/jupyterhub/secrets/api-token").sha256 = None;
+    assert_eq!(
+        setup::diff(&desired, &facts).to_string(),
+        "\
+~ write /etc/cron.allow (changed)
+    --- /etc/cron.allow (host)
+    +++ /etc/cron.allow (wanted)
+    @@ -1,2 +1,2 @@
+     root
+    -ada
+    +debian
+~ write /etc/jupyterhub/secrets/api-token (changed)
+~ restart jupyterhub.service (/etc/jupyterhub/secrets/api-token changes)
+"
+    );
+}

@@ -1,0 +1,77 @@
+//! The hub as its users see it.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use hubctl::event::Silent;
+use hubctl::health::{self, Browser, Endpoint, Fault, Kernel, Trust};
+use hubctl::secret::Secret;
+
+use crate::hubctl::Operator;
+
+const SPAWN: Duration = Duration::from_secs(120);
+
+pub(crate) struct Hub {
+    endpoint: Endpoint,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Hub {
+    pub(crate) fn of(operator: &Operator, name: &str) -> Self {
+        let receipt = operator.receipt(name);
+        let authority = std::fs::read_to_string(operator.state(name).join("ca.pem")).unwrap();
+        let address: IpAddr = receipt["address"].as_str().unwrap().parse().unwrap();
+        let url = receipt["url"].as_str().unwrap();
+        Self {
+            endpoint: Endpoint::new(url, Some(address), &Trust::Authority(authority)).unwrap(),
+            runtime: tokio::runtime::Runtime::new().unwrap(),
+        }
+    }
+
+    pub(crate) fn try_log_in(&self, user: &str, password: &str) -> Result<(), Fault> {
+        self.runtime.block_on(async {
+            let browser = Browser::login(&self.endpoint, user, &Secret::new(password)).await?;
+            browser.logout().await
+        })
+    }
+
+    pub(crate) fn log_in(&self, user: &str, password: &str) {
+        self.try_log_in(user, password)
+            .unwrap_or_else(|fault| panic!("{user} cannot log in: {fault:?}"));
+    }
+
+    /// Logs in, starts the user's server, runs `code` over the WebSocket, stops the server; returns what it printed.
+    pub(crate) fn compute(&self, user: &str, password: &str, code: &str) -> String {
+        let work = async {
+            let browser = Browser::login(&self.endpoint, user, &Secret::new(password)).await?;
+            browser.spawn(SPAWN, &Silent).await?;
+            browser.open().await?;
+            let mut kernel = Kernel::start(&browser).await?;
+            let output = kernel.execute(code).await?;
+            kernel.end(&browser).await?;
+            browser.stop(SPAWN, &Silent).await?;
+            browser.logout().await?;
+            Ok::<_, Fault>(output)
+        };
+        self.runtime
+            .block_on(work)
+            .unwrap_or_else(|fault| panic!("{user}: {fault:?}"))
+            .trim()
+            .to_owned()
+    }
+
+    /// Waits until the hub answers again.
+    pub(crate) fn wait(&self, within: Duration) {
+        let started = Instant::now();
+        loop {
+            let report = self
+                .runtime
+                .block_on(health::light(&self.endpoint, &Silent));
+            if report.is_healthy() {
+                return;
+            }
+            assert!(started.elapsed() < within, "{report:?}");
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+}
