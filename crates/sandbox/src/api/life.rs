@@ -1,17 +1,12 @@
 //! The lives of servers: what happens after the answer, and the machines behind it.
 
-use std::net::{IpAddr, Ipv4Addr};
-
-use ipnet::{IpNet, Ipv4Net};
 use serde_json::{Value, json};
 
 use super::neutron::port::Port;
 use super::neutron::standard::Standard;
-use super::nova::keypair::Keypair;
 use super::nova::server::{Attachment, Fault, Nic, Server, VmState};
-use super::{Ctx, State, cinder, clock, id};
-use crate::machine::{MachineSpec, Rule};
-use crate::rules;
+use super::{Ctx, State, cinder, clock, id, settle};
+use crate::machine::MachineSpec;
 
 /// What a server is to be plugged into.
 #[derive(Debug, Clone)]
@@ -70,7 +65,7 @@ impl Move {
 }
 
 impl State {
-    fn any_server(&mut self, id: &str) -> Option<&mut Server> {
+    pub fn any_server(&mut self, id: &str) -> Option<&mut Server> {
         self.compute.servers.iter_mut().find(|s| s.id == id)
     }
 
@@ -181,112 +176,6 @@ impl State {
         }
         Ok(())
     }
-
-    /// Where a port puts a machine.
-    fn place(&self, nic: &Nic) -> Option<Place> {
-        let port = self.network.ports.iter().find(|p| p.std.id == nic.id)?;
-        port.fixed_ips.iter().find_map(|ip| {
-            let subnet = self
-                .network
-                .subnets
-                .iter()
-                .find(|s| s.std.id == ip.subnet_id)?;
-            match (ip.address, subnet.cidr) {
-                (IpAddr::V4(address), IpNet::V4(_)) if subnet.reachable => {
-                    Some(Place::behind(address, &port.network_id))
-                }
-                (IpAddr::V4(address), IpNet::V4(cidr)) => Some(Place {
-                    network: port.network_id.clone(),
-                    address,
-                    subnet: cidr,
-                    gateway: v4(subnet.gateway, cidr),
-                }),
-                _ => None,
-            }
-        })
-    }
-
-    /// Everything the machine of a server is made from; none for a server without an IPv4 address.
-    fn spec(&self, ctx: &Ctx, id: &str) -> Option<MachineSpec> {
-        let server = self.compute.servers.iter().find(|s| s.id == id)?;
-        let place = server.nics.iter().find_map(|nic| self.place(nic))?;
-        let image = server
-            .image_id
-            .as_ref()
-            .and_then(|id| self.images.iter().find(|i| i.id == *id));
-        let login = image
-            .or(self.images.first())
-            .map_or("debian", |i| i.login());
-        let data = server.attachments.iter().filter(|a| a.device != "/dev/vda");
-        Some(MachineSpec {
-            id: server.id.clone(),
-            name: server.hostname.clone(),
-            vcpus: server.flavor.vcpus,
-            memory_mb: server.flavor.ram,
-            network: place.network,
-            address: place.address,
-            subnet: place.subnet,
-            gateway: place.gateway,
-            login: login.to_owned(),
-            authorized_keys: server
-                .keypair
-                .iter()
-                .map(|k| k.public_key.trim().to_owned())
-                .collect(),
-            user_data: server.user_data.clone(),
-            metadata: metadata(server),
-            image: ctx.cloud.image_root.clone(),
-            volumes: data
-                .map(|a| cinder::file(&ctx.cloud.state_dir, &a.volume_id))
-                .collect(),
-        })
-    }
-}
-
-/// Where a machine is.
-struct Place {
-    network: String,
-    address: Ipv4Addr,
-    subnet: Ipv4Net,
-    gateway: Ipv4Addr,
-}
-
-impl Place {
-    /// A machine whose own address the host is to reach. Machines know only inner addresses with a floating one before
-    /// them, so it gets one nobody sees, and its own leads there.
-    fn behind(address: Ipv4Addr, network: &str) -> Self {
-        let inner = |last| Ipv4Addr::new(10, 255, 4, last);
-        Self {
-            network: network.to_owned(),
-            address: inner(address.octets()[3]),
-            subnet: Ipv4Net::new_assert(inner(0), 24),
-            gateway: inner(1),
-        }
-    }
-}
-
-fn v4(gateway: Option<IpAddr>, cidr: Ipv4Net) -> Ipv4Addr {
-    match gateway {
-        Some(IpAddr::V4(gateway)) => gateway,
-        _ => cidr.hosts().next().unwrap_or(cidr.addr()),
-    }
-}
-
-/// The document the metadata service serves.
-fn metadata(server: &Server) -> Value {
-    let keys = |k: &Keypair| json!([{"name": k.name, "type": k.kind, "data": k.public_key}]);
-    json!({
-        "uuid": server.id,
-        "name": server.name,
-        "hostname": server.hostname,
-        "availability_zone": super::nova::zone::ZONE,
-        "launch_index": 0,
-        "project_id": server.project_id,
-        "meta": server.metadata,
-        "public_keys": server.keypair.iter().map(|k| (k.name.clone(), json!(k.public_key))).collect::<serde_json::Map<_, _>>(),
-        "keys": server.keypair.as_ref().map_or_else(|| json!([]), keys),
-        "devices": [],
-    })
 }
 
 /// Builds a server: scheduled, plugged in, given its disks, booted.
@@ -455,106 +344,6 @@ pub async fn look(ctx: &Ctx) {
         {
             server.vm_state = VmState::Stopped;
             server.updated = clock::now();
-        }
-    }
-}
-
-/// What the machines have to be told.
-#[derive(Debug, Default)]
-struct Orders {
-    unbind: Vec<Ipv4Addr>,
-    bind: Vec<(Ipv4Addr, String)>,
-    rules: Vec<(String, Vec<Rule>)>,
-}
-
-fn orders(state: &State) -> Orders {
-    let has_machine = |id: &String| {
-        state
-            .compute
-            .servers
-            .iter()
-            .any(|s| s.id == *id && s.has_machine)
-    };
-    let net = &state.network;
-    let floating = net.floating_ips.iter().filter_map(|f| {
-        let port = net
-            .ports
-            .iter()
-            .find(|p| Some(&p.std.id) == f.port_id.as_ref())?;
-        Some((f.address, port.device_id.clone()))
-    });
-    let is_reachable = |id: &str| net.subnets.iter().any(|s| s.std.id == id && s.reachable);
-    let direct = net.ports.iter().filter_map(|port| {
-        let ip = port
-            .fixed_ips
-            .iter()
-            .find(|ip| is_reachable(&ip.subnet_id))?;
-        match ip.address {
-            IpAddr::V4(address) => Some((address, port.device_id.clone())),
-            IpAddr::V6(_) => None,
-        }
-    });
-    let wanted: Vec<(Ipv4Addr, String)> = floating
-        .chain(direct)
-        .filter(|(_, id)| has_machine(id))
-        .collect();
-    let rules = state
-        .compute
-        .servers
-        .iter()
-        .filter(|s| s.has_machine)
-        .filter_map(|server| {
-            let rules = rules::of(state, server);
-            (server.rules.as_ref() != Some(&rules)).then(|| (server.id.clone(), rules))
-        });
-    let kept = |address: &Ipv4Addr| wanted.iter().any(|(a, _)| a == address);
-    Orders {
-        unbind: state
-            .bound
-            .iter()
-            .map(|(a, _)| *a)
-            .filter(|a| !kept(a))
-            .collect(),
-        rules: rules.collect(),
-        bind: wanted
-            .iter()
-            .filter(|w| !state.bound.contains(w))
-            .cloned()
-            .collect(),
-    }
-}
-
-/// Brings rules and floating addresses of the machines in line with the state.
-pub async fn settle(ctx: &Ctx) {
-    let _turn = ctx.region.machines_turn.lock().await;
-    let orders = orders(&ctx.lock());
-    let machines = &ctx.cloud.machines;
-    for (id, rules) in orders.rules {
-        match machines.set_rules(&id, &rules).await {
-            Ok(()) => {
-                if let Some(server) = ctx.lock().any_server(&id) {
-                    server.rules = Some(rules);
-                }
-            }
-            Err(error) => tracing::error!(server = id, %error, "setting a machine's rules"),
-        }
-    }
-    for address in orders.unbind {
-        match machines.unbind(address).await {
-            Ok(()) => ctx.lock().bound.retain(|(a, _)| *a != address),
-            Err(error) => tracing::error!(%address, %error, "unbinding a floating address"),
-        }
-    }
-    for (address, id) in orders.bind {
-        match machines.bind(address, &id).await {
-            Ok(()) => {
-                let mut state = ctx.lock();
-                state.bound.retain(|(a, _)| *a != address);
-                state.bound.push((address, id));
-            }
-            Err(error) => {
-                tracing::error!(%address, server = id, %error, "binding a floating address")
-            }
         }
     }
 }

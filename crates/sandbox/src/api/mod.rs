@@ -26,11 +26,14 @@ pub mod nova;
 pub mod payload;
 pub mod query;
 mod seed;
+mod settle;
+mod spec;
 
 pub use caller::Caller;
 pub use payload::{Fields, Payload};
 pub use query::Query;
 pub use seed::{Owners, seed};
+pub use settle::settle;
 
 /// The whole cloud.
 pub struct Cloud {

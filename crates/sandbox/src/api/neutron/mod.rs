@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
-use super::{Ctx, caller, life};
+use super::{Ctx, caller};
 
 pub mod address;
 pub mod error;
@@ -73,7 +73,7 @@ async fn settle(State(ctx): State<Ctx>, request: Request, next: Next) -> Respons
     let changes = request.method() != Method::GET;
     let response = next.run(request).await;
     if changes && response.status().is_success() {
-        life::settle(&ctx).await;
+        crate::api::settle(&ctx).await;
     }
     response
 }

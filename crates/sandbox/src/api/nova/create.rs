@@ -9,17 +9,16 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use serde_json::{Value, json};
 
+use super::block_device::disks;
 use super::flavor::Flavor;
 use super::metadata::valid_metadata;
+use super::nic::{groups, plugs};
 use super::quota::{self, Usage};
 use super::server::{Fate, Server, VmState};
 use super::server_tag::valid_tag;
 use super::{NovaError, Version, links};
 use crate::api::glance::image::Image;
 use crate::api::life::{self, Disk, Plug};
-use crate::api::neutron::network::Network;
-use crate::api::neutron::port::Port;
-use crate::api::neutron::standard::Resource;
 use crate::api::{Caller, Ctx, Fields, Payload, State, clock, id};
 
 /// Bytes of base64 Nova takes as user data.
@@ -261,7 +260,7 @@ fn known(body: &Value, version: Version) -> Result<(), NovaError> {
     }
 }
 
-fn required(body: &Value, property: &str) -> NovaError {
+pub fn required(body: &Value, property: &str) -> NovaError {
     let names: Vec<&String> = body
         .as_object()
         .map(|o| o.keys().collect())
@@ -314,7 +313,7 @@ fn decoded(text: &str) -> Result<Vec<u8>, NovaError> {
         .map_err(|_| NovaError::invalid("user_data", "…", "the user data is not a 'base64'"))
 }
 
-fn find_image<'a>(
+pub fn find_image<'a>(
     state: &'a State,
     caller: &Caller,
     reference: &str,
@@ -351,229 +350,6 @@ fn fits(flavor: &Flavor, image: &Image) -> Result<(), NovaError> {
         )));
     }
     Ok(())
-}
-
-/// Reads `block_device_mapping_v2`.
-fn disks(
-    state: &State,
-    caller: &Caller,
-    body: &Value,
-    image: Option<&Image>,
-) -> Result<Vec<Disk>, NovaError> {
-    let Some(mapping) = body
-        .get("block_device_mapping_v2")
-        .and_then(Value::as_array)
-    else {
-        return Ok(Vec::new());
-    };
-    let mut disks = Vec::new();
-    for one in mapping {
-        let root = one.number("boot_index") == Some(0);
-        let delete = one.flag("delete_on_termination").unwrap_or(false);
-        let uuid = one.text("uuid");
-        let local = one.text("destination_type").as_deref() == Some("local");
-        match (one.text("source_type").as_deref(), uuid) {
-            (Some("image"), Some(id)) if local => {
-                if image.is_none_or(|i| i.id != id) {
-                    return Err(NovaError::bad(
-                        "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.",
-                    ));
-                }
-            }
-            (Some("image"), Some(id)) => {
-                let image = find_image(state, caller, &id)?;
-                let size = one.number("volume_size").and_then(|s| u64::try_from(s).ok()).ok_or_else(|| {
-                    NovaError::bad("Block Device Mapping is Invalid: Images with destination_type 'volume' need to have a non-zero size specified")
-                })?;
-                if size < image.min_disk {
-                    return Err(NovaError::bad(format!(
-                        "Volume is smaller than the minimum size specified in image metadata. Volume size is {} bytes, minimum size is {} bytes.",
-                        size << 30,
-                        image.min_disk << 30
-                    )));
-                }
-                disks.push(Disk::New {
-                    size,
-                    image: Some(id),
-                    root,
-                    delete,
-                });
-            }
-            (Some("blank"), None) => {
-                let size = one
-                    .number("volume_size")
-                    .and_then(|s| u64::try_from(s).ok())
-                    .unwrap_or(1);
-                disks.push(Disk::New {
-                    size,
-                    image: None,
-                    root,
-                    delete,
-                });
-            }
-            (Some("volume"), Some(id)) => {
-                let found = state
-                    .volumes
-                    .items
-                    .iter()
-                    .find(|v| v.id == id && caller.owns(&v.project_id));
-                let found = found.ok_or_else(|| {
-                    NovaError::bad(format!(
-                        "Block Device Mapping is Invalid: failed to get volume {id}."
-                    ))
-                })?;
-                if found.status != "available" {
-                    return Err(NovaError::bad(format!(
-                        "Invalid volume: volume '{id}' status must be 'available'. Currently in '{}'",
-                        found.status
-                    )));
-                }
-                disks.push(Disk::There { id, root, delete });
-            }
-            _ => {
-                return Err(NovaError::bad(
-                    "Block Device Mapping is Invalid: Invalid source type.",
-                ));
-            }
-        }
-    }
-    Ok(disks)
-}
-
-/// Reads `networks`.
-fn plugs(
-    state: &State,
-    caller: &Caller,
-    version: Version,
-    body: &Value,
-) -> Result<Vec<Plug>, NovaError> {
-    match body.get("networks") {
-        Some(Value::String(word)) if version >= Version(37) && word == "none" => Ok(Vec::new()),
-        Some(Value::String(word)) if version >= Version(37) && word == "auto" => {
-            let any = any_network(state, caller)?;
-            let plug = any.ok_or_else(|| {
-                NovaError::bad(format!(
-                    "Unable to automatically allocate a network for project {}",
-                    caller.project_id
-                ))
-            })?;
-            Ok(vec![plug])
-        }
-        Some(Value::Array(asked)) => asked.iter().map(|one| plug(state, caller, one)).collect(),
-        None | Some(Value::Null) if version >= Version(37) => Err(required(body, "networks")),
-        None | Some(Value::Null) => Ok(any_network(state, caller)?.into_iter().collect()),
-        Some(other) => Err(NovaError::invalid(
-            "networks",
-            &other.to_string(),
-            "it is not of type 'array'",
-        )),
-    }
-}
-
-/// The one network there is, if there is one.
-fn any_network(state: &State, caller: &Caller) -> Result<Option<Plug>, NovaError> {
-    let usable = |n: &&Network| (n.std.project_id == caller.project_id || n.shared) && !n.external;
-    let networks: Vec<&Network> = state.network.networks.iter().filter(usable).collect();
-    match networks.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(Plug::Network {
-            id: one.std.id.clone(),
-            fixed_ip: None,
-        })),
-        _ => Err(NovaError::conflict(
-            "Multiple possible networks found, use a Network ID to be more specific.",
-        )),
-    }
-}
-
-fn plug(state: &State, caller: &Caller, asked: &Value) -> Result<Plug, NovaError> {
-    let net = &state.network;
-    if let Some(id) = asked.text("port") {
-        let port: Option<&Port> = net
-            .ports
-            .iter()
-            .find(|p| p.std.id == id && p.visible(caller));
-        let port =
-            port.ok_or_else(|| NovaError::bad(format!("Port id {id} could not be found.")))?;
-        if !port.device_id.is_empty() {
-            return Err(NovaError::conflict(format!("Port {id} is still in use.")));
-        }
-        if port.fixed_ips.is_empty() {
-            return Err(NovaError::bad(format!(
-                "Port {id} requires a FixedIP in order to be used."
-            )));
-        }
-        return Ok(Plug::Port { id });
-    }
-    let id = asked.text("uuid").ok_or_else(|| {
-        NovaError::invalid(
-            "networks",
-            &asked.to_string(),
-            "'uuid' or 'port' is a required property",
-        )
-    })?;
-    let network = net
-        .networks
-        .iter()
-        .find(|n| n.std.id == id && n.visible(caller));
-    let network =
-        network.ok_or_else(|| NovaError::bad(format!("Network {id} could not be found.")))?;
-    if network.external && !network.shared && !caller.admin {
-        return Err(NovaError::forbidden(format!(
-            "It is not allowed to create an interface on external network {id}"
-        )));
-    }
-    if !net.subnets.iter().any(|s| s.network_id == id) {
-        return Err(NovaError::bad(format!(
-            "Network {id} requires a subnet in order to boot instances on."
-        )));
-    }
-    crate::api::neutron::quota::check(net, "port", &caller.project_id)?;
-    Ok(Plug::Network {
-        id,
-        fixed_ip: asked.text("fixed_ip"),
-    })
-}
-
-/// Security groups for ports Nova makes: by name or id, `default` when none is named.
-fn groups(
-    state: &mut State,
-    caller: &Caller,
-    body: &Value,
-) -> Result<(Vec<String>, Vec<String>), NovaError> {
-    let default = state.network.default_group(&caller.project_id);
-    let asked: Vec<String> = match body.get("security_groups").and_then(Value::as_array) {
-        Some(groups) if !groups.is_empty() => {
-            groups.iter().filter_map(|g| g.text("name")).collect()
-        }
-        _ => return Ok((vec![default], vec!["default".to_owned()])),
-    };
-    let mut ids = Vec::new();
-    for name in &asked {
-        let mine = state
-            .network
-            .groups
-            .iter()
-            .filter(|g| g.std.project_id == caller.project_id);
-        let found: Vec<_> = mine
-            .filter(|g| g.std.name == *name || g.std.id == *name)
-            .collect();
-        match found.as_slice() {
-            [one] => ids.push(one.std.id.clone()),
-            [] => {
-                return Err(NovaError::bad(format!(
-                    "Security group {name} not found for project {}.",
-                    caller.project_id
-                )));
-            }
-            _ => {
-                return Err(NovaError::conflict(format!(
-                    "Multiple security_group found matching '{name}'. Use an ID to be more specific."
-                )));
-            }
-        }
-    }
-    Ok((ids, asked))
 }
 
 #[cfg(test)]

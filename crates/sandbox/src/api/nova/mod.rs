@@ -10,9 +10,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{Ctx, caller, life};
+use super::{Ctx, caller};
 
 pub mod action;
+pub mod block_device;
 pub mod create;
 pub mod error;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod interface;
 pub mod keypair;
 pub mod metadata;
 pub mod microversion;
+pub mod nic;
 pub mod quota;
 pub mod server;
 pub mod server_group;
@@ -73,7 +75,7 @@ async fn settle(State(ctx): State<Ctx>, request: Request, next: Next) -> Respons
     let changes = request.method() != Method::GET;
     let response = next.run(request).await;
     if changes && response.status().is_success() {
-        life::settle(&ctx).await;
+        crate::api::settle(&ctx).await;
     }
     response
 }
