@@ -23,8 +23,16 @@ impl Sshd {
         for name in ["host", "login", "stranger"] {
             make_key(&folder.path().join(name));
         }
-        std::fs::copy(folder.path().join("login.pub"), folder.path().join("authorized")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        std::fs::copy(
+            folder.path().join("login.pub"),
+            folder.path().join("authorized"),
+        )
+        .unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let path = folder.path().display();
         let config = format!(
             "ListenAddress 127.0.0.1:{port}\nHostKey {path}/host\nAuthorizedKeysFile {path}/authorized\nPidFile none\n\
@@ -129,7 +137,9 @@ async fn an_exchange_gives_lines_status_and_the_end_of_stderr() {
         .unwrap();
     assert_eq!(lines, ["one", "two", "done", "last"]);
     assert_eq!((output.exit_status, &*output.stderr), (3, "oops\n"));
-    let error = host.run(&shell("echo why >&2; exit 4"), Vec::new(), LIMITS).await;
+    let error = host
+        .run(&shell("echo why >&2; exit 4"), Vec::new(), LIMITS)
+        .await;
     assert_eq!(
         error.unwrap_err().to_string(),
         "sh ended with status 4: why"
@@ -141,7 +151,15 @@ async fn an_exchange_gives_lines_status_and_the_end_of_stderr() {
 async fn words_reach_the_program_as_they_are() {
     let sshd = Sshd::running();
     let host = sshd.host().await;
-    let words = ["it's", "$(id)", "a b", "", "ümlaut;", "back\\slash", "\"quoted\""];
+    let words = [
+        "it's",
+        "$(id)",
+        "a b",
+        "",
+        "ümlaut;",
+        "back\\slash",
+        "\"quoted\"",
+    ];
     let command = Command::new("printf").arg("%s\\n").args(words);
     let output = host.run(&command, Vec::new(), LIMITS).await.unwrap();
     assert_eq!(output.lines, words);
@@ -175,7 +193,11 @@ async fn a_killed_command_is_an_error() {
 async fn input_can_follow_output() {
     let sshd = Sshd::running();
     let host = sshd.host().await;
-    let mut running = host.start(&shell("echo question; read answer; echo got $answer"), Vec::new(), LIMITS);
+    let mut running = host.start(
+        &shell("echo question; read answer; echo got $answer"),
+        Vec::new(),
+        LIMITS,
+    );
     assert_eq!(running.line().await.as_deref(), Some("question"));
     running.send(b"yes\n");
     assert_eq!(running.line().await.as_deref(), Some("got yes"));
@@ -196,8 +218,14 @@ async fn a_wrong_host_key_is_refused_with_both_fingerprints() {
         ..sshd.target()
     };
     let begun = Instant::now();
-    let error = Host::wait(&target, Duration::from_secs(60), &Silent).await.err().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(30), "a wrong key is not waited out");
+    let error = Host::wait(&target, Duration::from_secs(60), &Silent)
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "a wrong key is not waited out"
+    );
     assert_eq!(
         error.to_string(),
         format!(
@@ -206,7 +234,10 @@ async fn a_wrong_host_key_is_refused_with_both_fingerprints() {
         )
     );
     assert!(error.hint().unwrap().contains("Nothing was sent"));
-    assert!(!sshd.file("known_hosts").exists(), "a refused key is not written down");
+    assert!(
+        !sshd.file("known_hosts").exists(),
+        "a refused key is not written down"
+    );
 }
 
 #[tokio::test]
@@ -220,7 +251,9 @@ async fn trust_on_first_use_is_said_aloud_and_only_once() {
     };
     let heard = Heard::default();
     for _ in 0..2 {
-        Host::connect(&target, Duration::from_secs(30), &heard).await.unwrap();
+        Host::connect(&target, Duration::from_secs(30), &heard)
+            .await
+            .unwrap();
     }
     let warnings: Vec<_> = heard
         .0
@@ -279,7 +312,10 @@ async fn a_server_that_comes_up_late_is_waited_for() {
 #[tokio::test]
 async fn a_server_that_never_comes_up_is_given_up_with_what_was_seen() {
     let sshd = Sshd::prepared();
-    let error = Host::wait(&sshd.target(), Duration::from_secs(3), &Silent).await.err().unwrap();
+    let error = Host::wait(&sshd.target(), Duration::from_secs(3), &Silent)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(
         error.to_string(),
         "waited 3 s for SSH on 127.0.0.1; last seen: connection refused"
@@ -304,7 +340,11 @@ async fn a_key_that_is_not_accepted_yet_is_waited_for_and_said() {
     };
     let (host, ()) = tokio::join!(waited, placed);
     host.unwrap();
-    assert!(heard.states()[0].starts_with("key not accepted for "), "{:?}", heard.states());
+    assert!(
+        heard.states()[0].starts_with("key not accepted for "),
+        "{:?}",
+        heard.states()
+    );
 }
 
 #[tokio::test]
@@ -318,7 +358,10 @@ async fn a_stranger_is_told_which_keys_were_refused() {
         ],
         ..sshd.target()
     };
-    let error = Host::connect(&target, Duration::from_secs(30), &Silent).await.err().unwrap();
+    let error = Host::connect(&target, Duration::from_secs(30), &Silent)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(
         error.to_string(),
         format!(
@@ -380,14 +423,25 @@ async fn log_in_by_agent() {
     let folder = PathBuf::from(std::env::var("HUBCTL_TEST_SSHD").unwrap());
     let login = Process::new("id").arg("-un").output().unwrap().stdout;
     let target = Target {
-        address: std::env::var("HUBCTL_TEST_ADDRESS").unwrap().parse().unwrap(),
+        address: std::env::var("HUBCTL_TEST_ADDRESS")
+            .unwrap()
+            .parse()
+            .unwrap(),
         login: String::from_utf8(login).unwrap().trim().to_owned(),
         identities: vec![Identity::File(folder.join("stranger")), Identity::Agent],
         known_hosts: folder.join("known_hosts"),
         trust: Trust::Known,
     };
-    let host = Host::connect(&target, Duration::from_secs(30), &Silent).await.unwrap();
-    assert_eq!(host.run(&shell("echo in"), Vec::new(), LIMITS).await.unwrap().lines, ["in"]);
+    let host = Host::connect(&target, Duration::from_secs(30), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(
+        host.run(&shell("echo in"), Vec::new(), LIMITS)
+            .await
+            .unwrap()
+            .lines,
+        ["in"]
+    );
 }
 
 #[tokio::test]
@@ -420,7 +474,10 @@ async fn gone(pid: &str) {
     let path = PathBuf::from(format!("/proc/{pid}"));
     let begun = Instant::now();
     while path.exists() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{pid} still runs");
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{pid} still runs"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -431,7 +488,11 @@ async fn a_lost_connection_says_during_what() {
     let host = sshd.host().await;
     let mut running = host.start(&shell("echo $PPID; exec sleep 60"), Vec::new(), LIMITS);
     let parent = running.line().await.unwrap();
-    drop(sshd.process.take().map(|mut process| (process.kill(), process.wait())));
+    drop(
+        sshd.process
+            .take()
+            .map(|mut process| (process.kill(), process.wait())),
+    );
     let killed = Process::new("kill").args(["-9", &parent]).status().unwrap();
     assert!(killed.success());
     while running.line().await.is_some() {}

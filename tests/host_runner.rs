@@ -20,8 +20,7 @@ struct Run {
 
 impl Run {
     fn start(folder: &Path, steps: &Value, blobs: &[&str], silence: f64) -> Self {
-        let bootstrap =
-            "import sys; i = sys.stdin.buffer; exec(compile(i.read(int(i.readline())), 'hubctl', 'exec'))";
+        let bootstrap = "import sys; i = sys.stdin.buffer; exec(compile(i.read(int(i.readline())), 'hubctl', 'exec'))";
         let mut process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "python3", "-I", "-c", bootstrap])
             .stdin(Stdio::piped())
@@ -34,7 +33,14 @@ impl Run {
         })
         .to_string();
         let mut input = process.stdin.take().unwrap();
-        write!(input, "{}\n{APPLY}{}\n{header}{}", APPLY.len(), header.len(), blobs.concat()).unwrap();
+        write!(
+            input,
+            "{}\n{APPLY}{}\n{header}{}",
+            APPLY.len(),
+            header.len(),
+            blobs.concat()
+        )
+        .unwrap();
         input.flush().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         Self {
@@ -83,7 +89,10 @@ fn gone(pid: &str) {
     let path = PathBuf::from(format!("/proc/{}", pid.trim()));
     let begun = Instant::now();
     while path.exists() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{pid} still runs");
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{pid} still runs"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -93,7 +102,11 @@ fn content(path: &Path) -> String {
     loop {
         match std::fs::read_to_string(path) {
             Ok(text) if text.ends_with('\n') => return text,
-            _ => assert!(begun.elapsed() < Duration::from_secs(30), "no {}", path.display()),
+            _ => assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "no {}",
+                path.display()
+            ),
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -107,7 +120,8 @@ fn files_are_written_whole_with_their_mode() {
     std::fs::create_dir(folder.path().join("made")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
     let step = json!({"op": "write", "path": path, "owner": name("-un"), "group": name("-gn"), "mode": "0600", "blob": 1});
-    let (events, status) = Run::start(folder.path(), &json!([step]), &["first", "sécond\n"], 60.0).rest();
+    let (events, status) =
+        Run::start(folder.path(), &json!([step]), &["first", "sécond\n"], 60.0).rest();
     assert_eq!(
         events,
         [
@@ -121,7 +135,9 @@ fn files_are_written_whole_with_their_mode() {
     let found = std::fs::symlink_metadata(&path).unwrap();
     assert!(found.is_file(), "the link was replaced, not followed");
     assert_eq!(found.permissions().mode() & 0o7777, 0o600);
-    let left: Vec<_> = std::fs::read_dir(folder.path().join("made")).unwrap().collect();
+    let left: Vec<_> = std::fs::read_dir(folder.path().join("made"))
+        .unwrap()
+        .collect();
     assert_eq!(left.len(), 1);
 }
 
@@ -159,14 +175,21 @@ fn the_end_of_the_input_ends_all_that_was_started() {
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
     // A grandchild that ignores the first signal.
-    let script = format!("(trap '' TERM; echo $$ > {}; while :; do sleep 1; done)", pid.display());
+    let script = format!(
+        "(trap '' TERM; echo $$ > {}; while :; do sleep 1; done)",
+        pid.display()
+    );
     let mut run = Run::start(folder.path(), &json!([shell(&script)]), &[], 60.0);
     let pid = content(&pid);
     drop(run.input.take());
     gone(&pid);
     assert_eq!(run.process.wait().unwrap().code(), Some(3));
     let (events, _) = Run::start(folder.path(), &json!([shell("true")]), &[], 60.0).rest();
-    assert_eq!(events[0], json!({"event": "started", "step": 0}), "the lock is free");
+    assert_eq!(
+        events[0],
+        json!({"event": "started", "step": 0}),
+        "the lock is free"
+    );
 }
 
 #[test]
@@ -224,12 +247,18 @@ fn lanes_run_side_by_side_and_their_steps_one_after_the_other() {
     let steps = json!([
         lane("a", format!("touch {here}/a1; {}", until("b1"))),
         lane("a", format!("touch {here}/a2")),
-        lane("b", format!("{}; touch {here}/b1; {}", until("a1"), until("a2"))),
+        lane(
+            "b",
+            format!("{}; touch {here}/b1; {}", until("a1"), until("a2"))
+        ),
         shell(&format!("rm {here}/a2")),
     ]);
     let (events, status) = Run::start(folder.path(), &steps, &[], 60.0).rest();
     assert_eq!(status, 0, "{events:?}");
-    assert_eq!(events[events.len() - 3], json!({"event": "started", "step": 3}));
+    assert_eq!(
+        events[events.len() - 3],
+        json!({"event": "started", "step": 3})
+    );
 }
 
 #[test]
@@ -238,7 +267,10 @@ fn a_failing_lane_ends_the_others() {
     let pid = folder.path().join("pid");
     let mut steps = json!([
         shell(&format!("echo $$ > {}; sleep 600", pid.display())),
-        shell(&format!("while [ ! -s {} ]; do sleep 0.05; done; exit 9", pid.display())),
+        shell(&format!(
+            "while [ ! -s {} ]; do sleep 0.05; done; exit 9",
+            pid.display()
+        )),
     ]);
     (steps[0]["lane"], steps[1]["lane"]) = (json!("a"), json!("b"));
     let (events, status) = Run::start(folder.path(), &steps, &[], 60.0).rest();
@@ -257,7 +289,10 @@ fn observing_reports_what_the_diff_reads() {
     std::fs::write(&shown, "text\n").unwrap();
     std::fs::write(&hidden, "a secret\n").unwrap();
     let empty = folder.path().join("volume");
-    std::fs::File::create(&empty).unwrap().set_len(4 << 20).unwrap();
+    std::fs::File::create(&empty)
+        .unwrap()
+        .set_len(4 << 20)
+        .unwrap();
     let request = json!({
         "cloud_init_deadline": 1,
         "files": [{"path": shown, "text": true}, {"path": hidden, "text": false}, {"path": "/nowhere", "text": true}],
@@ -267,10 +302,20 @@ fn observing_reports_what_the_diff_reads() {
         "npm": [{"folder": "/nowhere", "package": "none"}], "tables": ["inet no-such-table"],
         "volume": empty, "ports": [1], "lock": folder.path().join("lock"),
     });
-    let script = format!("{OBSERVE}\nobserve(json.loads({}))\n", Value::from(request.to_string()));
-    let output = Command::new("python3").args(["-I", "-c", &script]).output().unwrap();
+    let script = format!(
+        "{OBSERVE}\nobserve(json.loads({}))\n",
+        Value::from(request.to_string())
+    );
+    let output = Command::new("python3")
+        .args(["-I", "-c", &script])
+        .output()
+        .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(!text.contains("a secret"));
     let mut answer: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     let facts: Facts = serde_json::from_value(answer["facts"].take()).unwrap();
@@ -284,7 +329,13 @@ fn observing_reports_what_the_diff_reads() {
     assert_eq!(facts.files["/nowhere"], None);
     assert_eq!(facts.packages["no-such-package"], None);
     assert_eq!(facts.accounts["root"].as_ref().unwrap().uid, 0);
-    assert_eq!((&facts.accounts["nobody-at-all"], &facts.groups["no-such-group"]), (&None, &None));
+    assert_eq!(
+        (
+            &facts.accounts["nobody-at-all"],
+            &facts.groups["no-such-group"]
+        ),
+        (&None, &None)
+    );
     assert_eq!(facts.venvs["/nowhere"], None);
     assert!(facts.memory_kb > 0 && facts.disk_free_mb > 0);
     let volume = facts.volume.unwrap();
@@ -296,21 +347,43 @@ fn a_volume_with_anything_on_it_is_not_empty() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("volume");
     let look = || {
-        let script = format!("{OBSERVE}\nimport sys; print(json.dumps(volume_facts({})))\n", Value::from(path.to_str().unwrap()));
-        let output = Command::new("python3").args(["-I", "-c", &script]).output().unwrap();
+        let script = format!(
+            "{OBSERVE}\nimport sys; print(json.dumps(volume_facts({})))\n",
+            Value::from(path.to_str().unwrap())
+        );
+        let output = Command::new("python3")
+            .args(["-I", "-c", &script])
+            .output()
+            .unwrap();
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
-    let reset = || std::fs::File::create(&path).unwrap().set_len(16 << 20).unwrap();
+    let reset = || {
+        std::fs::File::create(&path)
+            .unwrap()
+            .set_len(16 << 20)
+            .unwrap()
+    };
     reset();
     assert_eq!(look()["empty"], true);
     for (what, command) in [
         ("a file system", "mkfs.ext4 -q"),
         ("swap", "mkswap"),
-        ("bytes nobody knows", "sh -c 'printf data | dd conv=notrunc bs=1 seek=5000 of=$0 2>/dev/null'"),
+        (
+            "bytes nobody knows",
+            "sh -c 'printf data | dd conv=notrunc bs=1 seek=5000 of=$0 2>/dev/null'",
+        ),
     ] {
         reset();
         let script = format!("{command} {}", path.display());
-        assert!(Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &script])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .unwrap()
+                .success()
+        );
         assert_eq!(look()["empty"], false, "{what}");
     }
 }
@@ -324,7 +397,12 @@ fn the_programs_run_on_the_oldest_python_of_a_supported_image() {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        python.stdin.take().unwrap().write_all(source.as_bytes()).unwrap();
+        python
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(source.as_bytes())
+            .unwrap();
         assert!(python.wait().unwrap().success());
     }
 }

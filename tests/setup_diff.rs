@@ -55,10 +55,16 @@ fn converged(desired: &Desired) -> Facts {
         files.insert(folder.path.to_owned(), Some(facts));
     }
     files.insert(desired.ssh.path.to_owned(), text_file(&desired.ssh.content));
-    files.insert("/etc/hosts".to_owned(), text_file("127.0.0.1 localhost\n127.0.1.1 class\n"));
+    files.insert(
+        "/etc/hosts".to_owned(),
+        text_file("127.0.0.1 localhost\n127.0.1.1 class\n"),
+    );
     files.insert("/etc/adduser.conf".to_owned(), text_file("DIR_MODE=0700\n"));
     files.insert("/etc/login.defs".to_owned(), text_file("HOME_MODE\t0700\n"));
-    files.insert("/home/debian/.ssh/authorized_keys".to_owned(), text_file("ssh-ed25519 A image\n"));
+    files.insert(
+        "/home/debian/.ssh/authorized_keys".to_owned(),
+        text_file("ssh-ed25519 A image\n"),
+    );
     files.insert(setup::names::UPGRADED.to_owned(), text_file(""));
     files.insert("/opt/hubctl/uv/bin/uv".to_owned(), text_file(""));
     let mut venvs = BTreeMap::new();
@@ -89,8 +95,16 @@ fn converged(desired: &Desired) -> Facts {
     });
     Facts {
         files,
-        packages: desired.packages.iter().map(|name| (name.clone(), Some("1".to_owned()))).collect(),
-        units: desired.units.iter().map(|one| (one.name.to_owned(), unit.clone())).collect(),
+        packages: desired
+            .packages
+            .iter()
+            .map(|name| (name.clone(), Some("1".to_owned())))
+            .collect(),
+        units: desired
+            .units
+            .iter()
+            .map(|one| (one.name.to_owned(), unit.clone()))
+            .collect(),
         accounts: desired
             .accounts
             .iter()
@@ -103,9 +117,16 @@ fn converged(desired: &Desired) -> Facts {
             .collect(),
         key_users: vec!["debian".to_owned()],
         venvs,
-        npm: BTreeMap::from([(desired.npm.folder.to_owned(), Some(desired.npm.version.clone()))]),
+        npm: BTreeMap::from([(
+            desired.npm.folder.to_owned(),
+            Some(desired.npm.version.clone()),
+        )]),
         sshd: Some(sshd.collect()),
-        nft: desired.nft_tables.iter().map(|(name, text)| (name.clone(), Some(text.clone()))).collect(),
+        nft: desired
+            .nft_tables
+            .iter()
+            .map(|(name, text)| (name.clone(), Some(text.clone())))
+            .collect(),
         memory_kb: 4 << 20,
         disk_free_mb: 20_000,
         timezone: "Etc/UTC".to_owned(),
@@ -125,7 +146,10 @@ fn converged(desired: &Desired) -> Facts {
 fn steps(desired: &Desired, facts: &Facts) -> Vec<String> {
     let plan = setup::diff(desired, facts);
     assert_eq!(plan.problems, []);
-    plan.steps.iter().map(|step| format!("{} ({})", step.name, step.why)).collect()
+    plan.steps
+        .iter()
+        .map(|step| format!("{} ({})", step.name, step.why))
+        .collect()
 }
 
 #[track_caller]
@@ -168,7 +192,9 @@ fn a_restart_is_due_whoever_wrote_the_file() {
             let unit = facts.units.get_mut("jupyterhub.service").unwrap();
             (unit.newest, unit.newest_path) = (200.5, CONFIG.to_owned());
         },
-        &["restart jupyterhub.service (/etc/jupyterhub/jupyterhub_config.py changed since it started)"],
+        &[
+            "restart jupyterhub.service (/etc/jupyterhub/jupyterhub_config.py changed since it started)",
+        ],
     );
 }
 
@@ -210,10 +236,18 @@ fn a_link_in_a_file_s_place_is_replaced() {
 fn units_that_stopped_failed_or_are_disabled_are_started() {
     check(
         |_, facts| {
-            facts.units.get_mut("jupyterhub-proxy.service").unwrap().active = "inactive".to_owned();
+            facts
+                .units
+                .get_mut("jupyterhub-proxy.service")
+                .unwrap()
+                .active = "inactive".to_owned();
             let hub = facts.units.get_mut("jupyterhub.service").unwrap();
             (hub.active, hub.result) = ("failed".to_owned(), "exit-code".to_owned());
-            facts.units.get_mut("hubctl-metadata.service").unwrap().enabled = "disabled".to_owned();
+            facts
+                .units
+                .get_mut("hubctl-metadata.service")
+                .unwrap()
+                .enabled = "disabled".to_owned();
         },
         &[
             "start hubctl-metadata.service at boot (it is disabled)",
@@ -237,8 +271,14 @@ fn rules_that_somebody_flushed_are_loaded_again() {
 fn another_version_of_the_hub_is_installed_and_started() {
     check(
         |_, facts| {
-            let venv = facts.venvs.get_mut("/opt/jupyterhub").unwrap().as_mut().unwrap();
-            venv.packages.insert("jupyterhub".to_owned(), "5.5.4".to_owned());
+            let venv = facts
+                .venvs
+                .get_mut("/opt/jupyterhub")
+                .unwrap()
+                .as_mut()
+                .unwrap();
+            venv.packages
+                .insert("jupyterhub".to_owned(), "5.5.4".to_owned());
         },
         &[
             "install JupyterHub into /opt/jupyterhub (jupyterhub 5.5.4 → 6.1.1)",
@@ -251,8 +291,12 @@ fn another_version_of_the_hub_is_installed_and_started() {
 fn an_installation_that_was_killed_is_finished() {
     check(
         |_, facts| {
-            facts.files.insert("/opt/notebook/hubctl-requirements.txt".to_owned(), None);
-            facts.npm.insert("/opt/configurable-http-proxy".to_owned(), None);
+            facts
+                .files
+                .insert("/opt/notebook/hubctl-requirements.txt".to_owned(), None);
+            facts
+                .npm
+                .insert("/opt/configurable-http-proxy".to_owned(), None);
             facts.dpkg_interrupted = true;
         },
         &[
@@ -316,7 +360,9 @@ fn nobody_who_can_log_in_by_key_and_sudo_is_locked_out() {
     check(
         |_, facts| {
             facts.key_users = vec!["ada".to_owned(), "debian".to_owned()];
-            facts.files.insert("/etc/ssh/sshd_config.d/00-hubctl.conf".to_owned(), None);
+            facts
+                .files
+                .insert("/etc/ssh/sshd_config.d/00-hubctl.conf".to_owned(), None);
         },
         &[
             "let ada log in by SSH (not in the group hubctl-ssh)",
@@ -342,7 +388,9 @@ fn an_ssh_setting_that_was_never_confirmed_is_proven_again() {
         |_, facts| {
             let mut timer = facts.units["jupyterhub.service"].clone();
             timer.enabled = "transient".to_owned();
-            facts.units.insert(setup::names::SSH_GUARD.to_owned(), timer);
+            facts
+                .units
+                .insert(setup::names::SSH_GUARD.to_owned(), timer);
         },
         &[
             "close SSH to all but the group hubctl-ssh, and passwords (an earlier run ended before a second login proved it)",
@@ -388,7 +436,10 @@ fn a_small_server_gets_swap_but_a_container_cannot() {
     let desired = setup::desired(&spec("{name: class}"), &site).unwrap();
     let mut facts = converged(&desired);
     facts.memory_kb = 1 << 20;
-    assert_eq!(steps(&desired, &facts), ["make a swap file (1024 MB of memory)"]);
+    assert_eq!(
+        steps(&desired, &facts),
+        ["make a swap file (1024 MB of memory)"]
+    );
     facts.container = true;
     assert_eq!(steps(&desired, &facts), [""; 0]);
     facts.container = false;
@@ -416,17 +467,31 @@ fn a_data_volume_is_formatted_only_when_it_holds_nothing_at_all() {
         let mut facts = converged(&desired);
         facts.volume = Some(volume);
         let plan = setup::diff(&desired, &facts);
-        let steps = plan.steps.iter().map(|step| format!("{} ({})", step.name, step.why));
-        let problems = plan.problems.iter().map(|problem| format!("! {}", problem.message));
+        let steps = plan
+            .steps
+            .iter()
+            .map(|step| format!("{} ({})", step.name, step.why));
+        let problems = plan
+            .problems
+            .iter()
+            .map(|problem| format!("! {}", problem.message));
         problems.chain(steps).collect::<Vec<_>>()
     };
     for (volume, expected) in [
-        (volume(true, true, None, &[]), vec!["format the data volume and mount it at /home (it is empty)"]),
-        (volume(true, false, Some("ext4"), &[]), vec!["mount the data volume at /home (it is not mounted)"]),
+        (
+            volume(true, true, None, &[]),
+            vec!["format the data volume and mount it at /home (it is empty)"],
+        ),
+        (
+            volume(true, false, Some("ext4"), &[]),
+            vec!["mount the data volume at /home (it is not mounted)"],
+        ),
         (volume(true, false, Some("ext4"), &["/home"]), vec![]),
         (
             volume(true, false, Some("xfs"), &[]),
-            vec!["! the data volume /dev/disk/by-id/virtio-0123 holds something else than homes (xfs); it is not formatted"],
+            vec![
+                "! the data volume /dev/disk/by-id/virtio-0123 holds something else than homes (xfs); it is not formatted",
+            ],
         ),
         (
             volume(true, false, None, &[]),
@@ -440,7 +505,14 @@ fn a_data_volume_is_formatted_only_when_it_holds_nothing_at_all() {
         ),
     ] {
         let steps = steps_with(volume);
-        assert_eq!(steps.iter().map(String::as_str).take(expected.len().max(1)).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            steps
+                .iter()
+                .map(String::as_str)
+                .take(expected.len().max(1))
+                .collect::<Vec<_>>(),
+            expected
+        );
     }
 }
 
@@ -469,7 +541,11 @@ fn what_is_in_the_way_stops_the_run_with_a_remedy() {
     facts.disk_free_mb = 100;
     facts.venvs.clear();
     let plan = setup::diff(&desired, &facts);
-    let messages: Vec<_> = plan.problems.iter().map(|problem| problem.message.as_str()).collect();
+    let messages: Vec<_> = plan
+        .problems
+        .iter()
+        .map(|problem| problem.message.as_str())
+        .collect();
     assert_eq!(
         messages,
         [
@@ -477,7 +553,13 @@ fn what_is_in_the_way_stops_the_run_with_a_remedy() {
             "100 MB are free on the server's disk; the hub needs 2048",
         ]
     );
-    assert!(plan.problems[0].hint.as_ref().unwrap().contains("systemctl disable --now nginx.service"));
+    assert!(
+        plan.problems[0]
+            .hint
+            .as_ref()
+            .unwrap()
+            .contains("systemctl disable --now nginx.service")
+    );
 }
 
 #[test]
@@ -514,8 +596,18 @@ fn a_fresh_host_gets_everything_in_an_order_that_can_be_cut_anywhere() {
 fn no_plan_shows_a_secret() {
     let desired = desired();
     let plan = setup::diff(&desired, &Facts::default());
-    for text in [plan.to_string(), plan.to_json().to_string(), format!("{plan:?}"), format!("{desired:?}")] {
-        for secret in ["private-key-of-the-proxy", "11111111", "22222222", "33333333"] {
+    for text in [
+        plan.to_string(),
+        plan.to_json().to_string(),
+        format!("{plan:?}"),
+        format!("{desired:?}"),
+    ] {
+        for secret in [
+            "private-key-of-the-proxy",
+            "11111111",
+            "22222222",
+            "33333333",
+        ] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
     }

@@ -34,7 +34,11 @@ host: {pip_index_url: 'https://pypi.example.org/simple', npm_registry: 'https://
 
 #[test]
 fn local_spawner() {
-    check("local-spawner", "{name: class, spawner: {kind: local}}", |_| {});
+    check(
+        "local-spawner",
+        "{name: class, spawner: {kind: local}}",
+        |_| {},
+    );
 }
 
 fn check(case: &str, yaml: &str, change: impl FnOnce(&mut setup::Site)) {
@@ -49,11 +53,18 @@ fn check(case: &str, yaml: &str, change: impl FnOnce(&mut setup::Site)) {
     rendered.remove(Path::new("apply.py")).unwrap();
 
     for (path, text) in &rendered {
-        for secret in ["private-key-of-the-proxy", "11111111", "22222222", "33333333"] {
+        for secret in [
+            "private-key-of-the-proxy",
+            "11111111",
+            "22222222",
+            "33333333",
+        ] {
             assert!(!text.contains(secret), "a secret in {}", path.display());
         }
     }
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/setup").join(case);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/setup")
+        .join(case);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let _ = std::fs::remove_dir_all(&golden);
         for (path, text) in &rendered {

@@ -368,7 +368,10 @@ fn context(spec: &Spec, site: &Site) -> Context {
     let systemd = spec.spawner.kind == SpawnerKind::Systemd;
     if !systemd {
         // A child of the hub's would get the hub's.
-        environment.insert("PATH", "/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin".to_owned());
+        environment.insert(
+            "PATH",
+            "/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin".to_owned(),
+        );
     }
     context.insert("name", &spec.name);
     context.insert("hub_url", &hub_url);
@@ -395,7 +398,10 @@ fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("cpu", &spec.limits.cpu.filter(|_| systemd));
     context.insert(
         "slice_memory_mb",
-        &site.memory_mb.saturating_sub(RESERVED_MB).max(SEAT_FLOOR_MB),
+        &site
+            .memory_mb
+            .saturating_sub(RESERVED_MB)
+            .max(SEAT_FLOOR_MB),
     );
     context.insert("kill_mode", if systemd { "mixed" } else { "process" });
     context.insert("cull_after", &(u64::from(spec.hub.cull_after_minutes) * 60));

@@ -3,9 +3,7 @@
 use super::desired::{Content, Desired, ManagedFile, Part, Unit, Upgrade};
 use super::edit::edited;
 use super::facts::{Facts, FileFacts, UnitFacts};
-use super::names::{
-    NODE_ENVIRONMENT, SSH_GROUP, SSH_GUARD, STAMP, UPGRADED,
-};
+use super::names::{NODE_ENVIRONMENT, SSH_GROUP, SSH_GUARD, STAMP, UPGRADED};
 use super::plan::{HostPlan, Problem, unified};
 use super::step::{Action, Step};
 
@@ -249,7 +247,9 @@ impl<'a> Runbook<'a> {
                 },
             );
         }
-        let unused = volume.size.saturating_sub(volume.used.unwrap_or(volume.size));
+        let unused = volume
+            .size
+            .saturating_sub(volume.used.unwrap_or(volume.size));
         if self.volume_is_home() && unused >= GROWTH_WORTHWHILE {
             self.step(
                 "grow the homes' file system to its volume",

@@ -18,7 +18,8 @@ pub fn site() -> Site {
         memory_mb: 8192,
         vcpus: 4,
         data_volume: None,
-        certificate_pem: "-----BEGIN CERTIFICATE-----\nof the hub\n-----END CERTIFICATE-----\n".to_owned(),
+        certificate_pem: "-----BEGIN CERTIFICATE-----\nof the hub\n-----END CERTIFICATE-----\n"
+            .to_owned(),
         key_pem: Secret::new("private-key-of-the-proxy\n"),
         proxy_token: Secret::new("1".repeat(64)),
         cookie_secret: Secret::new("2".repeat(64)),
