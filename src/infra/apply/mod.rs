@@ -241,18 +241,26 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Deletes what is one too many.
+    /// Deletes what is one too many: what holds something before what it holds.
     async fn surplus(&self) -> Result<(), InfraError> {
-        let deletes = self
-            .plan
-            .changes
-            .iter()
-            .filter_map(|change| match &change.work {
-                Work::Delete { id } => Some(self.step(change, self.delete(change.resource, id))),
-                _ => None,
-            });
-        for result in futures::future::join_all(deletes).await {
-            result?;
+        for kinds in [
+            &[Kind::Server, Kind::FloatingIp, Kind::Record][..],
+            &[Kind::Port],
+            &[Kind::SecurityGroup],
+        ] {
+            let deletes = self
+                .plan
+                .changes
+                .iter()
+                .filter_map(|change| match &change.work {
+                    Work::Delete { id } if kinds.contains(&change.resource) => {
+                        Some(self.step(change, self.delete(change.resource, id)))
+                    }
+                    _ => None,
+                });
+            for result in futures::future::join_all(deletes).await {
+                result?;
+            }
         }
         Ok(())
     }
