@@ -26,13 +26,16 @@ impl Plan {
         self.changes.is_empty()
     }
 
-    /// Whether the way to the server, or the server itself, is about to change: the host is better looked at afterwards.
+    /// Whether the server, or the way by which SSH reaches it, is about to change: the host is then better looked at
+    /// afterwards.
     pub fn touches_server(&self) -> bool {
-        self.changes.iter().any(|change| {
-            matches!(
-                change.resource,
-                Kind::Server | Kind::Port | Kind::FloatingIp | Kind::SecurityGroup | Kind::Volume
-            )
+        self.changes.iter().any(|change| match change.resource {
+            Kind::Server | Kind::Port | Kind::FloatingIp | Kind::Volume => true,
+            Kind::SecurityGroup => {
+                change.verb != Verb::Update
+                    || change.details.iter().any(|detail| detail.contains("tcp 22 "))
+            }
+            _ => false,
         })
     }
 

@@ -10,6 +10,7 @@ use crate::setup::names::{
     ADMINS_GROUP, CULLER_ACCOUNT, HUB_PORT, PROXY_ACCOUNT, PROXY_API_PORT, SSH_GROUP, USERS_GROUP,
 };
 use crate::spec::model::{SpawnerKind, Spec};
+use crate::spec::size;
 
 /// JupyterHub from 6 on speaks HTTP over Unix sockets, to the proxy's API and to users' servers.
 fn speaks_unix(version: &str) -> bool {
@@ -20,22 +21,9 @@ fn speaks_unix(version: &str) -> bool {
         .is_some_and(|major| major >= 6)
 }
 
-/// Memory that is not the users': the system, the hub and the proxy.
-const RESERVED_MB: u64 = 768;
-/// A server with one idle kernel needs about 200 MB; with less than this nobody can work.
-const SEAT_FLOOR_MB: u64 = 384;
-
 /// Memory limit of a seat, as systemd writes it.
 fn seat_memory(spec: &Spec, site: &Site) -> String {
-    let bytes = match spec.limits.memory {
-        Some(memory) => memory.bytes,
-        None => {
-            let share =
-                site.memory_mb.saturating_sub(RESERVED_MB) / u64::from(spec.limits.seats.max(1));
-            share.max(SEAT_FLOOR_MB) * 1024 * 1024
-        }
-    };
-    format!("{}M", bytes / (1024 * 1024))
+    size::seat_memory(&spec.limits, site.memory_mb).to_string()
 }
 
 pub(super) fn context(spec: &Spec, site: &Site) -> Context {
@@ -98,8 +86,8 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
         "slice_memory_mb",
         &site
             .memory_mb
-            .saturating_sub(RESERVED_MB)
-            .max(SEAT_FLOOR_MB),
+            .saturating_sub(size::RESERVE_MIB)
+            .max(size::LEAST_SEAT_MIB),
     );
     context.insert("kill_mode", if systemd { "mixed" } else { "process" });
     context.insert("cull_after", &(u64::from(spec.hub.cull_after_minutes) * 60));
