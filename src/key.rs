@@ -84,6 +84,11 @@ pub fn host_key(state: &State) -> Result<HostKeyPair, KeyError> {
     })
 }
 
+/// Whether a one-time host key was made and not replaced yet.
+pub fn has_host_key(state: &State) -> bool {
+    state.path(HOST_KEY).exists()
+}
+
 /// Forgets the one-time host key, once the server has another.
 pub fn forget_host_key(state: &State) -> Result<(), StateError> {
     state.delete(HOST_KEY)

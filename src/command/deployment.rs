@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use time::OffsetDateTime;
 
 use super::Context;
+use super::domain;
 use super::server;
 use crate::cloud::Cloud;
 use crate::event::{Event, Observer};
@@ -32,6 +33,8 @@ pub(super) struct Deployment<'a> {
     pub(super) outcome: Option<Outcome>,
     receipt: Receipt,
     local: Local,
+    /// Whether the cloud keeps the DNS record of the domain.
+    keeps_record: bool,
     host: Option<Host>,
     timings: Vec<(&'static str, f64)>,
 }
@@ -72,6 +75,7 @@ impl<'a> Deployment<'a> {
             outcome,
             receipt,
             local,
+            keeps_record: false,
             host: None,
             timings: Vec::new(),
         };
@@ -98,12 +102,9 @@ impl<'a> Deployment<'a> {
         } else {
             None
         };
-        Ok(infra::plan(
-            &self.spec,
-            offer.as_ref(),
-            &self.inventory,
-            &self.local,
-        )?)
+        let plan = infra::plan(&self.spec, offer.as_ref(), &self.inventory, &self.local)?;
+        self.keeps_record = !plan.desired.records.is_empty();
+        Ok(plan)
     }
 
     /// What differs on the host, where there is one that runs and `cloud` does not make another.
@@ -135,7 +136,9 @@ impl<'a> Deployment<'a> {
         )
         .await?;
         self.outcome = Some(outcome);
-        self.host = None;
+        if plan.touches_server() {
+            self.host = None;
+        }
         self.finish_phase("cloud", started);
         Ok(changes)
     }
@@ -274,6 +277,25 @@ impl<'a> Deployment<'a> {
         };
         let url = url(self.spec.domain.as_deref(), outcome.address);
         Ok(Endpoint::new(&url, Some(outcome.address), &trust)?)
+    }
+
+    /// Says which DNS record to make, where the cloud keeps none for the domain.
+    pub(super) async fn tell_record(&self) {
+        if let (Some(domain), Some(outcome)) = (&self.spec.domain, &self.outcome)
+            && !self.keeps_record
+        {
+            domain::tell(self.context, domain, outcome).await;
+        }
+    }
+
+    /// Waits until the domain leads to the server, where the spec wants that.
+    pub(super) async fn wait_for_record(&self) -> anyhow::Result<()> {
+        match (&self.spec.domain, &self.outcome) {
+            (Some(domain), Some(outcome)) if self.spec.dns.wait => {
+                domain::wait(self.context, domain, outcome).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Looks at the hub from outside: as a user who computes something, or only whether it answers.

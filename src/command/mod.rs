@@ -15,6 +15,7 @@ pub mod validate;
 
 mod context;
 mod deployment;
+mod domain;
 mod interrupt;
 mod preview;
 mod server;

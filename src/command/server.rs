@@ -10,7 +10,7 @@ use url::Url;
 use super::Context;
 use crate::cloud::Cloud;
 use crate::event::Observer;
-use crate::host::{self, Fingerprint, Host, Identity, KnownHosts, Target, Trust};
+use crate::host::{self, Fingerprint, Host, Identity, KnownHosts, Limits, Target, Trust};
 use crate::infra::{self, HostKeyPair, Inventory, Outcome, operator, rule};
 use crate::key;
 use crate::spec::{HostKey, Spec};
@@ -88,7 +88,10 @@ pub(super) async fn connect(
         )
     };
     let target = target(state, address, login(spec, outcome), trust);
-    let host = Host::wait(&target, SSH_DEADLINE, &*context.ui).await?;
+    let mut host = Host::wait(&target, SSH_DEADLINE, &*context.ui).await?;
+    if key::has_host_key(state) {
+        host = replace_host_key(context, state, &host, &known_hosts).await?;
+    }
     if outcome.host_keys.is_empty() {
         record_host_keys(cloud, outcome, &known_hosts, address).await?;
     }
@@ -189,6 +192,43 @@ async fn first_trust(
             Ok(Trust::Expected(found))
         }
     }
+}
+
+/// Gives the server host keys of its own in place of the one that went through the cloud's user data.
+///
+/// The new keys are known here before the server shows them, and the old one is forgotten after: a run killed in between
+/// is let in by either and does it again.
+async fn replace_host_key(
+    context: &Context,
+    state: &State,
+    host: &Host,
+    known_hosts: &KnownHosts,
+) -> anyhow::Result<Host> {
+    const MAKE: &str = "set -eu; umask 077; rm -rf /etc/ssh/hubctl; mkdir /etc/ssh/hubctl; \
+        for kind in ed25519 ecdsa; do ssh-keygen -q -N '' -C '' -t $kind -f /etc/ssh/hubctl/ssh_host_${kind}_key; done; \
+        cat /etc/ssh/hubctl/*.pub";
+    const INSTALL: &str = "set -eu; chmod 644 /etc/ssh/hubctl/*.pub; rm -f /etc/ssh/ssh_host_*; \
+        mv /etc/ssh/hubctl/* /etc/ssh/; rmdir /etc/ssh/hubctl; systemctl try-restart ssh.service";
+    let root = |script: &str| host::Command::new("sudo").args(["-n", "sh", "-c", script]);
+    let address = host.target().address;
+    let first = key::host_key(state)?.public;
+    let made = host.run(&root(MAKE), Vec::new(), Limits::default()).await?;
+    for line in &made.lines {
+        if let [kind, code, ..] = line.split_whitespace().collect::<Vec<_>>()[..] {
+            known_hosts.add(address, kind, code)?;
+        }
+    }
+    host.run(&root(INSTALL), Vec::new(), Limits::default())
+        .await?;
+    let mut target = host.target().clone();
+    target.trust = Trust::Known;
+    let host = Host::wait(&target, Duration::from_secs(60), &*context.ui).await?;
+    let code = first.split_whitespace().nth(1).unwrap_or_default();
+    if let Some(fingerprint) = Fingerprint::of_base64(code) {
+        known_hosts.remove(address, &fingerprint)?;
+    }
+    key::forget_host_key(state)?;
+    Ok(host)
 }
 
 /// Writes the checked host key into the server's metadata, for operators on other machines.

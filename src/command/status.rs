@@ -135,17 +135,14 @@ async fn show(
                 outcome.status, outcome.address
             ));
         }
-        match (&endpoint, &health) {
-            (Some(endpoint), Some(report)) => {
-                text.push_str(&format!("hub     {}\n", endpoint.url()));
-                for link in &report.links {
-                    text.push_str(&format!("        {}: {}\n", link.part.name(), link.seen));
-                }
-                if let Some(broken) = &report.broken {
-                    text.push_str(&format!("broken  {broken}\n        {}\n", broken.hint));
-                }
+        if let (Some(endpoint), Some(report)) = (&endpoint, &health) {
+            text.push_str(&format!("hub     {}\n", endpoint.url()));
+            for link in &report.links {
+                text.push_str(&format!("        {}: {}\n", link.part.name(), link.seen));
             }
-            _ => {}
+            if let Some(broken) = &report.broken {
+                text.push_str(&format!("broken  {broken}\n        {}\n", broken.hint));
+            }
         }
         match drift {
             Some(Drift::Known { cloud: 0, host: 0 }) => text.push_str("drift   none\n"),

@@ -159,8 +159,30 @@ impl KnownHosts {
         }
     }
 
+    /// Adds a key to those known for a host.
+    pub fn add(&self, address: SocketAddr, kind: &str, code: &str) -> Result<(), HostError> {
+        let mut keys = self.entries(address)?;
+        let key = (kind.to_owned(), code.to_owned());
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+        self.set(address, &keys)
+    }
+
+    /// Forgets one key of a host.
+    pub fn remove(&self, address: SocketAddr, fingerprint: &Fingerprint) -> Result<(), HostError> {
+        let mut keys = self.entries(address)?;
+        keys.retain(|(_, code)| Fingerprint::of_base64(code).as_ref() != Some(fingerprint));
+        self.set(address, &keys)
+    }
+
     /// Forgets what was known of a host and writes down this key.
     fn replace(&self, address: SocketAddr, kind: &str, blob: &[u8]) -> Result<(), HostError> {
+        self.set(address, &[(kind.to_owned(), STANDARD.encode(blob))])
+    }
+
+    /// These keys, and no others, are a host's.
+    fn set(&self, address: SocketAddr, keys: &[(String, String)]) -> Result<(), HostError> {
         let name = host_name(address);
         let text = std::fs::read_to_string(&self.path).unwrap_or_default();
         let mut lines: Vec<String> = text
@@ -172,7 +194,10 @@ impl KnownHosts {
             })
             .map(ToOwned::to_owned)
             .collect();
-        lines.push(format!("{name} {kind} {}", STANDARD.encode(blob)));
+        lines.extend(
+            keys.iter()
+                .map(|(kind, code)| format!("{name} {kind} {code}")),
+        );
         lines.push(String::new());
         crate::state::write_private(&self.path, lines.join("\n").as_bytes())
             .map_err(|source| self.error("writing", source))

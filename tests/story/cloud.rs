@@ -81,6 +81,19 @@ impl Cloud {
         });
     }
 
+    /// What a name's A record leads to.
+    pub(crate) fn record(&self, name: &str) -> Vec<String> {
+        let client = self.client();
+        let records = self
+            .runtime
+            .block_on(client.list_all_recordsets(&Filter::all()))
+            .unwrap();
+        let ours = records
+            .into_iter()
+            .filter(|record| record.name == name && record.kind == "A");
+        ours.flat_map(|record| record.records).collect()
+    }
+
     /// Nothing of a deployment is in the cloud, and no machine runs.
     pub(crate) fn assert_empty(&self, deployment: &str) {
         let client = self.client();

@@ -1,6 +1,7 @@
 //! From nothing to a class and back, on a real machine: what an operator does, by the program itself.
 //!
 //! Needs root: the sandbox makes its servers of namespaces.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod cloud;
 mod hub;
@@ -17,6 +18,17 @@ use secrets::Watch;
 use server::Server;
 
 const SPEC: &str = "name: class\nlimits:\n  seats: 4\nhub:\n  admins: [ada]\n";
+
+/// What `SPEC` leaves to the defaults: a name, a data volume, the host key through user data.
+const WIDE_SPEC: &str = "name: wide
+domain: hub.sandbox.test
+volume:
+  size: 2
+ssh:
+  host_key: injected
+limits:
+  seats: 4
+";
 
 #[test]
 fn a_class_from_nothing_and_back() {
@@ -142,7 +154,7 @@ print(
 #[test]
 fn killed_runs_are_finished_by_the_next() {
     let cloud = Cloud::start();
-    let mut operator = cloud.operator(SPEC);
+    let mut operator = cloud.operator(WIDE_SPEC);
 
     // Killed the moment the server's create was carried out.
     let killed = operator.run_until(&["provision", "--yes", "--output", "json"], |_| {
@@ -161,9 +173,35 @@ fn killed_runs_are_finished_by_the_next() {
     let events = operator.events(&["provision", "--yes"]);
     assert_eq!(done(&events)["changed"], 0, "{:?}", done(&events));
 
+    // The homes are on the volume, the name is the cloud's, and the host key that went through user data is not in use.
+    let server = Server::of(&operator, "wide");
+    assert_eq!(server.run("findmnt -n -o FSTYPE /home"), "ext4");
+    assert_eq!(
+        cloud.record("hub.sandbox.test."),
+        vec![operator.receipt("wide")["address"].as_str().unwrap()]
+    );
+    let user_data = server.run("sudo curl -s http://169.254.169.254/openstack/latest/user_data");
+    assert!(user_data.contains("ssh_keys"), "{user_data}");
+    let known = std::fs::read_to_string(operator.state("wide").join("known_hosts")).unwrap();
+    for key in known
+        .lines()
+        .map(|line| line.split_whitespace().nth(2).unwrap())
+    {
+        assert!(
+            !user_data.contains(key),
+            "the first host key is still in use"
+        );
+    }
+    let hub = Hub::of(&operator, "wide");
+    operator.events(&["add-users", "ada"]);
+    assert_eq!(
+        hub.compute("ada", &operator.password("wide", "ada"), "2 ** 10"),
+        "1024"
+    );
+
     // Destroyed from another laptop: no receipt, no key, no hub.yaml.
     std::fs::remove_dir_all(operator.folder.join("state")).unwrap();
     std::fs::remove_file(operator.folder.join("hub.yaml")).unwrap();
-    operator.events(&["destroy", "class", "--yes"]);
-    cloud.assert_empty("class");
+    operator.events(&["destroy", "wide", "--yes"]);
+    cloud.assert_empty("wide");
 }

@@ -1,0 +1,70 @@
+//! The DNS record of a deployment's domain, where the cloud does not keep it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Context;
+use crate::infra::Outcome;
+use crate::wait::{Probe, Wait};
+
+/// How long a record may take to be made and to spread.
+const DEADLINE: Duration = Duration::from_secs(3600);
+
+/// The records that lead `domain` to the server, as a zone file has them.
+pub(super) fn records(domain: &str, outcome: &Outcome) -> Vec<String> {
+    let v4 = outcome
+        .public_v4
+        .map(|address| format!("{domain}. 300 IN A {address}"));
+    let v6 = outcome
+        .public_v6
+        .map(|address| format!("{domain}. 300 IN AAAA {address}"));
+    v4.into_iter().chain(v6).collect()
+}
+
+/// Says which records to make, where the domain does not lead to the server yet.
+pub(super) async fn tell(context: &Context, domain: &str, outcome: &Outcome) {
+    if leads_to(domain, outcome).await.is_err() {
+        context
+            .ui
+            .say("\nmake this DNS record where the domain is kept:");
+        for record in records(domain, outcome) {
+            context.ui.say(&format!("  {record}"));
+        }
+    }
+}
+
+/// Waits until the domain leads to the server.
+pub(super) async fn wait(context: &Context, domain: &str, outcome: &Outcome) -> anyhow::Result<()> {
+    let wait = Wait::new(
+        format!("{domain} to lead to {}", outcome.address),
+        Duration::from_secs(5),
+        DEADLINE,
+    );
+    wait.until(&*context.ui, async || {
+        Ok::<_, std::convert::Infallible>(match leads_to(domain, outcome).await {
+            Ok(()) => Probe::Ready(()),
+            Err(seen) => Probe::Pending(seen),
+        })
+    })
+    .await?;
+    Ok(())
+}
+
+/// Whether the domain leads to the server; else what it does.
+async fn leads_to(domain: &str, outcome: &Outcome) -> Result<(), String> {
+    let ours = |address: IpAddr| {
+        outcome.public_v4.map(IpAddr::V4) == Some(address)
+            || outcome.public_v6.map(IpAddr::V6) == Some(address)
+            || outcome.address == address
+    };
+    let found: Vec<IpAddr> = match tokio::net::lookup_host((domain, 443)).await {
+        Ok(addresses) => addresses.map(|address| address.ip()).collect(),
+        Err(_) => return Err("no such name yet".to_owned()),
+    };
+    if found.iter().copied().any(ours) {
+        Ok(())
+    } else {
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        Err(format!("it leads to {}", found.join(", ")))
+    }
+}
