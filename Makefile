@@ -33,7 +33,7 @@ bench: tools
 
 # Takes the rendered templates and messages of now as the expected ones. Read the diff before you commit it.
 golden:
-	UPDATE_GOLDEN=1 INSTA_UPDATE=always cargo nextest run --workspace golden
+	UPDATE_GOLDEN=1 BLESS=1 INSTA_UPDATE=always cargo nextest run --test setup_golden --test spec
 
 # What the checks, the sandbox and the tests need beside Rust.
 tools:

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    add_users, completions, destroy, init, list, plan, profiles, provision, render, schema, status,
-    validate,
+    add_users, completions, destroy, init, list, logs, plan, profiles, provision, render, schema,
+    status, validate,
 };
 
 /// From a clouds.yaml to a class logged in over HTTPS, and back without a trace
@@ -73,6 +73,7 @@ pub enum Command {
     AddUsers(add_users::Args),
     Destroy(destroy::Args),
     List(list::Args),
+    Logs(logs::Args),
     Render(render::Args),
     Profiles(profiles::Args),
     Schema(schema::Args),

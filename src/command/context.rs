@@ -150,6 +150,11 @@ impl Context {
         Ok(State::open(&self.state_base()?, name)?)
     }
 
+    /// The deployment's folder for a command that changes nothing: no lock, so that it works beside a long run.
+    pub fn state_for_reading(&self, name: &str) -> anyhow::Result<State> {
+        Ok(State::peek(&self.state_base()?, name))
+    }
+
     fn home(&self) -> Option<PathBuf> {
         self.env("HOME").map(PathBuf::from)
     }

@@ -5,6 +5,7 @@ pub mod completions;
 pub mod destroy;
 pub mod init;
 pub mod list;
+pub mod logs;
 pub mod plan;
 pub mod profiles;
 pub mod provision;
@@ -59,6 +60,7 @@ async fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::AddUsers(args) => add_users::run(context, &args).await,
         Command::Destroy(args) => destroy::run(context, &args).await,
         Command::List(args) => list::run(context, &args).await,
+        Command::Logs(args) => logs::run(context, &args).await,
         Command::Render(args) => render::run(context, &args).await,
         Command::Profiles(args) => profiles::run(context, &args),
         Command::Schema(args) => schema::run(context, &args),

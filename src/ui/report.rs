@@ -16,6 +16,7 @@ use crate::setup::SetupError;
 use crate::state::StateError;
 use crate::tls::TlsError;
 use crate::users::UsersError;
+use crate::users::names::NameProblem;
 use crate::{infra, spec};
 
 /// Exit statuses, as documented in the README.
@@ -102,6 +103,7 @@ fn known(cause: &(dyn Error + 'static)) -> Option<(Exit, Option<String>)> {
             UsersError::Host(_) => Exit::Ssh,
             _ => Exit::Error,
         }, error.hint()),
+        NameProblem => |error| (Exit::Usage, Some(error.hint.clone())),
         TlsError => |error| (Exit::Error, Some(error.hint())),
         KeyError => |error| (Exit::Error, Some(error.hint())),
         StateError => |error| (Exit::Error, Some(error.hint())),

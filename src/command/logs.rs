@@ -1,0 +1,75 @@
+//! `hubctl logs`: what the hub, the proxy or a user's server says.
+
+use std::time::Duration;
+
+use super::{Context, server};
+use crate::host::{Command, Limits};
+use crate::ui::Exit;
+use crate::users::names;
+
+/// Show what the hub, the proxy or a user's server says
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `hub`, `proxy`, or a user's name
+    #[arg(default_value = "hub")]
+    pub whose: String,
+    /// Go on as more is said, until interrupted
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many lines from the end
+    #[arg(short = 'n', long, default_value_t = 100)]
+    pub lines: u32,
+    /// The deployment; default: the spec's
+    #[arg(long = "deployment", value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// An operator may follow for a day.
+const FOLLOW: Limits = Limits::new(
+    Duration::from_secs(24 * 3600),
+    Duration::from_secs(24 * 3600),
+);
+
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let unit = unit(&args.whose)?;
+    let name = context.name(args.name.as_deref())?;
+    let state = context.state_for_reading(&name)?;
+    let host = server::of(context, &name, &state).await?;
+    let mut command = Command::new("sudo").args(["-n", "journalctl", "--no-pager", "--unit"]);
+    command = command.arg(unit).arg(format!("--lines={}", args.lines));
+    let limits = if args.follow {
+        command = command.arg("--follow");
+        FOLLOW
+    } else {
+        Limits::default()
+    };
+    host.exchange(&command, Vec::new(), limits, |line| context.ui.data(&line))
+        .await?;
+    Ok(Exit::Ok)
+}
+
+/// The unit behind a name; users' servers run in `jupyter-NAME.service`.
+fn unit(whose: &str) -> Result<String, names::NameProblem> {
+    Ok(match whose {
+        "hub" => "jupyterhub.service".to_owned(),
+        "proxy" => "jupyterhub-proxy.service".to_owned(),
+        user => {
+            names::check(user)?;
+            format!("jupyter-{user}.service")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_a_users_name_becomes_a_unit() {
+        assert_eq!(unit("hub").unwrap(), "jupyterhub.service");
+        assert_eq!(unit("ada").unwrap(), "jupyter-ada.service");
+        for odd in ["*", "a b", "--vacuum-size=1", "../x", ""] {
+            assert!(unit(odd).is_err(), "{odd}");
+        }
+    }
+}
