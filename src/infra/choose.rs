@@ -4,13 +4,8 @@ use super::offer::Offer;
 use super::problem::{Problem, pick};
 use crate::cloud::{Flavor, Image};
 use crate::spec::Spec;
+use crate::spec::size::{self, DISK_GIB};
 
-/// What the system and the hub need for themselves, in MiB.
-pub const RESERVE_MIB: u64 = 1536;
-/// What a seat is reckoned with where the spec says nothing, in MiB.
-pub const SEAT_MIB: u64 = 512;
-/// The smallest disk a hub is put on, in GiB.
-pub const DISK_GIB: u64 = 10;
 /// A boot volume where none was asked for, in GiB.
 const BOOT_VOLUME_GIB: u64 = 20;
 
@@ -153,22 +148,6 @@ pub(super) fn login(spec: &Spec, image: &Image) -> Result<String, Problem> {
         })
 }
 
-/// Memory that the seats need, in MiB, the system's own included.
-pub(super) fn memory_needed(spec: &Spec) -> u64 {
-    RESERVE_MIB + u64::from(spec.limits.seats) * seat_memory(spec)
-}
-
-fn seat_memory(spec: &Spec) -> u64 {
-    spec.limits
-        .memory
-        .map_or(SEAT_MIB, |memory| memory.bytes / (1 << 20))
-}
-
-/// How many seats of the spec's size a flavor holds.
-pub(super) fn seats_held(spec: &Spec, ram: u64) -> u64 {
-    ram.saturating_sub(RESERVE_MIB) / seat_memory(spec).max(1)
-}
-
 /// The flavor: the one named, that of the server `before` which is made anew, or the smallest that holds the seats.
 pub(super) fn flavor<'a>(
     spec: &Spec,
@@ -194,7 +173,7 @@ pub(super) fn flavor<'a>(
     {
         return Ok(kept);
     }
-    let needed = memory_needed(spec).max(image.map_or(0, |image| image.min_ram));
+    let needed = size::needed(&spec.limits).max(image.map_or(0, |image| image.min_ram));
     let boots = |flavor: &&Flavor| block_storage || flavor.disk >= disk_needed(image);
     let mut fitting: Vec<&Flavor> = offer
         .flavors
@@ -215,31 +194,21 @@ pub(super) fn flavor<'a>(
     });
     fitting.first().copied().ok_or_else(|| {
         let seats = spec.limits.seats;
-        let message = format!("no flavor holds {seats} seats: they need {}", memory(needed));
+        let message = format!("no flavor holds {seats} seats: they need {}", size::words(needed));
         match offer.flavors.iter().filter(boots).max_by_key(|flavor| flavor.ram) {
             Some(largest) => Problem::new(
                 message,
                 format!(
                     "the largest, {}, has {} and holds {}: `--set limits.seats={}`, or less for each with `--set limits.memory=…`",
                     largest.name,
-                    memory(largest.ram),
-                    seats_held(spec, largest.ram),
-                    seats_held(spec, largest.ram),
+                    size::words(largest.ram),
+                    size::seats_held(&spec.limits, largest.ram),
+                    size::seats_held(&spec.limits, largest.ram),
                 ),
             ),
             None => Problem::new(message, "the cloud shows no flavor: check the project and the region"),
         }
     })
-}
-
-/// An amount of MiB in words.
-pub(super) fn memory(mib: u64) -> String {
-    match mib {
-        whole if whole.is_multiple_of(1024) => format!("{} GiB", whole / 1024),
-        small if small < 1024 => format!("{small} MiB"),
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        other => format!("{:.1} GiB", other as f64 / 1024.0),
-    }
 }
 
 /// Disk that the image and a hub on it need, in GiB.

@@ -11,7 +11,7 @@ use super::problem::{Problem, Problems, pick};
 use super::{choose, network, rule, tag};
 use crate::cloud::{Flavor, Image, Reference, RuleSpec};
 use crate::secret::Secret;
-use crate::spec::Spec;
+use crate::spec::{Spec, size};
 
 /// What this machine brings to a plan.
 #[derive(Debug, Clone, Default)]
@@ -284,22 +284,22 @@ fn server(
             format!(
                 "image {} needs {} of memory, flavor {} has {}",
                 choose::image_words(&image),
-                choose::memory(image.min_ram),
+                size::words(image.min_ram),
                 flavor.name,
-                choose::memory(flavor.ram)
+                size::words(flavor.ram)
             ),
             larger_flavor(offer, image.min_ram),
         ));
     }
-    let held = choose::seats_held(spec, flavor.ram);
+    let held = size::seats_held(&spec.limits, flavor.ram);
     if held < u64::from(spec.limits.seats) {
         notes.push(format!(
             "flavor {} ({}) holds {held} of {} seats at {} each beside the system's {}; more at once will run short",
             flavor.name,
-            choose::memory(flavor.ram),
+            size::words(flavor.ram),
             spec.limits.seats,
-            spec.limits.memory.map_or_else(|| choose::memory(choose::SEAT_MIB), |memory| memory.to_string()),
-            choose::memory(choose::RESERVE_MIB),
+            spec.limits.memory.map_or_else(|| size::words(size::SEAT_MIB), |memory| memory.to_string()),
+            size::words(size::RESERVE_MIB),
         ));
     }
     let mut metadata = tag::metadata(&inventory.name);

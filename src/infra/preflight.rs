@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::choose;
 use super::inventory::Inventory;
 use super::offer::Offer;
 use super::plan::{Change, Work};
 use super::problem::{Problem, Problems};
 use crate::cloud::Quota;
-use crate::spec::Spec;
+use crate::spec::{Spec, size};
 
 /// Compares what the changes need with what is left, and says for each shortage what would mend it.
 pub fn preflight(
@@ -92,9 +91,9 @@ fn shortage(resource: &str, needed: u64, quota: &Quota) -> String {
     match resource {
         "ram" => format!(
             "{} of memory left of {}, the server needs {}",
-            choose::memory(left),
-            choose::memory(limit),
-            choose::memory(needed)
+            size::words(left),
+            size::words(limit),
+            size::words(needed)
         ),
         "gigabytes" => format!("{left} GiB of volumes left of {limit}, {needed} are needed"),
         _ => {
@@ -156,8 +155,8 @@ fn remedy(
                     "the largest flavor that fits, {} ({} cores, {}), holds {} of {} seats: `--set server.flavor={}`",
                     flavor.name,
                     flavor.vcpus,
-                    choose::memory(flavor.ram),
-                    choose::seats_held(spec, flavor.ram),
+                    size::words(flavor.ram),
+                    size::seats_held(&spec.limits, flavor.ram),
                     spec.limits.seats,
                     flavor.name,
                 ),
