@@ -33,7 +33,10 @@ impl Plan {
             Kind::Server | Kind::Port | Kind::FloatingIp | Kind::Volume => true,
             Kind::SecurityGroup => {
                 change.verb != Verb::Update
-                    || change.details.iter().any(|detail| detail.contains("tcp 22 "))
+                    || change
+                        .details
+                        .iter()
+                        .any(|detail| detail.contains("tcp 22 "))
             }
             _ => false,
         })
