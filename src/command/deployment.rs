@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
 use crate::secret::Secret;
-use crate::setup::{self, HostPlan, Site};
+use crate::setup::{self, HostPlan, Site, Upgrade};
 use crate::spec::{self, Spec, TlsKind};
 use crate::state::{Receipt, State};
 use crate::tls;
@@ -31,6 +31,8 @@ pub(super) struct Deployment<'a> {
     pub(super) cloud: Cloud,
     pub(super) inventory: Inventory,
     pub(super) outcome: Option<Outcome>,
+    /// Whether the server's system is to be brought up to date now.
+    pub(super) upgrade: bool,
     receipt: Receipt,
     local: Local,
     /// Whether the cloud keeps the DNS record of the domain.
@@ -73,6 +75,7 @@ impl<'a> Deployment<'a> {
             cloud,
             inventory,
             outcome,
+            upgrade: false,
             receipt,
             local,
             keeps_record: false,
@@ -168,7 +171,10 @@ impl<'a> Deployment<'a> {
         let host = self.connect(outcome).await?;
         let started = self.start_phase("host");
         let site = self.site(outcome)?;
-        let desired = setup::desired(&self.spec, &site)?;
+        let mut desired = setup::desired(&self.spec, &site)?;
+        if self.upgrade {
+            desired.upgrade = Upgrade::Now;
+        }
         let facts = setup::observe(&host, &desired, &*self.context.ui).await?;
         let plan = setup::diff(&desired, &facts);
         self.finish_phase("host", started);

@@ -15,10 +15,14 @@ pub struct Args {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Bring the system of the server up to date, too
+    #[arg(long)]
+    pub upgrade: bool,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let mut deployment = Deployment::open(context).await?;
+    deployment.upgrade = args.upgrade;
 
     let cloud = deployment.plan_cloud().await?;
     let host = deployment.plan_host(&cloud).await?;
