@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::plain;
+use super::style::printable;
 use crate::event::{Event, Observer};
 
 /// One spinner for each step that runs, and one for the wait; what has ended stays above as plain lines.
@@ -68,7 +69,7 @@ fn update(bar: &ProgressBar, state: &str, elapsed: f64) {
         reason = "seconds of a wait"
     )]
     bar.set_position(elapsed as u64);
-    bar.set_message(state.to_owned());
+    bar.set_message(printable(state));
 }
 
 impl Observer for Bars {
@@ -93,7 +94,7 @@ impl Observer for Bars {
             }
             Event::Detail { message } => {
                 for bar in running.steps.values() {
-                    bar.set_message(message.clone());
+                    bar.set_message(printable(message));
                 }
             }
             Event::Waiting {

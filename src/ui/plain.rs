@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::style::{Colour, paint};
+use super::style::{Colour, paint, printable};
 use crate::event::{Event, Observer};
 
 /// A wait is told again after so long, so that a log shows life without filling up.
@@ -73,7 +73,8 @@ pub(super) fn line(event: &Event, colour: bool) -> Option<String> {
             elapsed_seconds,
             deadline_seconds,
         } => format!(
-            "  … waiting for {what}: {state} ({elapsed_seconds:.0} of at most {deadline_seconds:.0} s)"
+            "  … waiting for {what}: {} ({elapsed_seconds:.0} of at most {deadline_seconds:.0} s)",
+            printable(state)
         ),
         Event::Note { message } => format!("  {message}"),
         Event::Warning { message } => {

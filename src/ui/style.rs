@@ -31,3 +31,41 @@ pub(super) fn paint(text: &str, colour: Colour, on: bool) -> String {
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
+
+/// A text from elsewhere (a console, a package manager) without what would drive the terminal.
+pub(super) fn printable(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        if c == '\u{1b}' && characters.next_if_eq(&'[').is_some() {
+            // A control sequence ends with a letter or one of a few signs.
+            while characters
+                .next()
+                .is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c))
+            {}
+        } else if !c.is_control() {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_console_cannot_drive_the_terminal() {
+        for (text, plain) in [
+            (
+                "[\u{1b}[0;32m  OK  \u{1b}[0m] Started udev",
+                "[  OK  ] Started udev",
+            ),
+            ("a\rb\u{7}\u{1b}]0;title\u{7}", "ab]0;title"),
+            ("Grüße … \u{1b}[2J", "Grüße … "),
+            ("cut \u{1b}[3", "cut "),
+        ] {
+            assert_eq!(printable(text), plain);
+        }
+    }
+}
