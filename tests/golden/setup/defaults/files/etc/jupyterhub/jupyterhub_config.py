@@ -46,7 +46,7 @@ c.Spawner.default_url = "/lab"
 c.Spawner.start_timeout = 60
 c.Spawner.http_timeout = 60
 c.Spawner.environment = {"LANG":"C.UTF-8"}
-c.Spawner.mem_limit = "742M"
+c.Spawner.mem_limit = "665M"
 from systemdspawner import SystemdSpawner  # noqa: E402
 
 
