@@ -18,6 +18,8 @@ pub enum Plug {
     },
     /// A port that is there.
     Port { id: String },
+    /// A network that is not for the project's servers.
+    Forbidden,
 }
 
 /// What a server is to have for a disk.
@@ -106,6 +108,9 @@ impl State {
         for plug in plugs {
             let (port_id, owned) = match plug {
                 Plug::Port { id } => (id.clone(), false),
+                Plug::Forbidden => {
+                    return Err("Failed to allocate the network(s), not rescheduling.".to_owned());
+                }
                 Plug::Network { id, fixed_ip } => {
                     let std = Standard::new(&project, &Value::Null);
                     let mut port = Port::new(net, std, id).map_err(|e| e.message)?;

@@ -178,11 +178,7 @@ fn neutron() -> Vec<Row> {
         ),
         (
             (Method::DELETE, "/security-groups/{default}", Value::Null),
-            (
-                409,
-                "SecurityGroupCannotRemoveDefault",
-                "Insufficient rights",
-            ),
+            (409, "SecurityGroupInUse", "in use."),
         ),
         (
             (Method::DELETE, "/ports/{router_port}", Value::Null),
@@ -190,6 +186,56 @@ fn neutron() -> Vec<Row> {
                 409,
                 "ServicePortInUse",
                 "has device owner network:router_interface",
+            ),
+        ),
+        (
+            post("/ports", json!({"port": {"network_id": "{external}"}})),
+            (
+                403,
+                "HTTPForbidden",
+                "not allowed to create port on this network",
+            ),
+        ),
+        (
+            (Method::DELETE, "/networks/{network}", Value::Null),
+            (
+                409,
+                "NetworkInUse",
+                "There are one or more ports still in use on the network",
+            ),
+        ),
+        (
+            (Method::DELETE, "/subnets/{subnet}", Value::Null),
+            (
+                409,
+                "SubnetInUse",
+                "One or more ports have an IP allocation from this subnet.",
+            ),
+        ),
+        (
+            (Method::DELETE, "/routers/{router}", Value::Null),
+            (409, "RouterInUse", "has ports still attached"),
+        ),
+        (
+            post(
+                "/security-group-rules",
+                json!({"security_group_rule": {"security_group_id": "{group}", "direction": "ingress", "protocol": "tcp", "port_range_min": 5, "port_range_max": 1, "ethertype": "IPv4"}}),
+            ),
+            (
+                400,
+                "SecurityGroupInvalidPortRange",
+                "port_range_min must be <= port_range_max",
+            ),
+        ),
+        (
+            post(
+                "/security-group-rules",
+                json!({"security_group_rule": {"security_group_id": "{group}", "direction": "ingress", "protocol": "tcp", "port_range_min": 5, "port_range_max": 5, "ethertype": "IPv4", "remote_ip_prefix": "::/0"}}),
+            ),
+            (
+                400,
+                "SecurityGroupRuleParameterConflict",
+                "Conflicting value ethertype IPv4 for CIDR ::/0",
             ),
         ),
         (
@@ -228,12 +274,12 @@ fn nova() -> Vec<Row> {
             (
                 400,
                 "badRequest",
-                "Additional properties are not allowed ('nonsense' was unexpected)",
+                "'nonsense' does not match any of the regexes: '^_'",
             ),
         ),
         (
             make(json!({"flavorRef": "99"})),
-            (400, "badRequest", "Invalid flavorRef provided."),
+            (400, "badRequest", "Flavor 99 could not be found."),
         ),
         (
             make(json!({"imageRef": "{none}"})),
@@ -276,14 +322,6 @@ fn nova() -> Vec<Row> {
             (400, "badRequest", "could not be found"),
         ),
         (
-            make(json!({"networks": [{"uuid": "{external}"}]})),
-            (
-                403,
-                "forbidden",
-                "It is not allowed to create an interface on external network",
-            ),
-        ),
-        (
             make(json!({"networks": [{"uuid": "{empty}"}]})),
             (
                 400,
@@ -301,14 +339,18 @@ fn nova() -> Vec<Row> {
         ),
         (
             make(json!({"networks": null})),
-            (400, "badRequest", "'networks' is a required property"),
+            (
+                400,
+                "badRequest",
+                "Invalid input for field/attribute networks. Value: None.",
+            ),
         ),
         (
             make(json!({"security_groups": [{"name": "nobody"}]})),
             (
                 400,
                 "badRequest",
-                "Security group nobody not found for project",
+                "Unable to find security_group with name or id 'nobody'",
             ),
         ),
         (
@@ -316,7 +358,7 @@ fn nova() -> Vec<Row> {
             (
                 409,
                 "conflictingRequest",
-                "Multiple security_group found matching 'twin'",
+                "Multiple security_group matches found for name 'twin'",
             ),
         ),
         (
@@ -332,7 +374,7 @@ fn nova() -> Vec<Row> {
             (
                 400,
                 "badRequest",
-                "Invalid input for field/attribute metadata",
+                "Invalid input for field/attribute a. Value: 1. 1 is not of type 'string'",
             ),
         ),
         (

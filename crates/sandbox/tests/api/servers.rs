@@ -464,3 +464,22 @@ async fn clouds_differ_in_what_nova_offers() {
         .await;
     assert_eq!(refused.status, 403);
 }
+
+#[tokio::test]
+async fn a_server_on_an_external_network_is_made_and_ends_in_error() {
+    let world = world("default").await;
+    let external = world
+        .client
+        .id_of("network", "/networks?router:external=True", "public")
+        .await;
+    let made = server(&world.client, &external, json!({})).await;
+    assert_eq!(made.status, 202);
+    let id = text(&made.body["server"]["id"]);
+    let failed = world.client.wait_server(&id, "ERROR").await;
+    assert_eq!(
+        failed["fault"]["message"],
+        format!(
+            "Build of instance {id} aborted: Failed to allocate the network(s), not rescheduling."
+        )
+    );
+}

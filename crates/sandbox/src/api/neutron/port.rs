@@ -189,8 +189,14 @@ fn add(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronErr
         .ok_or_else(|| NeutronError::missing("network_id"))?;
     let network: &Network = standard::get(&net.networks, caller, &network_id)?;
     if network.external && !network.shared && !caller.owns(&network.std.project_id) {
-        // Neutron lets anyone make such a port; Nova then refuses it.
-        tracing::debug!(network = network_id, "port on an external network");
+        return Err(NeutronError::new(
+            StatusCode::FORBIDDEN,
+            "HTTPForbidden",
+            format!(
+                "Tenant {} not allowed to create port on this network",
+                caller.project_id
+            ),
+        ));
     }
     let port_security = body
         .flag("port_security_enabled")

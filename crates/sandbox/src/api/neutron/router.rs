@@ -237,10 +237,11 @@ async fn delete(
     let mut state = ctx.lock();
     let net = &mut state.network;
     standard::get_mut(&mut net.routers, &caller, &id, "delete")?;
-    if net.interfaces(&id).next().is_some() {
+    let held: Vec<String> = net.interfaces(&id).map(|p| p.std.id.clone()).collect();
+    if !held.is_empty() {
         return Err(NeutronError::conflict(
             "RouterInUse",
-            format!("Router {id} still has ports"),
+            format!("Router {id} has ports still attached: {}", held.join(",")),
         ));
     }
     net.routers.retain(|r| r.std.id != id);

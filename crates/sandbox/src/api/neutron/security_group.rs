@@ -170,16 +170,17 @@ async fn delete(
     let mut state = ctx.lock();
     let net = &mut state.network;
     let group = standard::get_mut(&mut net.groups, &caller, &id, "delete")?;
-    if group.std.name == "default" && !caller.admin {
-        return Err(NeutronError::conflict(
-            "SecurityGroupCannotRemoveDefault",
-            "Insufficient rights for removing default security group.",
-        ));
-    }
+    let is_default = group.std.name == "default";
     if net.ports.iter().any(|p| p.security_groups.contains(&id)) {
         return Err(NeutronError::conflict(
             "SecurityGroupInUse",
             format!("Security Group {id} in use."),
+        ));
+    }
+    if is_default && !caller.admin {
+        return Err(NeutronError::conflict(
+            "SecurityGroupCannotRemoveDefault",
+            "Insufficient rights for removing default security group.",
         ));
     }
     // Rules elsewhere that name it as their remote go too, as Neutron's foreign key has it.

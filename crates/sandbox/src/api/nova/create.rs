@@ -107,7 +107,8 @@ fn order(
         .iter()
         .find(|f| f.id == flavor_id)
         .cloned();
-    let flavor = flavor.ok_or_else(|| NovaError::bad("Invalid flavorRef provided."))?;
+    let flavor =
+        flavor.ok_or_else(|| NovaError::bad(format!("Flavor {flavor_id} could not be found.")))?;
     let keypair = match body.text("key_name") {
         None => None,
         Some(name) => {

@@ -28,9 +28,10 @@ pub fn valid_metadata(value: &Value) -> Result<BTreeMap<String, String>, NovaErr
         .ok_or_else(|| refuse("it is not of type 'object'"))?;
     let mut metadata = BTreeMap::new();
     for (key, value) in object {
-        let text = value
-            .as_str()
-            .ok_or_else(|| refuse("a value is not of type 'string'"))?;
+        let text = value.as_str().ok_or_else(|| {
+            let why = format!("{value} is not of type 'string'");
+            NovaError::invalid(key, &value.to_string(), &why)
+        })?;
         let ok = |c: char| c.is_ascii_alphanumeric() || "-_:. ".contains(c);
         if key.is_empty() || key.len() > 255 || !key.chars().all(ok) {
             return Err(refuse(&format!(

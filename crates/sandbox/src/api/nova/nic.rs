@@ -30,7 +30,12 @@ pub fn plugs(
             Ok(vec![plug])
         }
         Some(Value::Array(asked)) => asked.iter().map(|one| plug(state, caller, one)).collect(),
-        None | Some(Value::Null) if version >= Version(37) => Err(required(body, "networks")),
+        None if version >= Version(37) => Err(required(body, "networks")),
+        Some(Value::Null) if version >= Version(37) => Err(NovaError::invalid(
+            "networks",
+            "None",
+            "None is not valid under any of the given schemas",
+        )),
         None | Some(Value::Null) => Ok(any_network(state, caller)?.into_iter().collect()),
         Some(other) => Err(NovaError::invalid(
             "networks",
@@ -88,15 +93,14 @@ fn plug(state: &State, caller: &Caller, asked: &Value) -> Result<Plug, NovaError
         .find(|n| n.std.id == id && n.visible(caller));
     let network =
         network.ok_or_else(|| NovaError::bad(format!("Network {id} could not be found.")))?;
-    if network.external && !network.shared && !caller.admin {
-        return Err(NovaError::forbidden(format!(
-            "It is not allowed to create an interface on external network {id}"
-        )));
-    }
     if !net.subnets.iter().any(|s| s.network_id == id) {
         return Err(NovaError::bad(format!(
             "Network {id} requires a subnet in order to boot instances on."
         )));
+    }
+    // Nova only looks at this while it builds: the server is made, and ends in ERROR.
+    if network.external && !network.shared && !caller.admin {
+        return Ok(Plug::Forbidden);
     }
     crate::api::neutron::quota::check(net, "port", &caller.project_id)?;
     Ok(Plug::Network {
@@ -132,13 +136,12 @@ pub fn groups(
             [one] => ids.push(one.std.id.clone()),
             [] => {
                 return Err(NovaError::bad(format!(
-                    "Security group {name} not found for project {}.",
-                    caller.project_id
+                    "Unable to find security_group with name or id '{name}'"
                 )));
             }
             _ => {
                 return Err(NovaError::conflict(format!(
-                    "Multiple security_group found matching '{name}'. Use an ID to be more specific."
+                    "Multiple security_group matches found for name '{name}', use an ID to be more specific."
                 )));
             }
         }

@@ -64,8 +64,10 @@ fn list(
             .iter()
             .find(|(key, _)| !FILTERS.contains(&key.as_str()))
     {
-        let why = format!("Additional properties are not allowed ('{key}' was unexpected)");
-        return Err(NovaError::invalid("query", "{…}", &why));
+        // What jsonschema says of a schema with patterns.
+        return Err(NovaError::bad(format!(
+            "'{key}' does not match any of the regexes: '^_'"
+        )));
     }
     let everyone = query.yes("all_tenants");
     let mut servers: Vec<&Server> = state
