@@ -27,7 +27,7 @@ const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
 /// How often a run with nothing to do is measured.
 const REPEATS: usize = 5;
 /// How long to wait for others to leave the box alone, before each part.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 fn main() -> anyhow::Result<()> {
     ensure!(
