@@ -108,7 +108,7 @@ fn refused(refusal: &Refusal) -> Option<String> {
         "the project has several networks: name one (network.name)"
     } else if message.contains("already exists") && message.contains("Key pair") {
         "a key pair of that name is there already, from an earlier run or another machine"
-    } else if message.contains("too small") {
+    } else if message.contains("too small") || message.contains("smaller than the minimum size") {
         "choose a larger flavor, or boot from a volume (server.boot_volume)"
     } else if message.contains("Only volume-backed servers are allowed") {
         "the flavor has no disk of its own: boot from a volume (server.boot_volume)"
@@ -124,7 +124,15 @@ fn refused(refusal: &Refusal) -> Option<String> {
 }
 
 fn forbidden(refusal: &Refusal) -> String {
-    if refusal.message.to_ascii_lowercase().contains("policy")
+    if refusal
+        .message
+        .contains("not allowed to create port on this network")
+    {
+        // An external network may be seen by all and used by none.
+        "the network is not the project's and not shared with it: leave `network.name` and `server.floating_ip` out, for \
+         a network of our own and a floating IP, or name another network"
+            .to_owned()
+    } else if refusal.message.to_ascii_lowercase().contains("policy")
         || refusal
             .message
             .to_ascii_lowercase()
@@ -232,6 +240,22 @@ mod tests {
                     "Policy doesn't allow x to be performed.",
                 )),
                 "`member`",
+            ),
+            (
+                CloudError::Forbidden(refusal(
+                    403,
+                    "HTTPForbidden",
+                    "Tenant 62724 not allowed to create port on this network",
+                )),
+                "leave `network.name`",
+            ),
+            (
+                CloudError::Refused(refusal(
+                    400,
+                    "badRequest",
+                    "Flavor's disk is smaller than the minimum size specified in image metadata.",
+                )),
+                "server.boot_volume",
             ),
             (
                 CloudError::Broken(refusal(500, "computeFault", "Unexpected API Error.")),

@@ -505,6 +505,20 @@ async fn clouds_differ() {
     }
 }
 
+/// Neutron shows an external network to everyone, and refuses ports on it.
+#[tokio::test]
+async fn a_server_on_an_external_network_is_refused_with_a_way_out() {
+    let spec = json!({ "network": { "name": "public" }, "server": { "floating_ip": "none" } });
+    let bed = bed(Scenario::default(), spec).await;
+    let InfraError::Cloud(error) = bed.provision().await.unwrap_err() else {
+        panic!("not the cloud's error");
+    };
+    assert!(error.to_string().contains("not allowed to create port"));
+    assert!(error.hint().unwrap().contains("leave `network.name`"));
+    bed.destroy(DestroyOptions::default()).await;
+    bed.destroyed().await;
+}
+
 #[tokio::test]
 async fn problems_come_before_anything_is_made() {
     for (scenario, spec, expected) in [
