@@ -12,7 +12,7 @@ use super::server;
 use crate::cloud::Cloud;
 use crate::event::{Event, Observer};
 use crate::health::{self, Checking, Endpoint, Trust};
-use crate::host::Host;
+use crate::host::{Host, HostError};
 use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
 use crate::secret::Secret;
@@ -21,6 +21,8 @@ use crate::spec::{self, Spec, TlsKind};
 use crate::state::{Receipt, State};
 use crate::tls;
 
+/// How long a server that is known may take to answer when it is only looked at.
+const LOOK: Duration = Duration::from_secs(30);
 /// How long a further session to a server that is up may take.
 const SECOND_SESSION: Duration = Duration::from_secs(30);
 
@@ -121,7 +123,19 @@ impl<'a> Deployment<'a> {
         if outcome.status != "ACTIVE" || cloud.touches_server() {
             return Ok(None);
         }
-        self.observe_host(&outcome).await.map(Some)
+        if !server::is_known(&self.state, &self.receipt, &outcome)? {
+            return Ok(None);
+        }
+        match self.observe_host(&outcome, LOOK).await {
+            Ok(work) => Ok(Some(work)),
+            Err(error) if matches!(error.downcast_ref(), Some(HostError::NeverUp { .. })) => {
+                self.context.ui.on(Event::Warning {
+                    message: format!("the host could not be looked at: {error}"),
+                });
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Carries the cloud half out; returns how many changes it made.
@@ -154,7 +168,7 @@ impl<'a> Deployment<'a> {
             .context("the cloud gave the server no address")?;
         let work = match known {
             Some(work) => work,
-            None => self.observe_host(&outcome).await?,
+            None => self.observe_host(&outcome, server::SSH_DEADLINE).await?,
         };
         if work.plan.is_empty() {
             return Ok(0);
@@ -167,8 +181,12 @@ impl<'a> Deployment<'a> {
     }
 
     /// One exchange: what the host has, against what it should.
-    async fn observe_host(&mut self, outcome: &Outcome) -> anyhow::Result<HostWork> {
-        let host = self.connect(outcome).await?;
+    async fn observe_host(
+        &mut self,
+        outcome: &Outcome,
+        within: Duration,
+    ) -> anyhow::Result<HostWork> {
+        let host = self.connect(outcome, within).await?;
         let started = self.start_phase("host");
         let site = self.site(outcome)?;
         let mut desired = setup::desired(&self.spec, &site)?;
@@ -182,7 +200,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// The session to the server, opened on first use.
-    async fn connect(&mut self, outcome: &Outcome) -> anyhow::Result<Host> {
+    async fn connect(&mut self, outcome: &Outcome, within: Duration) -> anyhow::Result<Host> {
         if let Some(host) = &self.host {
             return Ok(host.clone());
         }
@@ -194,6 +212,7 @@ impl<'a> Deployment<'a> {
             &self.state,
             &mut self.receipt,
             outcome,
+            within,
         )
         .await?;
         self.host = Some(host.clone());

@@ -24,7 +24,7 @@ impl Preview {
             cloud: cloud.to_string(),
             host: host.map(|work| work.plan.to_string()),
             destructive: cloud.destructive().map(ToString::to_string).collect(),
-            changes: cloud.changes.len() + steps.unwrap_or(usize::from(!cloud.is_empty())),
+            changes: cloud.changes.len() + steps.unwrap_or(1),
             record: serde_json::json!({
                 "event": "plan",
                 "cloud": cloud,

@@ -18,7 +18,7 @@ use crate::state::{Receipt, State};
 use crate::wait::{Probe, Wait};
 
 /// How long a fresh server may take until SSH lets us in.
-const SSH_DEADLINE: Duration = Duration::from_secs(600);
+pub(super) const SSH_DEADLINE: Duration = Duration::from_secs(600);
 /// How long cloud-init may take to print the host keys.
 const CONSOLE_DEADLINE: Duration = Duration::from_secs(300);
 const KNOWN_HOSTS: &str = "known_hosts";
@@ -55,6 +55,21 @@ pub(super) fn injected_host_key(
     Ok(Some(key::host_key(state)?))
 }
 
+/// Whether the server's host key is known already, here or from its metadata. The first contact may take minutes.
+pub(super) fn is_known(
+    state: &State,
+    receipt: &Receipt,
+    outcome: &Outcome,
+) -> anyhow::Result<bool> {
+    if !outcome.host_keys.is_empty() {
+        return Ok(true);
+    }
+    let known_hosts = KnownHosts::new(state.path(KNOWN_HOSTS));
+    let address = SocketAddr::new(outcome.address, 22);
+    Ok(receipt.server_id.as_ref() == Some(&outcome.server_id)
+        && !known_hosts.fingerprints(address)?.is_empty())
+}
+
 /// Opens a session to the server; on first contact checks its host key against what the cloud's API says.
 pub(super) async fn connect(
     context: &Context,
@@ -63,6 +78,7 @@ pub(super) async fn connect(
     state: &State,
     receipt: &mut Receipt,
     outcome: &Outcome,
+    within: Duration,
 ) -> anyhow::Result<Host> {
     if receipt.server_id.as_ref() != Some(&outcome.server_id) {
         // Another server than the one whose key we know, perhaps under the same address.
@@ -88,7 +104,7 @@ pub(super) async fn connect(
         )
     };
     let target = target(state, address, login(spec, outcome), trust);
-    let mut host = Host::wait(&target, SSH_DEADLINE, &*context.ui).await?;
+    let mut host = Host::wait(&target, within, &*context.ui).await?;
     if key::has_host_key(state) {
         host = replace_host_key(context, state, &host, &known_hosts).await?;
     }
@@ -114,7 +130,16 @@ pub(super) async fn of(context: &Context, name: &str, state: &State) -> anyhow::
     }
     let mut spec = Spec::named(name);
     spec.server.login.clone_from(&outcome.login);
-    connect(context, &cloud, &spec, state, &mut receipt, &outcome).await
+    connect(
+        context,
+        &cloud,
+        &spec,
+        state,
+        &mut receipt,
+        &outcome,
+        SSH_DEADLINE,
+    )
+    .await
 }
 
 /// Opens a session to a server that is known, without asking the cloud; `None` where it is not known, or has moved.

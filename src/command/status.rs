@@ -35,13 +35,13 @@ async fn with_spec(context: &Context) -> anyhow::Result<Exit> {
         Ok(plan) => {
             let host = deployment.plan_host(&plan).await;
             match host {
-                Ok(host) => {
-                    let steps = host.map_or(0, |work| work.plan.steps.len());
-                    Drift::Known {
-                        cloud: plan.changes.len(),
-                        host: steps,
-                    }
-                }
+                Ok(Some(work)) => Drift::Known {
+                    cloud: plan.changes.len(),
+                    host: work.plan.steps.len(),
+                },
+                Ok(None) => Drift::Unknown(
+                    "the host was not looked at; `hubctl provision` goes on from here".to_owned(),
+                ),
                 Err(error) => Drift::Unknown(format!("{error:#}")),
             }
         }

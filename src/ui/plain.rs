@@ -60,7 +60,9 @@ pub(super) fn line(event: &Event, colour: bool) -> Option<String> {
             changed,
             seconds,
         } => {
-            let mark = if *changed {
+            let mark = if *changed && name.starts_with("delete ") {
+                paint("-", Colour::Red, colour)
+            } else if *changed {
                 paint("+", Colour::Green, colour)
             } else {
                 paint("=", Colour::Dim, colour)

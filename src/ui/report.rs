@@ -17,6 +17,7 @@ use crate::state::StateError;
 use crate::tls::TlsError;
 use crate::users::UsersError;
 use crate::users::names::NameProblem;
+use crate::wait::WaitError;
 use crate::{infra, spec};
 
 /// Exit statuses, as documented in the README.
@@ -91,6 +92,13 @@ fn known(cause: &(dyn Error + 'static)) -> Option<(Exit, Option<String>)> {
     first! {
         spec::Problems => |_error| (Exit::Usage, None),
         infra::Problems => |error| (of_category(if error.is_quota() { Category::Quota } else { Category::Config }), None),
+        WaitError<CloudError> => |error| match error {
+            WaitError::Failed(error) => (of_category(error.category()), error.hint()),
+            WaitError::Deadline { .. } => (Exit::Cloud, Some(
+                "run the same command again to go on waiting; look at the console log in the dashboard, or make the server \
+                 anew with `--set ssh.host_key=injected` where the cloud shows none".to_owned(),
+            )),
+        },
         InfraError => |error| (of_category(error.category()), error.hint()),
         CloudError => |error| (of_category(error.category()), error.hint()),
         OperatorError => |error| (Exit::Usage, Some(error.hint())),
