@@ -1,0 +1,1 @@
+//! The root helper: its configuration file and the four verbs on its socket.

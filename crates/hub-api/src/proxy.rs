@@ -1,0 +1,1 @@
+//! The proxy's configuration file, `hubproxy.toml`, and its routes API.

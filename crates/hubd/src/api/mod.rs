@@ -1,0 +1,1 @@
+//! The REST API: JupyterHub's words, status codes and error bodies.

@@ -1,0 +1,1 @@
+//! Binds the listeners and joins the parts.

@@ -1,0 +1,16 @@
+//! hubd: a multi-user notebook hub that speaks JupyterHub's protocol.
+//!
+//! The way of a request: [`app`] binds the listeners and joins the parts; [`session`] says who asks from a browser,
+//! [`store`] who asks with a token, [`scope`] what they may; [`page`] and [`api`] answer; [`server`] starts and stops
+//! single-user servers through a [`spawner`], and tells the proxy; [`oauth`] lets those servers know their visitors.
+
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod oauth;
+pub mod page;
+pub mod scope;
+pub mod server;
+pub mod session;
+pub mod spawner;
+pub mod store;

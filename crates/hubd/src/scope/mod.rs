@@ -1,0 +1,1 @@
+//! Scopes and roles: their grammar, their algebra, what a token may do now.

@@ -1,0 +1,1 @@
+//! Who asks from a browser: sessions, cookies, XSRF.

@@ -1,0 +1,1 @@
+//! What the hub must not forget: users, groups, tokens, servers, OAuth clients and codes, in SQLite.

@@ -1,0 +1,1 @@
+//! The REST API of the routes: configurable-http-proxy's.

@@ -1,0 +1,1 @@
+//! Takes a request to its target and the answer back: headers, connections, WebSockets, error pages.

@@ -1,0 +1,1 @@
+//! The access log, with secrets redacted, and the metrics.

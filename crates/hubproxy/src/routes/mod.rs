@@ -1,0 +1,1 @@
+//! Where requests go: routespecs and the table of them.
