@@ -249,12 +249,7 @@ impl<'a> Deployment<'a> {
     }
 
     fn names(&self, outcome: &Outcome) -> tls::Names {
-        let public = outcome
-            .public_v4
-            .map(Into::into)
-            .into_iter()
-            .chain(outcome.public_v6.map(Into::into));
-        tls::Names::new(self.spec.domain.as_deref(), public.chain([outcome.address]))
+        tls::Names::new(self.spec.domain.as_deref(), outcome.addresses())
     }
 
     fn certificate(&self, outcome: &Outcome) -> anyhow::Result<tls::Leaf> {

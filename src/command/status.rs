@@ -130,9 +130,15 @@ async fn show(
             text.push_str("cloud   nothing\n");
         }
         if let Some(outcome) = outcome {
+            let addresses: Vec<String> = outcome
+                .addresses()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             text.push_str(&format!(
                 "server  {} at {}\n",
-                outcome.status, outcome.address
+                outcome.status,
+                addresses.join(", ")
             ));
         }
         if let (Some(endpoint), Some(report)) = (&endpoint, &health) {

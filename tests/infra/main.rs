@@ -5,6 +5,7 @@
 mod cloud;
 mod faults;
 mod fixture;
+mod ipv6;
 mod life;
 mod plan;
 mod preflight;
