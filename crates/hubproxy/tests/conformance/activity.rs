@@ -1,10 +1,11 @@
 //! When a route was last used: what the hub stops idle servers by.
 
+use crate::address::free;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::program::{Program, Proxy, TOKEN, free};
+use crate::program::{Program, Proxy, TOKEN};
 use crate::routing::add;
 use crate::table::PATIENCE;
 use crate::upstream::Upstream;

@@ -1,10 +1,11 @@
 //! The command line: what is refused and how, what is said, and how it ends.
 
+use crate::address::free;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::program::{Program, Proxy, TOKEN, free, run};
+use crate::program::{Program, Proxy, TOKEN, run};
 use crate::table::{Place, same};
 
 /// Ended with this code (`None`: it still ran after a while), having said this.
@@ -50,29 +51,29 @@ const REFUSALS: &[Refusal] = &[
     other_end(
         &["--no-such-option"],
         (Some(1), "--no-such-option"),
-        (Some(2), "--no-such-option"),
+        (Some(1), "--no-such-option"),
     ),
-    other_end(&["--port"], (Some(1), "--port"), (Some(2), "--port")),
+    other_end(&["--port"], (Some(1), "--port"), (Some(1), "--port")),
     other_end(
         &["--socket", "s", "--port", "{port}"],
         (Some(1), "cannot be used with"),
-        (Some(2), "cannot be used with"),
+        (Some(1), "cannot be used with"),
     ),
     other_end(
         &["--socket=s", "--ip=127.0.0.1"],
         (Some(1), "cannot be used with"),
-        (Some(2), "cannot be used with"),
+        (Some(1), "cannot be used with"),
     ),
     // Its rule for these two names the options wrongly and never holds.
     other_end(
         &["--api-socket", "s", "--api-port", "{port}"],
         (None, ""),
-        (Some(2), "cannot be used with"),
+        (Some(1), "cannot be used with"),
     ),
     other_end(
         &["--metrics-socket", "s", "--metrics-port", "{port}"],
         (None, ""),
-        (Some(2), "cannot be used with"),
+        (Some(1), "cannot be used with"),
     ),
     same_end(
         &["--error-target", "http://h", "--error-path", "p"],
@@ -110,8 +111,8 @@ const REFUSALS: &[Refusal] = &[
         "/no/such",
     ),
     // What it takes for a number or a level, and runs with.
-    other_end(&["--log-level", "loud"], (None, ""), (Some(2), "loud")),
-    other_end(&["--timeout", "soon"], (None, ""), (Some(2), "soon")),
+    other_end(&["--log-level", "loud"], (None, ""), (Some(1), "loud")),
+    other_end(&["--timeout", "soon"], (None, ""), (Some(1), "soon")),
 ];
 
 pub async fn refusals(program: Program) {

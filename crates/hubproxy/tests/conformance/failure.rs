@@ -1,6 +1,7 @@
 //! What a client sees when there is no answer to give.
 
-use crate::program::{Program, Proxy, free};
+use crate::address::free;
+use crate::program::{Program, Proxy};
 use crate::routing::add;
 use crate::table::{Place, Row, differs, same};
 use crate::upstream::Upstream;

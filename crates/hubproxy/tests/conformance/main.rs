@@ -4,6 +4,8 @@
 #![expect(clippy::expect_used, reason = "a test may")]
 
 mod activity;
+#[path = "../support/address.rs"]
+mod address;
 mod authority;
 mod cli;
 mod failure;

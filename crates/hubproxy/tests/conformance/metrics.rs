@@ -1,6 +1,7 @@
 //! The Prometheus page.
 
-use crate::program::{Program, Proxy, free};
+use crate::address::free;
+use crate::program::{Program, Proxy};
 use crate::routing::add;
 use crate::table::{PATIENCE, Place, same};
 use crate::upstream::Upstream;

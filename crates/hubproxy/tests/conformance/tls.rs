@@ -1,5 +1,6 @@
 //! TLS on each side: to clients, of the API, to targets; and the way from HTTP to it.
 
+use crate::address::free;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use rustls::ClientConfig;
 use rustls::version::{TLS12, TLS13};
 
 use crate::authority::{Authority, Pair};
-use crate::program::{Program, Proxy, TOKEN, free};
+use crate::program::{Program, Proxy, TOKEN};
 use crate::routing::add;
 use crate::table::{PATIENCE, Place, judge, same};
 use crate::upstream::Upstream;

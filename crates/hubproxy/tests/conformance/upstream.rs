@@ -12,6 +12,7 @@
 //! | `talk` | after an upgrade: sends a byte every 20 ms and reads nothing |
 //! | `wait MS` | answers after so many milliseconds |
 
+use crate::address::free;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +25,6 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::program::free;
 use crate::wire::Both;
 
 /// Ends with this value.

@@ -1,8 +1,9 @@
 //! Connections that become something else than HTTP.
 
+use crate::address::free;
 use std::time::Duration;
 
-use crate::program::{Program, Proxy, free};
+use crate::program::{Program, Proxy};
 use crate::routing::add;
 use crate::table::{PATIENCE, Place, Row, differs, judge, same};
 use crate::upstream::Upstream;
