@@ -8,4 +8,5 @@ pub mod forward;
 pub mod log;
 pub mod routes;
 pub mod serve;
+mod stream;
 pub mod tls;
