@@ -15,4 +15,5 @@ pub mod routes;
 pub mod serve;
 pub mod settings;
 pub mod state;
+mod stream;
 pub mod tls;

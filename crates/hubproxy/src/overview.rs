@@ -57,7 +57,10 @@ impl Overview {
 
     /// Takes back the warnings that begin with `prefix`: what they were about is right again.
     pub fn settle(&self, prefix: &str) {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).retain(|warning| !warning.starts_with(prefix));
+        self.warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|warning| !warning.starts_with(prefix));
     }
 
     /// The end has begun.
@@ -72,7 +75,10 @@ impl Overview {
 
     /// The certificates in use.
     pub fn certificates(&self) -> Vec<CertificateStatus> {
-        self.certificates.as_ref().map(|store| store.status()).unwrap_or_default()
+        self.certificates
+            .as_ref()
+            .map(|store| store.status())
+            .unwrap_or_default()
     }
 
     /// Routes in the table.
@@ -90,7 +96,11 @@ impl Overview {
             draining: self.draining.load(Ordering::Relaxed),
             certificates: self.certificates(),
             acme: self.acme.as_ref().map(|acme| acme.borrow().clone()),
-            warnings: self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            warnings: self
+                .warnings
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
         }
     }
 }

@@ -80,7 +80,12 @@ pub fn load(path: &Path, table: &Table) -> Result<Loaded, StateError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Nothing),
-        Err(source) => return Err(StateError::Read { path: path.to_owned(), source }),
+        Err(source) => {
+            return Err(StateError::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
     };
     let saved = match serde_json::from_slice::<Saved>(&text) {
         Ok(saved) if saved.version == VERSION => saved,
@@ -102,12 +107,17 @@ pub fn load(path: &Path, table: &Table) -> Result<Loaded, StateError> {
 
 fn set_aside(path: &Path, reason: String) -> Result<Loaded, StateError> {
     let stamp = OffsetDateTime::now_utc()
-        .format(format_description!("[year][month][day]T[hour][minute][second]Z"))
+        .format(format_description!(
+            "[year][month][day]T[hour][minute][second]Z"
+        ))
         .unwrap_or_default();
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".broken-{stamp}"));
     let aside = PathBuf::from(name);
-    fs::rename(path, &aside).map_err(|source| StateError::SetAside { path: path.to_owned(), source })?;
+    fs::rename(path, &aside).map_err(|source| StateError::SetAside {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(Loaded::Broken { aside, reason })
 }
 
@@ -119,7 +129,10 @@ pub fn save(path: &Path, table: &Table) -> io::Result<usize> {
         routes: routes
             .iter()
             .map(|route| {
-                let saved = SavedRoute { last_activity_ms: route.last_activity_ms(), data: route.fields() };
+                let saved = SavedRoute {
+                    last_activity_ms: route.last_activity_ms(),
+                    data: route.fields(),
+                };
                 (route.path.to_string(), saved)
             })
             .collect(),
@@ -131,7 +144,9 @@ pub fn save(path: &Path, table: &Table) -> io::Result<usize> {
 
 /// Puts `content` at `path` so that a crash leaves the old file or the new one, never half of one.
 pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
+    let folder = path
+        .parent()
+        .ok_or_else(|| io::Error::other("the path has no folder"))?;
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let temporary = PathBuf::from(name);
@@ -140,7 +155,11 @@ pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
@@ -173,7 +192,10 @@ pub async fn keep(path: PathBuf, table: Arc<Table>, mut stop: watch::Receiver<bo
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
                 if !failing {
-                    error!("saving the routes in {}: {error}; trying again", path.display());
+                    error!(
+                        "saving the routes in {}: {error}; trying again",
+                        path.display()
+                    );
                 }
                 failing = true;
                 if !stopping {
@@ -206,13 +228,21 @@ mod tests {
         let path = folder.path().join("routes.json");
         let table = Table::default();
         assert_eq!(load(&path, &table).unwrap(), Loaded::Nothing);
-        table.insert("/user/ada lovelace", data("http://127.0.0.1:1")).unwrap().set_last_activity_ms(1234);
-        table.insert("/", data("http+unix://%2Frun%2Fhub.sock")).unwrap();
+        table
+            .insert("/user/ada lovelace", data("http://127.0.0.1:1"))
+            .unwrap()
+            .set_last_activity_ms(1234);
+        table
+            .insert("/", data("http+unix://%2Frun%2Fhub.sock"))
+            .unwrap();
         assert_eq!(save(&path, &table).unwrap(), 2);
         let again = Table::default();
         assert_eq!(load(&path, &again).unwrap(), Loaded::Routes(2));
         let route = again.get("/user/ada lovelace").unwrap();
-        assert_eq!((route.last_activity_ms(), route.fields()), (1234, data("http://127.0.0.1:1")));
+        assert_eq!(
+            (route.last_activity_ms(), route.fields()),
+            (1234, data("http://127.0.0.1:1"))
+        );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -220,11 +250,20 @@ mod tests {
     fn a_torn_file_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("routes.json");
-        for text in ["{\"version\":1,\"routes\":{\"/\":{\"last_", "", "{\"version\":9,\"routes\":{}}"] {
+        for text in [
+            "{\"version\":1,\"routes\":{\"/\":{\"last_",
+            "",
+            "{\"version\":9,\"routes\":{}}",
+        ] {
             fs::write(&path, text).unwrap();
-            let Loaded::Broken { aside, .. } = load(&path, &Table::default()).unwrap() else { panic!("{text}") };
+            let Loaded::Broken { aside, .. } = load(&path, &Table::default()).unwrap() else {
+                panic!("{text}")
+            };
             assert_eq!(fs::read_to_string(&aside).unwrap(), text);
-            assert!(aside.to_string_lossy().contains("routes.json.broken-"), "{aside:?}");
+            assert!(
+                aside.to_string_lossy().contains("routes.json.broken-"),
+                "{aside:?}"
+            );
             assert!(!path.exists());
         }
     }
@@ -249,10 +288,15 @@ mod tests {
         let (stop, stopping) = watch::channel(false);
         let keeper = tokio::spawn(keep(path.clone(), Arc::clone(&table), stopping));
         for number in 0..1000 {
-            table.insert(&format!("/user/{number}"), data("http://127.0.0.1:1")).unwrap();
+            table
+                .insert(&format!("/user/{number}"), data("http://127.0.0.1:1"))
+                .unwrap();
         }
         stop.send(true).unwrap();
-        tokio::time::timeout(Duration::from_secs(20), keeper).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), keeper)
+            .await
+            .unwrap()
+            .unwrap();
         let again = Table::default();
         assert_eq!(load(&path, &again).unwrap(), Loaded::Routes(1000));
     }

@@ -8,7 +8,11 @@ use subtle::ConstantTimeEq;
 /// Whether a call with these headers is allowed. Without a token to compare with, every call is.
 pub(super) fn is_authorized(headers: &HeaderMap, token: Option<&SecretString>) -> bool {
     let Some(expected) = token else { return true };
-    let sent = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).and_then(sent_token).unwrap_or_default();
+    let sent = headers
+        .get(AUTHORIZATION)
+        .map(|value| value.as_bytes())
+        .and_then(sent_token)
+        .unwrap_or_default();
     sent.ct_eq(expected.expose_secret().as_bytes()).into()
 }
 
@@ -18,7 +22,10 @@ fn sent_token(header: &[u8]) -> Option<&[u8]> {
     const WORD: &[u8] = b"token";
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\x0b' | b'\x0c');
     let mut from = 0;
-    while let Some(found) = header[from..].windows(WORD.len()).position(|window| window == WORD) {
+    while let Some(found) = header[from..]
+        .windows(WORD.len())
+        .position(|window| window == WORD)
+    {
         let after = &header[from + found + WORD.len()..];
         let blanks = after.iter().take_while(|byte| is_blank(byte)).count();
         let rest = &after[blanks..];
@@ -51,7 +58,11 @@ mod tests {
             ("tokentoken x", Some("x")),
             ("", None),
         ] {
-            assert_eq!(sent_token(header.as_bytes()), token.map(str::as_bytes), "{header:?}");
+            assert_eq!(
+                sent_token(header.as_bytes()),
+                token.map(str::as_bytes),
+                "{header:?}"
+            );
         }
     }
 

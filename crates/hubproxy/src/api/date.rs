@@ -11,7 +11,9 @@ const SHOWN: &[BorrowedFormatItem<'_>] =
 /// Milliseconds since 1970 as `2026-11-22T03:28:57.681Z`.
 pub(super) fn show(ms: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000);
-    time.ok().and_then(|time| time.format(SHOWN).ok()).unwrap_or_default()
+    time.ok()
+        .and_then(|time| time.format(SHOWN).ok())
+        .unwrap_or_default()
 }
 
 /// Milliseconds since 1970 of a date as people write it: ISO 8601 with or without time and zone (then UTC), RFC 2822.
@@ -23,12 +25,21 @@ pub(super) fn parse(text: &str) -> Option<i64> {
         .or_else(|_| OffsetDateTime::parse(text, &Rfc2822));
     let plain = || {
         let seconds = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
-        let fraction = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond]");
+        let fraction =
+            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond]");
         let minutes = format_description!("[year]-[month]-[day]T[hour]:[minute]");
-        [&seconds[..], &fraction[..], &minutes[..]].iter().find_map(|format| PrimitiveDateTime::parse(text, format).ok())
+        [&seconds[..], &fraction[..], &minutes[..]]
+            .iter()
+            .find_map(|format| PrimitiveDateTime::parse(text, format).ok())
     };
-    let day = || Date::parse(text, format_description!("[year]-[month]-[day]")).ok().map(Date::midnight);
-    let time = zoned.ok().or_else(|| plain().or_else(day).map(PrimitiveDateTime::assume_utc))?;
+    let day = || {
+        Date::parse(text, format_description!("[year]-[month]-[day]"))
+            .ok()
+            .map(Date::midnight)
+    };
+    let time = zoned
+        .ok()
+        .or_else(|| plain().or_else(day).map(PrimitiveDateTime::assume_utc))?;
     i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
 }
 

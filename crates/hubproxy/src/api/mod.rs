@@ -80,15 +80,22 @@ impl Api {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let Some(url) = resolve(request.uri()) else { return text(StatusCode::BAD_REQUEST, "the URL is broken") };
-        let Some(rest) = routes_path(url.path()) else { return self.own(&request, url.path()) };
+        let Some(url) = resolve(request.uri()) else {
+            return text(StatusCode::BAD_REQUEST, "the URL is broken");
+        };
+        let Some(rest) = routes_path(url.path()) else {
+            return self.own(&request, url.path());
+        };
         let method = request.method();
         if !matches!(*method, Method::GET | Method::POST | Method::DELETE) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "Method not supported");
         }
         // The other never answers a path that it cannot decode.
         let Ok(path) = percent_decode_strict(rest) else {
-            return text(StatusCode::BAD_REQUEST, "the percent-encoding of the path is broken");
+            return text(
+                StatusCode::BAD_REQUEST,
+                "the percent-encoding of the path is broken",
+            );
         };
         let is_authorized = auth::is_authorized(request.headers(), self.token.as_ref());
         if *method == Method::POST {
@@ -97,18 +104,28 @@ impl Api {
                 Ok(body) => body,
                 Err(refusal) => return refusal,
             };
-            return if is_authorized { self.post(&path, body) } else { forbidden() };
+            return if is_authorized {
+                self.post(&path, body)
+            } else {
+                forbidden()
+            };
         }
         if !is_authorized {
             return forbidden();
         }
-        if *method == Method::DELETE { self.delete(&path) } else { self.get(&path, &url) }
+        if *method == Method::DELETE {
+            self.delete(&path)
+        } else {
+            self.get(&path, &url)
+        }
     }
 
     /// What the other does not have.
     fn own<B>(&self, request: &Request<B>, path: &str) -> (Answer, String) {
         match (request.method(), path) {
-            (&Method::GET | &Method::HEAD, "/api/health") => json(StatusCode::OK, "{\"status\":\"OK\"}".to_owned()),
+            (&Method::GET | &Method::HEAD, "/api/health") => {
+                json(StatusCode::OK, "{\"status\":\"OK\"}".to_owned())
+            }
             (&Method::GET, "/api/status") => {
                 if !auth::is_authorized(request.headers(), self.token.as_ref()) {
                     return forbidden();
@@ -118,7 +135,9 @@ impl Api {
                     Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
                 }
             }
-            (_, "/api/health" | "/api/status") => text(StatusCode::METHOD_NOT_ALLOWED, "Method not supported"),
+            (_, "/api/health" | "/api/status") => {
+                text(StatusCode::METHOD_NOT_ALLOWED, "Method not supported")
+            }
             _ => text(StatusCode::NOT_FOUND, "Not Found"),
         }
     }
@@ -143,7 +162,10 @@ fn percent_decode_strict(text: &str) -> Result<String, ()> {
     if bytes.iter().enumerate().any(broken) {
         return Err(());
     }
-    percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| ())
+    percent_decode_str(text)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| ())
 }
 
 /// The body as JSON, whatever its type is said to be.
@@ -153,30 +175,56 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let body = tokio::time::timeout(BODY_TIME, Limited::new(request.into_body(), BODY_BYTES).collect()).await;
+    let body = tokio::time::timeout(
+        BODY_TIME,
+        Limited::new(request.into_body(), BODY_BYTES).collect(),
+    )
+    .await;
     let body = match body {
-        Err(_) => return Err(text(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return Err(text(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB"));
+        Err(_) => {
+            return Err(text(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not arrive in time",
+            ));
         }
-        Ok(Err(error)) => return Err(text(StatusCode::BAD_REQUEST, &format!("reading the body: {error}"))),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            return Err(text(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the body is larger than 1 MiB",
+            ));
+        }
+        Ok(Err(error)) => {
+            return Err(text(
+                StatusCode::BAD_REQUEST,
+                &format!("reading the body: {error}"),
+            ));
+        }
         Ok(Ok(body)) => body.to_bytes(),
     };
-    serde_json::from_slice(&body)
-        .map_err(|error| text(StatusCode::BAD_REQUEST, &format!("Body not valid JSON: {error}")))
+    serde_json::from_slice(&body).map_err(|error| {
+        text(
+            StatusCode::BAD_REQUEST,
+            &format!("Body not valid JSON: {error}"),
+        )
+    })
 }
 
 fn text(status: StatusCode, message: &str) -> (Answer, String) {
     let mut answer = Response::new(Full::from(message.to_owned()));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     (answer, message.to_owned())
 }
 
 fn json(status: StatusCode, body: String) -> (Answer, String) {
     let mut answer = Response::new(Full::from(body));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     (answer, String::new())
 }
 

@@ -25,7 +25,9 @@ impl Api {
             };
         }
         let value = |name: &str| {
-            url.query_pairs().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
+            url.query_pairs()
+                .find(|(key, value)| key == name && !value.is_empty())
+                .map(|(_, value)| value.into_owned())
         };
         let since = match value("inactiveSince").or_else(|| value("inactive_since")) {
             None => None,
@@ -53,10 +55,16 @@ impl Api {
     /// Adds a route, or replaces it.
     pub(super) fn post(&self, path: &str, body: Value) -> (Answer, String) {
         const NO_TARGET: &str = "Must specify 'target' as string";
-        let Value::Object(mut data) = body else { return text(StatusCode::BAD_REQUEST, NO_TARGET) };
+        let Value::Object(mut data) = body else {
+            return text(StatusCode::BAD_REQUEST, NO_TARGET);
+        };
         // When it was last used is for the proxy to say.
         data.remove("last_activity");
-        let Some(target) = data.get("target").and_then(Value::as_str).map(str::to_owned) else {
+        let Some(target) = data
+            .get("target")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+        else {
             warn!("Bad POST data: no target for {path}");
             return text(StatusCode::BAD_REQUEST, NO_TARGET);
         };
@@ -108,5 +116,9 @@ fn show(body: &mut String, route: &Route) {
     // It is an object with a target at least, so there is a brace to cut off and a comma to write.
     body.push_str(posted.strip_suffix('}').unwrap_or(posted));
     // Writing into a string does not fail.
-    let _ = write!(body, ",\"last_activity\":\"{}\"}}", date::show(route.last_activity_ms()));
+    let _ = write!(
+        body,
+        ",\"last_activity\":\"{}\"}}",
+        date::show(route.last_activity_ms())
+    );
 }

@@ -71,8 +71,12 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Serves until `stop` turns true, then lets open calls end.
-pub async fn serve_http<H, F>(server: Server, tls: Option<Arc<ServerConfig>>, handler: H, mut stop: watch::Receiver<bool>)
-where
+pub async fn serve_http<H, F>(
+    server: Server,
+    tls: Option<Arc<ServerConfig>>,
+    handler: H,
+    mut stop: watch::Receiver<bool>,
+) where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send,
 {
@@ -92,11 +96,15 @@ where
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            continue;
+        };
         let (acceptor, handler, stop) = (acceptor.clone(), handler.clone(), stop.clone());
         tokio::spawn(async move {
             let _place = place;
-            let Some(acceptor) = acceptor else { return connection(stream, handler, stop).await };
+            let Some(acceptor) = acceptor else {
+                return connection(stream, handler, stop).await;
+            };
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => connection(stream, handler, stop).await,
                 Ok(Err(error)) => debug!("TLS handshake with a caller of the API: {error}"),

@@ -28,7 +28,9 @@ pub(super) fn stopping(drain: Duration) {
 
 /// Says that it is alive as often as systemd wants to hear it; never returns.
 pub(super) async fn watchdog() {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
     let mut tick = tokio::time::interval((limit / 2).max(Duration::from_millis(10)));
     loop {
         tick.tick().await;

@@ -37,7 +37,9 @@ pub enum SocketError {
         source: io::Error,
     },
     /// A socket from systemd is none.
-    #[error("socket {number} from systemd ({name}) is neither a listening TCP nor a listening Unix socket: {source}")]
+    #[error(
+        "socket {number} from systemd ({name}) is neither a listening TCP nor a listening Unix socket: {source}"
+    )]
     Activation {
         /// Its place in the list, from 0.
         number: usize,
@@ -47,7 +49,9 @@ pub enum SocketError {
         source: io::Error,
     },
     /// There are more sockets from systemd than listeners.
-    #[error("socket {number} from systemd ({name}) is for no listener: name it http, https, api or metrics")]
+    #[error(
+        "socket {number} from systemd ({name}) is for no listener: name it http, https, api or metrics"
+    )]
     Unclaimed {
         /// Its place in the list, from 0.
         number: usize,
@@ -59,20 +63,31 @@ pub enum SocketError {
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => ": is another proxy running?",
-        io::ErrorKind::PermissionDenied => ": ports below 1024 need CAP_NET_BIND_SERVICE or socket activation",
+        io::ErrorKind::PermissionDenied => {
+            ": ports below 1024 need CAP_NET_BIND_SERVICE or socket activation"
+        }
         _ => "",
     }
 }
 
 /// Binds an address; all the addresses of a name. `[::]` takes IPv4 along unless `others` have `0.0.0.0` on its port.
 /// Returns the Unix socket's path, to be removed at the end.
-pub(super) fn bind(address: &Address, others: &[&Address]) -> Result<(Vec<Socket>, Option<PathBuf>), SocketError> {
-    let failed = |source: io::Error| SocketError::Bind { address: address.to_string(), source };
+pub(super) fn bind(
+    address: &Address,
+    others: &[&Address],
+) -> Result<(Vec<Socket>, Option<PathBuf>), SocketError> {
+    let failed = |source: io::Error| SocketError::Bind {
+        address: address.to_string(),
+        source,
+    };
     if let Address::Unix { path, mode } = address {
         let socket = bind_unix(path, *mode).map_err(failed)?;
         return Ok((vec![Socket::Unix(socket)], Some(path.clone())));
     }
-    let wanted = address.resolve().map_err(|source| SocketError::Lookup { address: address.to_string(), source })?;
+    let wanted = address.resolve().map_err(|source| SocketError::Lookup {
+        address: address.to_string(),
+        source,
+    })?;
     let is_any = matches!(address, Address::Host { host, .. } if host.is_empty());
     let only_v6 = others.iter().any(|other| matches!(
         other,
@@ -106,7 +121,11 @@ pub(super) fn bind(address: &Address, others: &[&Address]) -> Result<(Vec<Socket
 }
 
 fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<std::net::TcpListener> {
-    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(only_v6 || !address.ip().is_unspecified())?;
@@ -118,7 +137,9 @@ fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<std::net::TcpListe
 
 fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<UnixListener> {
     remove_stale(path)?;
-    let Some(mode) = mode else { return listen_unix(path) };
+    let Some(mode) = mode else {
+        return listen_unix(path);
+    };
     // Closed to all until it has its mode. There are no other threads yet that could make files.
     let before = umask(Mode::from_bits_truncate(0o777));
     let bound = listen_unix(path);
@@ -173,17 +194,27 @@ impl Role {
 pub(super) fn activated(roles: &[Role]) -> Result<Vec<(Role, Socket)>, SocketError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut handed = ListenFd::from_env();
-    let names: Vec<&str> = (0..handed.len()).map(|index| names.split(':').nth(index).unwrap_or_default()).collect();
+    let names: Vec<&str> = (0..handed.len())
+        .map(|index| names.split(':').nth(index).unwrap_or_default())
+        .collect();
     let mut sockets = Vec::new();
     for (number, (name, role)) in names.iter().zip(assign(&names, roles)).enumerate() {
         let name = (*name).to_owned();
-        let Some(role) = role else { return Err(SocketError::Unclaimed { number, name }) };
+        let Some(role) = role else {
+            return Err(SocketError::Unclaimed { number, name });
+        };
         let socket = match handed.take_tcp_listener(number) {
             Ok(Some(socket)) => Socket::Tcp(socket),
             _ => match handed.take_unix_listener(number) {
                 Ok(Some(socket)) => Socket::Unix(socket),
                 Ok(None) => continue,
-                Err(source) => return Err(SocketError::Activation { number, name, source }),
+                Err(source) => {
+                    return Err(SocketError::Activation {
+                        number,
+                        name,
+                        source,
+                    });
+                }
             },
         };
         sockets.push((role, socket));
@@ -193,8 +224,10 @@ pub(super) fn activated(roles: &[Role]) -> Result<Vec<(Role, Socket)>, SocketErr
 
 /// Whose each socket is: by its name; those without a name of ours in order, one for each listener that has none.
 fn assign(names: &[&str], roles: &[Role]) -> Vec<Option<Role>> {
-    let named: Vec<Option<Role>> =
-        names.iter().map(|name| Role::named(name).filter(|role| roles.contains(role))).collect();
+    let named: Vec<Option<Role>> = names
+        .iter()
+        .map(|name| Role::named(name).filter(|role| roles.contains(role)))
+        .collect();
     let mut free = roles.iter().filter(|role| !named.contains(&Some(**role)));
     names
         .iter()
@@ -217,13 +250,33 @@ mod tests {
         use Role::{Api, Http, Https, Metrics};
         let all = [Http, Https, Api];
         for (names, roles, expected) in [
-            (&["https", "http", "api"][..], &all[..], vec![Some(Https), Some(Http), Some(Api)]),
-            (&["hubproxy.socket", "hubproxy.socket"], &all, vec![Some(Http), Some(Https)]),
-            (&["unknown", "http", ""], &all, vec![Some(Https), Some(Http), Some(Api)]),
+            (
+                &["https", "http", "api"][..],
+                &all[..],
+                vec![Some(Https), Some(Http), Some(Api)],
+            ),
+            (
+                &["hubproxy.socket", "hubproxy.socket"],
+                &all,
+                vec![Some(Http), Some(Https)],
+            ),
+            (
+                &["unknown", "http", ""],
+                &all,
+                vec![Some(Https), Some(Http), Some(Api)],
+            ),
             (&["https", "https"], &all, vec![Some(Https), Some(Https)]),
-            (&["a", "b", "c", "d"], &all, vec![Some(Http), Some(Https), Some(Api), None]),
+            (
+                &["a", "b", "c", "d"],
+                &all,
+                vec![Some(Http), Some(Https), Some(Api), None],
+            ),
             (&["metrics"], &all, vec![None]),
-            (&["metrics", "x"], &[Https, Metrics], vec![Some(Metrics), Some(Https)]),
+            (
+                &["metrics", "x"],
+                &[Https, Metrics],
+                vec![Some(Metrics), Some(Https)],
+            ),
         ] {
             assert_eq!(assign(names, roles), expected, "{names:?}");
         }
@@ -233,22 +286,50 @@ mod tests {
     fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let address = Address::Unix { path: path.clone(), mode: Some(0o660) };
+        let address = Address::Unix {
+            path: path.clone(),
+            mode: Some(0o660),
+        };
         let (first, _) = bind(&address, &[]).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
-        assert!(bind(&address, &[]).unwrap_err().to_string().contains("is another proxy running?"));
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o660
+        );
+        assert!(
+            bind(&address, &[])
+                .unwrap_err()
+                .to_string()
+                .contains("is another proxy running?")
+        );
         drop(first);
         assert!(bind(&address, &[]).is_ok());
         fs::write(folder.path().join("file"), "").unwrap();
-        let file = Address::Unix { path: folder.path().join("file"), mode: None };
+        let file = Address::Unix {
+            path: folder.path().join("file"),
+            mode: None,
+        };
         assert!(bind(&file, &[]).is_err());
     }
 
     #[test]
     fn all_addresses_are_one_socket_and_localhost_every_one_of_its_own() {
-        let (sockets, _) = bind(&Address::Host { host: String::new(), port: 0 }, &[]).unwrap();
+        let (sockets, _) = bind(
+            &Address::Host {
+                host: String::new(),
+                port: 0,
+            },
+            &[],
+        )
+        .unwrap();
         assert_eq!(sockets.len(), 1);
-        let (sockets, _) = bind(&Address::Host { host: "localhost".to_owned(), port: 0 }, &[]).unwrap();
+        let (sockets, _) = bind(
+            &Address::Host {
+                host: "localhost".to_owned(),
+                port: 0,
+            },
+            &[],
+        )
+        .unwrap();
         let ports: Vec<u16> = sockets
             .iter()
             .map(|socket| match socket {
@@ -256,6 +337,9 @@ mod tests {
                 Socket::Unix(_) => 0,
             })
             .collect();
-        assert!(ports.iter().all(|port| *port == ports[0] && *port != 0), "{ports:?}");
+        assert!(
+            ports.iter().all(|port| *port == ports[0] && *port != 0),
+            "{ports:?}"
+        );
     }
 }

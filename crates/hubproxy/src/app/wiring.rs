@@ -27,7 +27,8 @@ pub fn check(settings: &Settings) -> Result<(), AppError> {
 /// How requests are forwarded.
 pub(super) fn options(settings: &Settings, tokens: Arc<Tokens>) -> Result<Options, AppError> {
     let forward = &settings.forward;
-    let has_intercept = settings.redirect.is_some() || settings.tls.as_ref().is_some_and(|tls| tls.acme.is_some());
+    let has_intercept =
+        settings.redirect.is_some() || settings.tls.as_ref().is_some_and(|tls| tls.acme.is_some());
     Ok(Options {
         prepend_path: forward.prepend_path,
         include_prefix: forward.include_prefix,
@@ -46,8 +47,17 @@ pub(super) fn options(settings: &Settings, tokens: Arc<Tokens>) -> Result<Option
             settings::ErrorPages::Target(url) => ErrorPages::Target(Target::parse(url)?),
             settings::ErrorPages::Folder(path) => ErrorPages::Path(path.clone()),
         },
-        hsts: settings.tls.as_ref().and_then(|tls| tls.hsts.as_ref()).and_then(hsts),
-        intercept: has_intercept.then(|| Arc::new(Plain { tokens, redirect: settings.redirect }) as _),
+        hsts: settings
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.hsts.as_ref())
+            .and_then(hsts),
+        intercept: has_intercept.then(|| {
+            Arc::new(Plain {
+                tokens,
+                redirect: settings.redirect,
+            }) as _
+        }),
         ..Options::default()
     })
 }

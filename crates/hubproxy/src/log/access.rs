@@ -5,13 +5,13 @@ use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use hub_api::proxy;
 use http::{HeaderValue, Version};
+use hub_api::proxy;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -63,7 +63,9 @@ impl AccessLog {
         let target = match to {
             proxy::AccessLog::Off => return Ok(None),
             proxy::AccessLog::Stdout => Target::Stdout,
-            proxy::AccessLog::File(path) => Target::File(path.clone(), BufWriter::new(append(path)?)),
+            proxy::AccessLog::File(path) => {
+                Target::File(path.clone(), BufWriter::new(append(path)?))
+            }
         };
         let (queue, messages) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
@@ -71,14 +73,20 @@ impl AccessLog {
         let writer = std::thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || write_all(target, &messages, &lost))?;
-        Ok(Some(Self { queue, dropped, writer: Some(writer) }))
+        Ok(Some(Self {
+            queue,
+            dropped,
+            writer: Some(writer),
+        }))
     }
 
     /// Notes an exchange.
     pub fn note(&self, exchange: &Exchange<'_>) {
         let url = exchange.uri.path_and_query().map_or("", |url| url.as_str());
         let line = Line {
-            time: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
+            time: OffsetDateTime::now_utc()
+                .format(&Rfc3339)
+                .unwrap_or_default(),
             client: exchange.peer,
             method: exchange.method.as_str(),
             host: exchange.host.map(lossy),
@@ -99,7 +107,9 @@ impl AccessLog {
             },
             user_agent: exchange.user_agent.map(lossy),
         };
-        let Ok(mut line) = serde_json::to_vec(&line) else { return };
+        let Ok(mut line) = serde_json::to_vec(&line) else {
+            return;
+        };
         line.push(b'\n');
         if self.queue.try_send(Message::Line(line)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -152,7 +162,11 @@ impl Target {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)
 }
 
 fn write_all(mut target: Target, messages: &Receiver<Message>, dropped: &AtomicU64) {

@@ -15,35 +15,105 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub fn exposition(metrics: &Metrics, overview: &Overview) -> String {
     let counts = metrics.counts();
     let mut text = Text::default();
-    text.one("api_route_get", "counter", "Count of API route get requests", counts.route_get);
-    text.one("api_route_add", "counter", "Count of API route add requests", counts.route_add);
-    text.one("api_route_delete", "counter", "Count of API route delete requests", counts.route_delete);
-    text.summary("find_target_for_req", "Seconds spent on finding targets", counts.lookup_nanos, counts.lookups);
+    text.one(
+        "api_route_get",
+        "counter",
+        "Count of API route get requests",
+        counts.route_get,
+    );
+    text.one(
+        "api_route_add",
+        "counter",
+        "Count of API route add requests",
+        counts.route_add,
+    );
+    text.one(
+        "api_route_delete",
+        "counter",
+        "Count of API route delete requests",
+        counts.route_delete,
+    );
+    text.summary(
+        "find_target_for_req",
+        "Seconds spent on finding targets",
+        counts.lookup_nanos,
+        counts.lookups,
+    );
     text.summary(
         "last_activity_updating",
         "Seconds spent on routes added; the activity of a request is one store and not timed",
         counts.updating_nanos,
         counts.updates,
     );
-    text.one("requests_ws", "counter", "Count of websocket requests", counts.websocket);
-    text.one("requests_web", "counter", "Count of web requests", counts.web);
+    text.one(
+        "requests_ws",
+        "counter",
+        "Count of websocket requests",
+        counts.websocket,
+    );
+    text.one(
+        "requests_web",
+        "counter",
+        "Count of web requests",
+        counts.web,
+    );
     text.by_status("requests_proxy", "Count of proxy requests", &counts.proxied);
     text.by_status("requests_api", "Count of API requests", &counts.api);
 
-    text.one("hubproxy_connections", "gauge", "Open client connections", overview.connections());
-    text.one("hubproxy_routes", "gauge", "Routes in the table", overview.routes());
-    text.one("hubproxy_received_bytes", "counter", "Bytes of bodies from clients", counts.received);
-    text.one("hubproxy_sent_bytes", "counter", "Bytes of bodies to clients", counts.sent);
+    text.one(
+        "hubproxy_connections",
+        "gauge",
+        "Open client connections",
+        overview.connections(),
+    );
+    text.one(
+        "hubproxy_routes",
+        "gauge",
+        "Routes in the table",
+        overview.routes(),
+    );
+    text.one(
+        "hubproxy_received_bytes",
+        "counter",
+        "Bytes of bodies from clients",
+        counts.received,
+    );
+    text.one(
+        "hubproxy_sent_bytes",
+        "counter",
+        "Bytes of bodies to clients",
+        counts.sent,
+    );
     let status = overview.status();
-    text.one("hubproxy_uptime_seconds", "gauge", "Seconds since the start", status.uptime_seconds);
-    text.head("hubproxy_certificate_expiry_seconds", "gauge", "When a certificate expires, in seconds since 1970");
+    text.one(
+        "hubproxy_uptime_seconds",
+        "gauge",
+        "Seconds since the start",
+        status.uptime_seconds,
+    );
+    text.head(
+        "hubproxy_certificate_expiry_seconds",
+        "gauge",
+        "When a certificate expires, in seconds since 1970",
+    );
     for certificate in &status.certificates {
         let name = certificate.names.first().map_or("", String::as_str);
         let value = certificate.not_after.unix_timestamp();
-        text.line(&format!("hubproxy_certificate_expiry_seconds{{name=\"{}\"}}", escape(name)), value);
+        text.line(
+            &format!(
+                "hubproxy_certificate_expiry_seconds{{name=\"{}\"}}",
+                escape(name)
+            ),
+            value,
+        );
     }
     if let Some(acme) = &status.acme {
-        text.one("hubproxy_acme_failures", "gauge", "ACME tries that failed in a row", u64::from(acme.failures));
+        text.one(
+            "hubproxy_acme_failures",
+            "gauge",
+            "ACME tries that failed in a row",
+            u64::from(acme.failures),
+        );
     }
     text.process();
     text.0
@@ -54,7 +124,8 @@ struct Text(String);
 
 impl Text {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
-        self.0.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        self.0
+            .push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
     }
 
     fn line(&mut self, name: &str, value: impl std::fmt::Display) {
@@ -82,7 +153,9 @@ impl Text {
 
     /// What clients for Prometheus say of their process, from `/proc`; nothing where that cannot be read.
     fn process(&mut self) {
-        let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return };
+        let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else {
+            return;
+        };
         // The name in brackets may hold blanks; the fields after it are numbered from 3 (proc_pid_stat(5)).
         let fields: Vec<f64> = stat
             .rsplit(')')
@@ -99,30 +172,79 @@ impl Text {
             self.head(name, kind, help);
             self.line(name, value);
         };
-        value("process_cpu_user_seconds_total", "counter", "User CPU time in seconds", user);
-        value("process_cpu_system_seconds_total", "counter", "System CPU time in seconds", system);
-        value("process_cpu_seconds_total", "counter", "CPU time in seconds", user + system);
-        value("process_virtual_memory_bytes", "gauge", "Virtual memory in bytes", field(23));
-        value("process_resident_memory_bytes", "gauge", "Resident memory in bytes", field(24) * page);
+        value(
+            "process_cpu_user_seconds_total",
+            "counter",
+            "User CPU time in seconds",
+            user,
+        );
+        value(
+            "process_cpu_system_seconds_total",
+            "counter",
+            "System CPU time in seconds",
+            system,
+        );
+        value(
+            "process_cpu_seconds_total",
+            "counter",
+            "CPU time in seconds",
+            user + system,
+        );
+        value(
+            "process_virtual_memory_bytes",
+            "gauge",
+            "Virtual memory in bytes",
+            field(23),
+        );
+        value(
+            "process_resident_memory_bytes",
+            "gauge",
+            "Resident memory in bytes",
+            field(24) * page,
+        );
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-            value("process_open_fds", "gauge", "Open file descriptors", open.count() as f64);
+            value(
+                "process_open_fds",
+                "gauge",
+                "Open file descriptors",
+                open.count() as f64,
+            );
         }
-        if let Ok((soft, _)) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE) {
-            value("process_max_fds", "gauge", "Most open file descriptors", soft as f64);
+        if let Ok((soft, _)) =
+            nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
+        {
+            value(
+                "process_max_fds",
+                "gauge",
+                "Most open file descriptors",
+                soft as f64,
+            );
         }
         let uptime = std::fs::read_to_string("/proc/uptime").ok();
-        let uptime = uptime.and_then(|text| text.split(' ').next().and_then(|up| up.parse::<f64>().ok()));
+        let uptime =
+            uptime.and_then(|text| text.split(' ').next().and_then(|up| up.parse::<f64>().ok()));
         if let (Some(uptime), Ok(now)) = (uptime, SystemTime::now().duration_since(UNIX_EPOCH)) {
             let started = now.as_secs_f64() - uptime + field(22) / ticks;
-            value("process_start_time_seconds", "gauge", "Start of the process, in seconds since 1970", started);
+            value(
+                "process_start_time_seconds",
+                "gauge",
+                "Start of the process, in seconds since 1970",
+                started,
+            );
         }
     }
 }
 
 fn sysconf(variable: nix::unistd::SysconfVar, otherwise: f64) -> f64 {
-    nix::unistd::sysconf(variable).ok().flatten().map_or(otherwise, |value| value as f64)
+    nix::unistd::sysconf(variable)
+        .ok()
+        .flatten()
+        .map_or(otherwise, |value| value as f64)
 }
 
 fn escape(label: &str) -> String {
-    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    label
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }

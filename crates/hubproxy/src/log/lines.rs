@@ -38,19 +38,35 @@ pub fn init(level: LogLevel, format: LogFormat, is_chp: bool) -> LogHandle {
     let (filter, handle) = reload::Layer::new(targets(level));
     let layer = match (is_chp, format) {
         (true, _) => {
-            let look = Look::Chp { colour: io::stdout().is_terminal() };
-            tracing_subscriber::fmt::layer().event_format(look).with_writer(io::stdout).boxed()
+            let look = Look::Chp {
+                colour: io::stdout().is_terminal(),
+            };
+            tracing_subscriber::fmt::layer()
+                .event_format(look)
+                .with_writer(io::stdout)
+                .boxed()
         }
-        (false, LogFormat::Json) => {
-            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
-        }
+        (false, LogFormat::Json) => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(io::stderr)
+            .boxed(),
         (false, LogFormat::Text) => {
-            let look = if std::env::var_os("JOURNAL_STREAM").is_some() { Look::Journal } else { Look::Plain };
-            tracing_subscriber::fmt::layer().event_format(look).with_writer(io::stderr).boxed()
+            let look = if std::env::var_os("JOURNAL_STREAM").is_some() {
+                Look::Journal
+            } else {
+                Look::Plain
+            };
+            tracing_subscriber::fmt::layer()
+                .event_format(look)
+                .with_writer(io::stderr)
+                .boxed()
         }
     };
     // A second start in one process (a test) keeps the first log.
-    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init();
     LogHandle(handle)
 }
 
@@ -62,7 +78,9 @@ fn targets(level: LogLevel) -> Targets {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    Targets::new().with_default(own.min(LevelFilter::WARN)).with_target("hubproxy", own)
+    Targets::new()
+        .with_default(own.min(LevelFilter::WARN))
+        .with_target("hubproxy", own)
 }
 
 enum Look {
@@ -76,7 +94,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut to: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let level = *event.metadata().level();
         match self {
             Self::Chp { colour } => {

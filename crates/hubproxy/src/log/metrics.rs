@@ -33,7 +33,9 @@ struct Shard {
 }
 
 fn zeros(count: usize) -> Box<[AtomicU64]> {
-    std::iter::repeat_with(|| AtomicU64::new(0)).take(count).collect()
+    std::iter::repeat_with(|| AtomicU64::new(0))
+        .take(count)
+        .collect()
 }
 
 impl Default for Metrics {
@@ -94,7 +96,11 @@ impl Metrics {
     /// A request or a WebSocket came.
     pub fn routed(&self, is_websocket: bool, lookup: Option<Duration>) {
         let shard = self.shard();
-        let kind = if is_websocket { &shard.websocket } else { &shard.web };
+        let kind = if is_websocket {
+            &shard.websocket
+        } else {
+            &shard.web
+        };
         kind.fetch_add(1, Relaxed);
         if let Some(lookup) = lookup {
             shard.lookups.fetch_add(1, Relaxed);
@@ -142,10 +148,21 @@ impl Metrics {
 
     /// All counts.
     pub fn counts(&self) -> Counts {
-        let sum = |of: fn(&Shard) -> &AtomicU64| self.shards.iter().map(|shard| of(shard).load(Relaxed)).sum();
-        let status = |code: usize| self.shards.iter().map(|shard| shard.statuses[code].load(Relaxed)).sum();
+        let sum = |of: fn(&Shard) -> &AtomicU64| {
+            self.shards
+                .iter()
+                .map(|shard| of(shard).load(Relaxed))
+                .sum()
+        };
+        let status = |code: usize| {
+            self.shards
+                .iter()
+                .map(|shard| shard.statuses[code].load(Relaxed))
+                .sum()
+        };
         let counted = |of: &dyn Fn(usize) -> u64| {
-            let counts = (0..STATUSES).map(|code| (u16::try_from(code).unwrap_or_default(), of(code)));
+            let counts =
+                (0..STATUSES).map(|code| (u16::try_from(code).unwrap_or_default(), of(code)));
             counts.filter(|(_, count)| *count > 0).collect()
         };
         Counts {
@@ -199,8 +216,19 @@ mod tests {
         });
         metrics.route_added(Duration::from_nanos(5));
         let counts = metrics.counts();
-        assert_eq!((counts.web, counts.websocket, counts.lookups, counts.lookup_nanos), (1600, 16, 1600, 4800));
+        assert_eq!(
+            (
+                counts.web,
+                counts.websocket,
+                counts.lookups,
+                counts.lookup_nanos
+            ),
+            (1600, 16, 1600, 4800)
+        );
         assert_eq!(counts.proxied, [(101, 16), (200, 1600)]);
-        assert_eq!((counts.route_add, counts.updates, counts.updating_nanos), (1, 1, 5));
+        assert_eq!(
+            (counts.route_add, counts.updates, counts.updating_nanos),
+            (1, 1, 5)
+        );
     }
 }

@@ -8,7 +8,7 @@ mod redact;
 mod watcher;
 
 pub use access::AccessLog;
-pub use exposition::exposition;
+pub use exposition::{CONTENT_TYPE, exposition};
 pub use lines::{LogHandle, init};
 pub use metrics::Metrics;
 pub use watcher::Watcher;

@@ -19,7 +19,11 @@ pub struct Watcher {
 impl Watcher {
     /// Lookups are timed where somebody reads the metrics.
     pub fn new(metrics: Arc<Metrics>, times_lookups: bool, access: Option<AccessLog>) -> Self {
-        Self { metrics, times_lookups, access: ArcSwapOption::from(access.map(Arc::new)) }
+        Self {
+            metrics,
+            times_lookups,
+            access: ArcSwapOption::from(access.map(Arc::new)),
+        }
     }
 
     /// Opens the access log's file again.

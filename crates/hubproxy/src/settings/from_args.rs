@@ -8,8 +8,7 @@ use hub_api::proxy::{AccessLog, LogFormat, LogLevel, MinVersion};
 use secrecy::SecretString;
 
 use super::{
-    Address, Api, ClientAuthority, ErrorPages, Forward, KeyFiles, Limits, Listener, Note, Settings,
-    Tls,
+    Address, Api, ClientAuthority, ErrorPages, Forward, KeyFiles, Listener, Note, Settings, Tls,
 };
 use crate::cli::Args;
 use crate::config::{Problem, Problems};
@@ -124,8 +123,8 @@ pub fn from_args(
     let mut listeners = vec![Listener {
         address: public,
         tls: tls.is_some(),
-        redirect: None,
     }];
+    let mut redirect = None;
     if let Some(redirect_port) = args.redirect_port {
         if tls.is_none() {
             problems.add(
@@ -142,8 +141,8 @@ pub fn from_args(
             listeners.push(Listener {
                 address,
                 tls: false,
-                redirect: Some(args.redirect_to.unwrap_or(port)),
             });
+            redirect = Some(args.redirect_to.unwrap_or(port));
         }
     }
 
@@ -232,7 +231,8 @@ pub fn from_args(
         log_format: LogFormat::Text,
         access_log: AccessLog::Off,
         limits: Limits {
-            keep_alive_timeout: milliseconds(args.keep_alive_timeout).unwrap_or(Duration::from_secs(5)),
+            keep_alive_timeout: milliseconds(args.keep_alive_timeout)
+                .unwrap_or(Duration::from_secs(5)),
             client_timeout: milliseconds(args.timeout),
             ..Limits::default()
         },
@@ -488,9 +488,7 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let file = file.display();
         let line = format!("--port 8443 --ssl-key {file} --ssl-cert {file} --redirect-port 8080");
-        let redirect = |line: &str| {
-            settings(line).unwrap().redirect
-        };
+        let redirect = |line: &str| settings(line).unwrap().redirect;
         assert_eq!(redirect(&line), Some(8443));
         assert_eq!(redirect(&format!("{line} --redirect-to 443")), Some(443));
         assert_eq!(redirect(&line.replace("--port 8443", "--port 80")), None);

@@ -11,8 +11,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    Acme, Address, Api, ClientAuthority, ErrorPages, Forward, KeyFiles, Listener, Settings,
-    Tls,
+    Acme, Address, Api, ClientAuthority, ErrorPages, Forward, KeyFiles, Listener, Settings, Tls,
 };
 use crate::config::{Problem, Problems, read};
 use crate::routes::Target;
@@ -102,30 +101,47 @@ fn listeners(file: &File, problems: &mut Problems) -> (Vec<Listener>, Option<u16
             problems.add("http.redirect", "there is no [https] to redirect to");
         }
         redirect = http.redirect.unwrap_or(file.https.is_some()).then(|| {
-            let port = file.https.iter().flat_map(|https| &https.listen).find_map(|listen| match listen {
-                Listen::Tcp(address) => Some(address.port()),
-                Listen::Unix(_) => None,
-            });
+            let port = file
+                .https
+                .iter()
+                .flat_map(|https| &https.listen)
+                .find_map(|listen| match listen {
+                    Listen::Tcp(address) => Some(address.port()),
+                    Listen::Unix(_) => None,
+                });
             http.redirect_port.or(port).unwrap_or(443)
         });
         if http.listen.is_empty() {
             problems.add("http.listen", "needs at least one address");
         }
-        let plain = |listen: &Listen| Listener { address: with_mode(listen.clone(), 0o666), tls: false };
+        let plain = |listen: &Listen| Listener {
+            address: with_mode(listen.clone(), 0o666),
+            tls: false,
+        };
         listeners.extend(http.listen.iter().map(plain));
     }
     if let Some(https) = &file.https {
         if https.listen.is_empty() {
             problems.add("https.listen", "needs at least one address");
         }
-        let secure = |listen: &Listen| Listener { address: with_mode(listen.clone(), 0o666), tls: true };
+        let secure = |listen: &Listen| Listener {
+            address: with_mode(listen.clone(), 0o666),
+            tls: true,
+        };
         listeners.extend(https.listen.iter().map(secure));
     }
     let mut seen = BTreeSet::new();
     for listener in &listeners {
         let address = listener.address.to_string();
         if !address.ends_with(":0") && !seen.insert(address.clone()) {
-            problems.add(if listener.tls { "https.listen" } else { "http.listen" }, format!("{address} is there twice"));
+            problems.add(
+                if listener.tls {
+                    "https.listen"
+                } else {
+                    "http.listen"
+                },
+                format!("{address} is there twice"),
+            );
         }
     }
     (listeners, redirect)
@@ -352,7 +368,10 @@ fn limits(limits: proxy::Limits, problems: &mut Problems) -> Limits {
         }
     }
     if !limits.login_path.starts_with('/') {
-        problems.add("limits.login_path", format!("\"{}\" does not begin with a slash", limits.login_path));
+        problems.add(
+            "limits.login_path",
+            format!("\"{}\" does not begin with a slash", limits.login_path),
+        );
     }
     let login = (limits.login_per_minute > 0).then(|| LoginLimit {
         path: limits.login_path.clone(),
@@ -364,7 +383,8 @@ fn limits(limits: proxy::Limits, problems: &mut Problems) -> Limits {
         headers: limits.headers,
         header_timeout: Duration::from_secs(limits.header_seconds),
         keep_alive_timeout: Duration::from_secs(limits.keep_alive_seconds),
-        client_timeout: (limits.client_idle_seconds > 0).then(|| Duration::from_secs(limits.client_idle_seconds)),
+        client_timeout: (limits.client_idle_seconds > 0)
+            .then(|| Duration::from_secs(limits.client_idle_seconds)),
         body_timeout: Duration::from_secs(limits.body_seconds),
         body_rate: limits.body_bytes_per_second,
         send_timeout: Duration::from_secs(limits.send_seconds),
@@ -494,8 +514,7 @@ mod tests {
         assert_eq!(acme.contact, ["mailto:a@example.org"]);
         assert_eq!(acme.directory, LETS_ENCRYPT);
         assert_eq!(
-            from_file(&text("redirect_port = 443"), 2)
-                .unwrap().redirect,
+            from_file(&text("redirect_port = 443"), 2).unwrap().redirect,
             Some(443)
         );
         assert_eq!(

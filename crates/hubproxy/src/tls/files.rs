@@ -36,6 +36,11 @@ impl FileCertificates {
         })
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Whether a file changed since it was last tried. Looks at the files' metadata alone.
     pub fn changed(&self) -> bool {
         stamps(&self.files) != self.seen

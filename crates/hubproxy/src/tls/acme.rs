@@ -1,1 +1,0 @@
-//! A certificate from an ACME directory.
