@@ -28,7 +28,7 @@ pub(super) fn parse(text: &str) -> Option<i64> {
         let fraction =
             format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond]");
         let minutes = format_description!("[year]-[month]-[day]T[hour]:[minute]");
-        [&seconds[..], &fraction[..], &minutes[..]]
+        [seconds, fraction, minutes]
             .iter()
             .find_map(|format| PrimitiveDateTime::parse(text, format).ok())
     };

@@ -26,6 +26,8 @@ enum Inner {
     Empty,
     Full(Bytes),
     Relay(Box<Relay>),
+    /// The target broke off.
+    Failed(io::Error),
 }
 
 /// A target's answer, passed on as it comes.
@@ -148,15 +150,23 @@ impl HttpBody for Body {
                         return Poll::Ready(None);
                     }
                     Poll::Ready(Err(error)) => {
-                        // The client must not take what it has for the whole: hyper cuts it off.
                         if let Some(report) = &mut this.report {
                             report.outcome = Outcome::TargetFailed;
                             report.received = relay.transfer.received;
                         }
-                        this.inner = Inner::Empty;
-                        return Poll::Ready(Some(Err(io::Error::other(error))));
+                        // What came before it goes out first: hyper drops what it has not flushed at an error.
+                        this.inner = Inner::Failed(io::Error::other(error));
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
                     }
                 }
+            }
+            Inner::Failed(_) => {
+                // The client must not take what it has for the whole: hyper cuts it off.
+                let Inner::Failed(error) = std::mem::replace(&mut this.inner, Inner::Empty) else {
+                    return Poll::Ready(None);
+                };
+                return Poll::Ready(Some(Err(error)));
             }
         };
         if let Some(report) = &mut this.report {
@@ -177,6 +187,7 @@ impl HttpBody for Body {
                 Framing::Length(left) => SizeHint::with_exact(left),
                 _ => SizeHint::default(),
             },
+            Inner::Failed(_) => SizeHint::default(),
         }
     }
 }

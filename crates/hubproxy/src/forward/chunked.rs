@@ -78,14 +78,14 @@ impl Chunked {
                     *self = Self::Size;
                 }
                 Self::Trailers(seen) => {
-                    let Some(line) = line(input, TRAILERS - seen)? else {
+                    let Some(line) = line(input, TRAILERS.saturating_sub(seen))? else {
                         return Ok(Step::More);
                     };
                     input.advance(line + 2);
                     *self = if line == 0 {
                         Self::End
                     } else {
-                        Self::Trailers(seen + line)
+                        Self::Trailers(seen + line + 2)
                     };
                 }
                 Self::End => return Ok(Step::End),

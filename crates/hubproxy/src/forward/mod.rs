@@ -5,6 +5,7 @@ mod body;
 mod chunked;
 mod client_tls;
 mod error_page;
+mod head;
 mod options;
 mod pool;
 mod redirect;

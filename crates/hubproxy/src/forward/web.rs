@@ -10,8 +10,8 @@ use hyper::body::Incoming;
 
 use super::Passage;
 use super::body::{Body, Relay};
+use super::head::{self, Onward, Sends};
 use super::redirect;
-use super::request::{self, Sends};
 use super::request_body::RequestBody;
 use super::transfer::{Transfer, TransferError};
 use super::upstream::Upstream;
@@ -30,18 +30,19 @@ pub(super) async fn forward(
             .await;
     };
     let options = Arc::clone(&passage.options);
-    let sends = request::sends(&parts, body.is_end_stream());
+    let sends = head::sends(&parts, body.is_end_stream());
     let mut head = Vec::with_capacity(1024);
-    request::write_head(
-        &mut head,
-        &parts,
-        &route,
+    Onward {
+        parts: &parts,
+        route: &route,
         target,
-        &options,
-        &passage.exchange,
-        false,
+        options: &options,
+        address: &passage.exchange.address_text,
+        tls: passage.exchange.tls,
+        websocket: false,
         sends,
-    );
+    }
+    .write(&mut head);
     let body = match sends {
         Sends::Nothing => None,
         Sends::Length | Sends::Chunked => Some((

@@ -11,8 +11,8 @@ use hyper_util::rt::TokioIo;
 
 use super::answer::{Framing, Head};
 use super::body::{Body, Relay};
+use super::head::{Onward, Sends};
 use super::report::Report;
-use super::request::{self, Sends};
 use super::transfer::Transfer;
 use super::upstream::Upstream;
 use super::{Passage, tunnel};
@@ -37,16 +37,17 @@ pub(super) async fn forward(
     };
     let options = Arc::clone(&passage.options);
     let mut head = Vec::with_capacity(1024);
-    request::write_head(
-        &mut head,
-        &parts,
-        &route,
+    Onward {
+        parts: &parts,
+        route: &route,
         target,
-        &options,
-        &passage.exchange,
-        true,
-        Sends::Nothing,
-    );
+        options: &options,
+        address: &passage.exchange.address_text,
+        tls: passage.exchange.tls,
+        websocket: true,
+        sends: Sends::Nothing,
+    }
+    .write(&mut head);
     let upstream = match Upstream::dial(target, &options).await {
         Ok(upstream) => upstream,
         Err(error) => {

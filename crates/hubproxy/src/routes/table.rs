@@ -32,7 +32,10 @@ pub struct Table {
 #[derive(Debug, Default)]
 struct Node {
     route: Option<Arc<Route>>,
-    // Boxed: most nodes have no children, and ten thousand of them should cost little.
+    #[expect(
+        clippy::box_collection,
+        reason = "most nodes have no children, and ten thousand of them should cost little"
+    )]
     children: Option<Box<HashMap<Box<str>, Node>>>,
 }
 

@@ -227,7 +227,7 @@ where
 {
     let worker = &client.worker;
     // Polled once: the task's waker does not change, and a poll for each request would cost.
-    let mut stop = Box::pin(worker.stopping());
+    let mut stop = Box::pin(Arc::clone(&worker.stopping).notified_owned());
     let mut subscribed = false;
     let mut draining = false;
     let mut closing = false;

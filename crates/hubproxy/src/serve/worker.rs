@@ -34,7 +34,9 @@ pub(crate) struct Shared {
 pub(crate) struct Worker {
     pub shared: Arc<Shared>,
     pub pool: Pool,
+    /// Set before `stopping` is told.
     pub(super) is_stopping: AtomicBool,
+    pub(super) stopping: Arc<Notify>,
     stop: watch::Receiver<Option<Instant>>,
     open: AtomicUsize,
     closed: Notify,
@@ -66,18 +68,10 @@ impl Worker {
             shared,
             pool: Pool::default(),
             is_stopping: AtomicBool::new(false),
+            stopping: Arc::default(),
             stop,
             open: AtomicUsize::new(0),
             closed: Notify::new(),
-        }
-    }
-
-    /// Resolves when the worker is told to stop.
-    pub(super) fn stopping(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut stop = self.stop.clone();
-        async move {
-            // An error is a server that was dropped: that stops it too.
-            let _ = stop.wait_for(Option::is_some).await;
         }
     }
 
@@ -98,7 +92,9 @@ impl Worker {
                 }
             }
         });
-        self.stopping().await;
+        let mut stop = self.stop.clone();
+        // An error is a server that was dropped: that stops it too.
+        let _ = stop.wait_for(Option::is_some).await;
         let deadline = self.stop.borrow().unwrap_or_else(Instant::now);
         for task in accepting {
             task.abort();
@@ -106,6 +102,7 @@ impl Worker {
             let _ = task.await;
         }
         self.is_stopping.store(true, Relaxed);
+        self.stopping.notify_waiters();
         while self.open.load(Relaxed) > 0 {
             if tokio::time::timeout_at(deadline, self.closed.notified())
                 .await

@@ -28,10 +28,8 @@ pub fn from_file(text: &str, cpus: usize) -> Result<Settings, Vec<Problem>> {
     let api = api(&file, &mut problems);
     let forward = forward(file.forward, &mut problems);
     let limits = limits(file.limits, &mut problems);
-    if let Some(target) = &file.default_target {
-        if let Err(error) = Target::parse(target) {
-            problems.add("default_target", error.to_string());
-        }
+    if let Some(Err(error)) = file.default_target.as_deref().map(Target::parse) {
+        problems.add("default_target", error.to_string());
     }
     let error_pages = match (file.error_pages.target, file.error_pages.path) {
         (Some(_), Some(_)) => {

@@ -231,6 +231,8 @@ impl Renewer {
                     status.last_error = None;
                     status.failures = 0;
                     status.last_success = Some(now);
+                    // Said as soon as it is known.
+                    status.next_try = None;
                 });
             }
             Err(error) => {
