@@ -68,12 +68,12 @@ const REFUSALS: &[Refusal] = &[
     other_end(
         &["--api-socket", "s", "--api-port", "{port}"],
         (None, ""),
-        (Some(1), "cannot be used with"),
+        (None, ""),
     ),
     other_end(
         &["--metrics-socket", "s", "--metrics-port", "{port}"],
         (None, ""),
-        (Some(1), "cannot be used with"),
+        (None, ""),
     ),
     same_end(
         &["--error-target", "http://h", "--error-path", "p"],

@@ -7,8 +7,8 @@ use crate::table::{Place, Row, differs, same};
 use crate::upstream::Upstream;
 
 const PLAIN: &[Row] = &[
-    same("GET /none", &["404", "header content-type: text/html"]),
-    same("GET /refuses", &["503", "header content-type: text/html"]),
+    same("GET /none", &["404", "starts content-type: text/html"]),
+    same("GET /refuses", &["503", "starts content-type: text/html"]),
     same("GET /up\nX-Act: close", &["503"]),
     same("POST /refuses\n\nbody", &["503"]),
     same("GET /no-such-host", &["503"]),

@@ -23,6 +23,7 @@ pub const PATIENCE: Duration = Duration::from_secs(4);
 /// | `up NAME: VALUE`, `up no NAME`, `up has NAME` | a header as upstream saw it |
 /// | `got TEXT` | the body as upstream saw it |
 /// | `header NAME: VALUE`, `no header NAME`, `has header NAME` | a header of the reply |
+/// | `starts NAME: VALUE` | the beginning of a header of the reply |
 /// | `body TEXT`, `body has TEXT` | the body, or a part of it |
 /// | `json POINTER VALUE`, `json no POINTER` | a part of the body, as JSON |
 pub struct Row {
@@ -168,6 +169,15 @@ pub fn judge(line: &str, outcome: &Outcome) -> Result<(), String> {
         "got" => equal(text(&echo()["body"]), rest, || brief(reply)),
         "up" => header(&pairs(&echo()["headers"]), rest),
         "header" => header(&reply.headers, rest),
+        "starts" => {
+            let (name, value) = rest
+                .split_once(": ")
+                .ok_or("a header finding has a colon")?;
+            let found = reply.header(name).unwrap_or("(none)");
+            equal(found.get(..value.len()).unwrap_or(found), value, || {
+                brief(reply)
+            })
+        }
         "no" | "has" => header(
             &reply.headers,
             &format!("{word} {}", rest.trim_start_matches("header ")),

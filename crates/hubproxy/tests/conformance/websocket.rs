@@ -136,10 +136,10 @@ const REFUSED: &[Row] = &[
         &["404", "header content-length: 0", "body "],
     ),
     differs(
-        "told, not left with a closed connection",
+        "only a GET can ask for one, so the request is an ordinary one",
         "POST /up\n{upgrade}",
         &["closed"],
-        &["400"],
+        &["200", "from up", "up no upgrade"],
     ),
     differs(
         "an upgrade to something else is not offered, so the request is an ordinary one",
