@@ -84,9 +84,6 @@ pub(super) async fn forward(
         let host = host.as_ref().and_then(|host| host.to_str().ok());
         redirect::rewrite(answer.status, &mut headers, target, host, &options);
     }
-    if passage.version == Version::HTTP_11 {
-        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
-    }
     let relay = Box::new(Relay {
         transfer,
         framing: answer.framing,
