@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::header::{CONNECTION, HOST};
+use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode, Version};
+use http::{Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
