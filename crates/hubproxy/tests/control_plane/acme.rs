@@ -1,17 +1,15 @@
 //! ACME against Pebble (a Debian package), for a name and for an IP address, by both challenges.
 
-mod program;
-
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::program::certificates::Authority;
+use crate::program::client::request;
+use crate::program::{Program, Proxy, backend, eventually, free_port, write};
 use hub_api::proxy::{AcmePhase, AcmeStatus, CertificateSource};
 use nix::sys::signal::Signal;
-use program::certificates::Authority;
-use program::client::request;
-use program::{Program, Proxy, backend, eventually, free_port, write};
 
 /// A directory with its resolver, both on ports of their own.
 struct Pebble {
@@ -353,7 +351,7 @@ fn recorded_directory(certificate: &str, key: &str) -> (u16, std::sync::mpsc::Re
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let base = format!("https://localhost:{port}");
-    let directory = include_str!("data/letsencrypt-directory.json")
+    let directory = include_str!("../data/letsencrypt-directory.json")
         .replace("https://acme-v02.api.letsencrypt.org", &base);
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
