@@ -33,6 +33,11 @@ impl Watcher {
         }
     }
 
+    /// Writes to another access log, or to none, from now on.
+    pub fn set_access(&self, access: Option<AccessLog>) {
+        self.access.store(access.map(Arc::new));
+    }
+
     /// Ends the access log; what waits is written first.
     pub fn close(&self) {
         self.access.store(None);

@@ -344,10 +344,40 @@ fn a_reload_takes_up_limits_and_a_broken_file_changes_nothing() {
     proxy.program.signal(Signal::SIGHUP);
     proxy
         .program
-        .wait_for_next("limits, log level, certificates and access log are taken up again");
+        .wait_for_next("the configuration is taken up again");
     assert_eq!(ask(), 413);
+    // The token of the routes API changes without a restart, for a restart cuts WebSockets.
+    write(folder.path(), "token", "new\n");
+    proxy.program.signal(Signal::SIGHUP);
+    proxy
+        .program
+        .wait_for_next("the configuration is taken up again");
+    assert_eq!(
+        request(proxy.api, "GET", "/api/routes", &[TOKEN], b"").status,
+        403
+    );
+    assert_eq!(
+        request(
+            proxy.api,
+            "GET",
+            "/api/routes",
+            &[("Authorization", "token new")],
+            b""
+        )
+        .status,
+        200
+    );
+    std::fs::write(&path, format!("host_routing = true\n{text}")).unwrap();
+    proxy.program.signal(Signal::SIGHUP);
+    assert!(
+        proxy
+            .program
+            .wait_for_next("but a restart is needed for")
+            .contains("host_routing")
+    );
+    assert_eq!(ask(), 200);
     std::fs::write(&path, format!("{text}[limits]\nbody_bytes = \"none\"\n")).unwrap();
     proxy.program.signal(Signal::SIGHUP);
     proxy.program.wait_for_next("the old configuration stays: ");
-    assert_eq!(ask(), 413);
+    assert_eq!(ask(), 200);
 }
