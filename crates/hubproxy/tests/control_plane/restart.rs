@@ -180,11 +180,15 @@ fn with_sockets_from_systemd_a_restart_refuses_nobody() {
 
     let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        for path in ["/", "/user/ada"] {
+        for (to, path) in [
+            (public, "/"),
+            (public, "/user/ada"),
+            (api_address, "/api/routes/user/ada"),
+        ] {
             let (stop, asked) = (&stop, &asked);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
-                    let answer = request(public, "GET", path, &[], b"");
+                    let answer = request(to, "GET", path, &[TOKEN], b"");
                     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
                     asked.fetch_add(1, Ordering::Relaxed);
                 }
