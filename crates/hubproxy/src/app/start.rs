@@ -276,7 +276,12 @@ fn add_default(settings: &Settings, table: &Table) {
     let mut data = Map::new();
     data.insert("target".to_owned(), Value::from(target.as_str()));
     match table.insert("/", data) {
-        Ok(_) => info!("Route added / -> {target}"),
+        Ok(route) => {
+            info!("Route added / -> {target}");
+            if let Err(reason) = &route.target {
+                warn!("requests to / will be answered 500: {reason}");
+            }
+        }
         Err(error) => error!("the default target: {error}"),
     }
 }

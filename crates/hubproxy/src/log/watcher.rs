@@ -46,7 +46,7 @@ impl Watcher {
 
 impl Observer for Watcher {
     fn detailed(&self) -> bool {
-        self.times_lookups || self.access.load().is_some()
+        self.access.load().is_some()
     }
 
     fn timed(&self) -> bool {
@@ -62,7 +62,6 @@ impl Observer for Watcher {
     }
 
     fn finished(&self, exchange: &Exchange<'_>) {
-        self.metrics.finished(exchange.received, exchange.sent);
         if let Some(access) = &*self.access.load() {
             access.note(exchange);
         }
