@@ -68,7 +68,7 @@ impl Default for Options {
             errors: ErrorPages::Own,
             hsts: None,
             intercept: None,
-            pool_idle_per_target: 32,
+            pool_idle_per_target: 256,
             pool_idle_timeout: Duration::from_secs(60),
         }
     }
