@@ -14,9 +14,9 @@ test: lint build
 	cargo nextest run --workspace --no-fail-fast
 	cargo test --workspace --doc --quiet
 
-# The property tests with a thousand times the cases.
+# The property tests with some hundred times the cases.
 test-long: tools
-	PROPTEST_CASES=$${PROPTEST_CASES:-200000} cargo nextest run --release -p hubproxy -E 'test(/property/)'
+	PROPTEST_CASES=$${PROPTEST_CASES:-50000} cargo nextest run -p hubproxy --test property
 
 lint: tools
 	cargo fmt --all --check
@@ -32,8 +32,10 @@ sandbox: build
 
 # Writes docs/benchmarks.md.
 bench: tools
+	scripts/peers --bench
 	cargo build --workspace --release
-	cargo bench --bench provision
+	cargo bench -p hubctl --bench provision
+	cargo bench -p hubproxy --bench proxy
 
 # Takes the rendered templates and messages of now as the expected ones. Read the diff before you commit it.
 golden:
