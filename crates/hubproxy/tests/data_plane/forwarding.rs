@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubproxy::forward::{ErrorPages, Options};
-use hubproxy::routes;
-use hubproxy::serve::Limits;
+use hubproxy::forward::{ErrorPages, Forwarder, Options};
+use hubproxy::routes::{self, Table};
+use hubproxy::serve::{Limits, Listener, Server, Silent};
 use tokio::io::AsyncWriteExt;
 
 use crate::proxy::{PATIENCE, Proxy, Recorder};
@@ -246,6 +246,82 @@ async fn an_answer_may_come_before_the_request_is_whole() {
         .await;
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.text()), (403, "no"));
+}
+
+#[tokio::test]
+async fn an_error_arrives_though_its_request_is_not_read() {
+    let proxy = Proxy::start();
+    let body = "x".repeat(3_000_000);
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert_eq!(proxy.send(request).await.status, 404);
+
+    let target = Target::each(|mut stream, _| async move {
+        read_head(&mut stream).await;
+        stream
+            .write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+            .await
+            .unwrap();
+        // Neither read on nor closed.
+        std::future::pending::<()>().await;
+    })
+    .await;
+    proxy.route("/early", &target);
+    let request = format!(
+        "POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert_eq!(proxy.send(request).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_client_without_a_host_is_given_the_targets() {
+    let target = Target::echo().await;
+    let proxy = Proxy::start();
+    proxy.route("/", &target);
+    let seen = proxy.send("GET / HTTP/1.0\r\n\r\n").await.json();
+    let host = format!(r#"["host","{}"]"#, target.address);
+    assert!(seen["headers"].to_string().contains(&host), "{seen}");
+}
+
+#[tokio::test]
+async fn several_workers_share_what_they_listen_on_and_their_limits() {
+    let target = Target::echo().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let table = Table::new();
+    let forwarder = Forwarder::new(Arc::clone(&table), Options::default(), Arc::new(Silent));
+    let server = Server::start(
+        vec![Listener::tcp(listener)],
+        forwarder,
+        Limits::default(),
+        3,
+    )
+    .unwrap();
+    let proxy = Proxy {
+        address,
+        table,
+        server: Some(server),
+    };
+    proxy.route("/", &target);
+    let mut clients = Vec::new();
+    for n in 0..30 {
+        let mut client = proxy.connect().await;
+        client
+            .write(format!("GET /{n} HTTP/1.1\r\nHost: h\r\n\r\n"))
+            .await;
+        clients.push(client);
+    }
+    for (n, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.answer().await.json()["url"], format!("/{n}"));
+    }
+    assert_eq!(proxy.server.as_ref().unwrap().connections(), 30);
+    assert_eq!(proxy.server.unwrap().drain(PATIENCE).await.cut, 0);
+    for client in &mut clients {
+        assert!(client.is_closed().await);
+    }
 }
 
 #[tokio::test]
