@@ -4,6 +4,7 @@
 //! back. [`api`] is how the hub changes the routes, [`tls`] where certificates come from.
 
 pub mod api;
+pub mod cli;
 pub mod forward;
 pub mod log;
 pub mod routes;
