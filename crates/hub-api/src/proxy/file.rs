@@ -24,7 +24,8 @@ pub struct File {
     /// Where routes are kept over a restart. Default: nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_file: Option<PathBuf>,
-    /// Seconds that open requests and WebSockets get after SIGTERM. Default: 30.
+    /// Seconds that open requests and WebSockets get after SIGTERM. New connections wait that long, if systemd holds the
+    /// sockets. Default: 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_seconds: Option<u64>,
     /// What is logged beside the access log. Default: `info`.
@@ -301,44 +302,56 @@ pub enum LogFormat {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Client connections at a time. Default: 10000; 0: no limit.
-    pub connections: u32,
-    /// Connections at a time from one address (IPv6: one /64). Default: 1000; 0: no limit.
-    pub connections_per_address: u32,
-    /// Seconds in which a request's head must arrive. Default: 15.
+    /// Client connections at a time. Default: 16384.
+    pub connections: usize,
+    /// Connections at a time from one address (IPv6: one /64). Default: 1000, a class behind one router; 0: no limit.
+    pub connections_per_address: usize,
+    /// Seconds in which a request's head must arrive, and in which a TLS handshake must end. Default: 30.
     pub header_seconds: u64,
-    /// Seconds in which a TLS handshake must end. Default: 10.
-    pub handshake_seconds: u64,
     /// Seconds that an idle connection is kept. Default: 75.
     pub keep_alive_seconds: u64,
+    /// Seconds that a client may be silent within a request; WebSockets are exempt. Default: 0, no limit.
+    pub client_idle_seconds: u64,
+    /// Seconds that the next bytes of a request's body may take. Default: 60.
+    pub body_seconds: u64,
+    /// The least bytes a second of a request's body. Default: 16; 0: no limit.
+    pub body_bytes_per_second: u64,
+    /// Seconds that a client may take none of the bytes that are ready for it. Default: 120.
+    pub send_seconds: u64,
     /// Bytes of a request's head. Default: 65536.
     pub header_bytes: usize,
     /// Header fields in a request. Default: 100.
     pub headers: usize,
     /// Bytes of a request's body. Default: 0, no limit.
     pub body_bytes: u64,
-    /// Requests at a time on one HTTP/2 connection. Default: 100.
+    /// Requests at a time on one HTTP/2 connection. Default: 128.
     pub http2_streams: u32,
-    /// POST requests a minute from one address (IPv6: one /64) to `login_paths`. Default: 30; 0: no limit.
+    /// POST requests a minute from one address (IPv6: one /64) to `login_path`. Default: 30; 0: no limit.
     pub login_per_minute: u32,
-    /// Where those limits hold. Default: `["/hub/login"]`.
-    pub login_paths: Vec<String>,
+    /// How many of them may come at once. Default: 60, a class that begins.
+    pub login_burst: u32,
+    /// What the path of a login ends in. Default: `/hub/login`.
+    pub login_path: String,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 10_000,
+            connections: 16_384,
             connections_per_address: 1000,
-            header_seconds: 15,
-            handshake_seconds: 10,
+            header_seconds: 30,
             keep_alive_seconds: 75,
+            client_idle_seconds: 0,
+            body_seconds: 60,
+            body_bytes_per_second: 16,
+            send_seconds: 120,
             header_bytes: 65_536,
             headers: 100,
             body_bytes: 0,
-            http2_streams: 100,
+            http2_streams: 128,
             login_per_minute: 30,
-            login_paths: vec!["/hub/login".to_owned()],
+            login_burst: 60,
+            login_path: "/hub/login".to_owned(),
         }
     }
 }

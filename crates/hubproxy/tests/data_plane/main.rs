@@ -1,0 +1,12 @@
+//! The data plane from outside: real sockets, bytes as clients and targets send them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod forwarding;
+mod hardening;
+mod limits;
+mod proxy;
+mod smuggling;
+mod target;
+mod tls;
+mod websocket;
