@@ -365,8 +365,8 @@ pub enum ProxyKind {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProxyLimits {
-    /// Connections at a time. Default: 10000; 0 means no limit.
-    #[schemars(range(min = 0, max = 1_000_000))]
+    /// Connections at a time. Default: 16384.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub connections: Option<u32>,
     /// Connections at a time from one address. Default: 40 for each of `limits.seats`, 1000 at least; 0 means no limit.
     #[schemars(range(min = 0, max = 1_000_000))]

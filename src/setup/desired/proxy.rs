@@ -413,14 +413,16 @@ fn limits(spec: &Spec) -> hubproxy::Limits {
     let asked = &spec.proxy.limits;
     let seats = spec.limits.seats;
     let defaults = hubproxy::Limits::default();
+    let count = |asked: Option<u32>| asked.and_then(|asked| usize::try_from(asked).ok());
+    let for_a_class = usize::try_from(40 * seats).unwrap_or(usize::MAX);
     hubproxy::Limits {
-        connections: asked.connections.unwrap_or(defaults.connections),
-        connections_per_address: asked
-            .connections_per_address
-            .unwrap_or_else(|| defaults.connections_per_address.max(40 * seats)),
+        connections: count(asked.connections).unwrap_or(defaults.connections),
+        connections_per_address: count(asked.connections_per_address)
+            .unwrap_or_else(|| defaults.connections_per_address.max(for_a_class)),
         login_per_minute: asked
             .login_per_minute
             .unwrap_or_else(|| defaults.login_per_minute.max(3 * seats)),
+        login_burst: defaults.login_burst.max(2 * seats),
         body_bytes: asked.upload_mib.map_or(0, |mib| u64::from(mib) << 20),
         ..defaults
     }
