@@ -124,11 +124,12 @@ impl Peer {
 /// New users. Their passwords are chosen and hashed before the clock runs.
 fn users(prefix: &str, count: usize) -> Value {
     let passwords: Vec<Secret> = (0..count).map(|_| password::generate()).collect();
+    let hashes: Vec<String> = passwords.iter().map(password::hash).collect();
     let users: Vec<Value> = passwords
         .iter()
+        .zip(hashes)
         .enumerate()
-        .map(|(number, password)| {
-            let hash = password::hash(password);
+        .map(|(number, (password, hash))| {
             let name = format!("{prefix}{number:04}");
             json!({"name": name, "password": password.reveal(), "hash": hash})
         })

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Context;
-use crate::infra::Outcome;
+use crate::infra::{Outcome, Problems, acme};
 use crate::wait::{Probe, Wait};
 
 /// How long a record may take to be made and to spread.
@@ -48,6 +48,18 @@ pub(super) async fn wait(context: &Context, domain: &str, outcome: &Outcome) -> 
     })
     .await?;
     Ok(())
+}
+
+/// Refuses a name under which a public certificate authority would not find the hub, and nothing but it.
+pub(super) async fn refuse_elsewhere(domain: &str, outcome: &Outcome) -> anyhow::Result<()> {
+    let led: Vec<IpAddr> = match tokio::net::lookup_host((domain, 443)).await {
+        Ok(addresses) => addresses.map(|address| address.ip()).collect(),
+        Err(_) => Vec::new(),
+    };
+    match acme::name_problem(domain, &outcome.addresses(), &led) {
+        Some(problem) => Err(Problems(vec![problem]).into()),
+        None => Ok(()),
+    }
 }
 
 /// Whether the domain leads to the server; else what it does.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends there")]
 
+mod acme;
 mod cloud;
 mod faults;
 mod fixture;
