@@ -7,8 +7,10 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod dial;
 pub mod oauth;
 pub mod page;
+pub mod proxy;
 pub mod scope;
 pub mod server;
 pub mod session;
