@@ -1,31 +1,14 @@
 //! The addresses of a single-user server: its path, its OAuth client, its route, its target as the proxy writes it.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::path::PathBuf;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::name::escape;
 use crate::spawner::{ServerKey, Target};
-
-/// What JupyterHub leaves as it is in a path segment.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'~')
-    .remove(b'@');
-
-/// What JupyterHub leaves as it is in a client id, which becomes part of a cookie's name.
-const CLIENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'~');
 
 /// What stays as it is in the host part of an `http+unix://` target: nothing that could end it.
 const SOCKET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
-
-/// A user's or a server's name as one segment of a URL path, escaped as JupyterHub escapes it.
-pub fn escape(name: &str) -> String {
-    utf8_percent_encode(name, SEGMENT).to_string()
-}
 
 /// The path under which a server lives, with slashes at both ends: `/user/alice/` or `/user/alice/lab2/`.
 /// `base` is the hub's base URL, such as `/` or `/class/`.
@@ -41,16 +24,6 @@ pub fn prefix(base: &str, key: &ServerKey) -> String {
 /// The path of the server's OAuth callback: the only redirect URI its client has.
 pub fn callback(base: &str, key: &ServerKey) -> String {
     format!("{}oauth_callback", prefix(base, key))
-}
-
-/// The identifier of the server's OAuth client.
-pub fn client_id(key: &ServerKey) -> String {
-    let mut id = format!("jupyterhub-user-{}", utf8_percent_encode(&key.user, CLIENT));
-    if !key.name.is_empty() {
-        id.push('-');
-        id.extend(utf8_percent_encode(&key.name, CLIENT));
-    }
-    id
 }
 
 /// The server's path as the proxy keeps it in its table: decoded, without the slash at the end.
@@ -84,10 +57,18 @@ pub fn target_url(target: &Target) -> String {
     }
 }
 
+/// The target that [`target_url`] wrote.
+pub fn parse_target(url: &str) -> Option<Target> {
+    if let Some(path) = url.strip_prefix("http+unix://") {
+        let path = percent_decode_str(path).decode_utf8().ok()?;
+        return path.starts_with('/').then(|| Target::Unix(PathBuf::from(path.as_ref())));
+    }
+    let address = url.strip_prefix("http://")?.trim_end_matches('/');
+    Some(Target::Tcp(address.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn key(user: &str, name: &str) -> ServerKey {
@@ -99,39 +80,34 @@ mod tests {
 
     #[test]
     fn names_are_escaped_as_jupyterhub_escapes_them() {
-        for (user, name, path, client, spec) in [
+        for (user, name, path, spec) in [
             (
                 "alice",
                 "",
                 "/user/alice/",
-                "jupyterhub-user-alice",
                 "/user/alice",
             ),
             (
                 "alice",
                 "lab2",
                 "/user/alice/lab2/",
-                "jupyterhub-user-alice-lab2",
                 "/user/alice/lab2",
             ),
             (
                 "ada@example.org",
                 "",
                 "/user/ada@example.org/",
-                "jupyterhub-user-ada%40example.org",
                 "/user/ada@example.org",
             ),
             (
                 "a b~",
                 "ü",
                 "/user/a%20b~/%C3%BC/",
-                "jupyterhub-user-a%20b~-%C3%BC",
                 "/user/a b~/ü",
             ),
         ] {
             let key = key(user, name);
             assert_eq!(prefix("/", &key), path);
-            assert_eq!(client_id(&key), client);
             assert_eq!(routespec("/", &key), spec);
         }
         assert_eq!(
@@ -150,5 +126,11 @@ mod tests {
             target_url(&unix),
             "http+unix://%2Frun%2Fjupyter%2Fada%2Fserver.sock"
         );
+        for target in [tcp, unix] {
+            assert_eq!(parse_target(&target_url(&target)), Some(target));
+        }
+        for other in ["", "http://", "http://host:80", "http+unix://run%2Fx"] {
+            assert_eq!(parse_target(other), None, "{other}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::name;
 use crate::server::address;
 use crate::spawner::{ServerKey, Target};
 
@@ -66,14 +67,14 @@ pub fn environment(
     };
     set("JUPYTERHUB_API_TOKEN", token.to_owned());
     set("JPY_API_TOKEN", token.to_owned());
-    set("JUPYTERHUB_CLIENT_ID", address::client_id(key));
+    set("JUPYTERHUB_CLIENT_ID", name::server_client_id(&key.user, &key.name));
     set("JUPYTERHUB_API_URL", hub.api_url.clone());
     set(
         "JUPYTERHUB_ACTIVITY_URL",
         format!(
             "{}/users/{}/activity",
             hub.api_url,
-            address::escape(&key.user)
+            name::escape(&key.user)
         ),
     );
     set(

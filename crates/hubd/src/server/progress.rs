@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
 use http::header;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -104,8 +104,8 @@ impl Progress {
 pub type Log = Vec<Progress>;
 
 /// Follows a start: what was told so far, then what is told, until the last event.
-pub fn follow(log: watch::Receiver<Log>) -> impl Stream<Item = Progress> + Send {
-    stream::unfold(Some((log, 0)), |place| async move {
+pub fn follow(log: watch::Receiver<Log>) -> BoxStream<'static, Progress> {
+    let events = stream::unfold(Some((log, 0)), |place| async move {
         let (mut log, next) = place?;
         loop {
             let event = log.borrow_and_update().get(next).cloned();
@@ -116,7 +116,13 @@ pub fn follow(log: watch::Receiver<Log>) -> impl Stream<Item = Progress> + Send 
             // The sender is gone with its server: nothing more will be told.
             log.changed().await.ok()?;
         }
-    })
+    });
+    events.boxed()
+}
+
+/// A start that is over, told in one event.
+pub fn only(event: Progress) -> BoxStream<'static, Progress> {
+    stream::iter([event]).boxed()
 }
 
 /// The answer of the progress API: server-sent events, with an empty line now and then.
@@ -172,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn a_late_follower_sees_all_and_the_stream_ends_with_the_last() {
         let (sender, receiver) = watch::channel(vec![Progress::requested()]);
-        let mut events = follow(receiver).boxed();
+        let mut events = follow(receiver);
         assert_eq!(events.next().await, Some(Progress::requested()));
         sender.send_modify(|log| {
             log.push(Progress::spawning());
