@@ -7,7 +7,9 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod clock;
 pub mod dial;
+pub mod name;
 pub mod oauth;
 pub mod page;
 pub mod proxy;

@@ -1,28 +1,27 @@
 //! Activity: what single-user servers report of it, and what is believed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::clock::Timestamp;
 use serde_json::Value;
-use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
-use time::{Duration, OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 /// A report, checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// When the user was last active, if the report says.
-    pub user: Option<OffsetDateTime>,
+    pub user: Option<Timestamp>,
     /// When each of the user's servers was, by name.
-    pub servers: BTreeMap<String, OffsetDateTime>,
+    pub servers: BTreeMap<String, Timestamp>,
 }
 
 /// How far ahead of the hub's clock a report may be, in JupyterHub's words "an hour".
-const AHEAD: Duration = Duration::minutes(59);
+const AHEAD: Duration = Duration::from_secs(59 * 60);
 
 /// Checks a report; the error is the message of a 400. `exists` says whether the user has a server of that name.
 pub fn parse(
     body: &Value,
-    now: OffsetDateTime,
+    now: Timestamp,
     user: &str,
     exists: impl Fn(&str) -> bool,
 ) -> Result<Report, String> {
@@ -61,50 +60,31 @@ fn is_truthy(value: &Value) -> bool {
     }
 }
 
-fn timestamp(value: &Value, now: OffsetDateTime) -> Result<OffsetDateTime, String> {
+fn timestamp(value: &Value, now: Timestamp) -> Result<Timestamp, String> {
     let when = value
         .as_str()
-        .and_then(read)
+        .and_then(Timestamp::parse)
         .ok_or_else(|| format!("Not a valid timestamp: {value}"))?;
-    if when - now > AHEAD {
+    if when > now.after(AHEAD) {
         return Err(format!(
-            "Rejecting activity from more than an hour in the future: {}",
-            when.to_offset(UtcOffset::UTC)
-                .format(&Rfc3339)
-                .unwrap_or_default()
+            "Rejecting activity from more than an hour in the future: {when}"
         ));
     }
     Ok(when)
 }
 
-/// Reads an ISO 8601 time; one without an offset is UTC.
-fn read(text: &str) -> Option<OffsetDateTime> {
-    if let Ok(when) = OffsetDateTime::parse(text, &Rfc3339) {
-        return Some(when);
-    }
-    let bare = format_description!(
-        version = 2,
-        "[year]-[month]-[day][first [T] [ ]][hour]:[minute][optional [:[second][optional [.[subsecond]]]]]"
-    );
-    let text = text.strip_suffix('Z').unwrap_or(text);
-    PrimitiveDateTime::parse(text, &bare)
-        .ok()
-        .map(PrimitiveDateTime::assume_utc)
-}
-
-/// The later of the two: activity only ever moves forward.
-pub fn later(known: Option<OffsetDateTime>, said: OffsetDateTime) -> Option<OffsetDateTime> {
-    known.is_none_or(|known| said > known).then_some(said)
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-    use time::macros::datetime;
-
     use super::*;
+    use serde_json::json;
 
-    const NOW: OffsetDateTime = datetime!(2026-11-22 04:00 UTC);
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn now() -> Timestamp {
+        at("2026-11-22T04:00:00Z")
+    }
 
     #[test]
     fn the_report_of_a_singleuser_server() {
@@ -112,8 +92,8 @@ mod tests {
             "servers": {"": {"last_activity": "2026-11-22T03:28:55.634238Z"}},
             "last_activity": "2026-11-22T03:28:55.634238Z",
         });
-        let report = parse(&body, NOW, "alice", str::is_empty).unwrap();
-        let when = datetime!(2026-11-22 03:28:55.634238 UTC);
+        let report = parse(&body, now(), "alice", str::is_empty).unwrap();
+        let when = at("2026-11-22T03:28:55.634238Z");
         assert_eq!(report.user, Some(when));
         assert_eq!(report.servers[""], when);
     }
@@ -126,12 +106,8 @@ mod tests {
             "2026-11-22T04:28:55+01:00",
             "2026-11-22T03:28:55.000Z",
         ] {
-            let report = parse(&json!({"last_activity": text}), NOW, "a", |_| true).unwrap();
-            assert_eq!(
-                report.user,
-                Some(datetime!(2026-11-22 03:28:55 UTC)),
-                "{text}"
-            );
+            let report = parse(&json!({"last_activity": text}), now(), "a", |_| true).unwrap();
+            assert_eq!(report.user, Some(at("2026-11-22T03:28:55Z")), "{text}");
         }
     }
 
@@ -158,27 +134,17 @@ mod tests {
                 "Rejecting activity from more than an hour in the future",
             ),
         ] {
-            let error = parse(&body, NOW, "alice", str::is_empty).unwrap_err();
+            let error = parse(&body, now(), "alice", str::is_empty).unwrap_err();
             assert!(error.starts_with(message), "{body}: {error}");
         }
         assert!(
             parse(
                 &json!({"last_activity": "2026-11-22T04:58:00Z"}),
-                NOW,
+                now(),
                 "a",
                 |_| true
             )
             .is_ok()
-        );
-    }
-
-    #[test]
-    fn only_forward() {
-        assert_eq!(later(None, NOW), Some(NOW));
-        assert_eq!(later(Some(NOW), NOW), None);
-        assert_eq!(
-            later(Some(NOW), NOW + Duration::SECOND),
-            Some(NOW + Duration::SECOND)
         );
     }
 }

@@ -61,7 +61,9 @@ pub fn target_url(target: &Target) -> String {
 pub fn parse_target(url: &str) -> Option<Target> {
     if let Some(path) = url.strip_prefix("http+unix://") {
         let path = percent_decode_str(path).decode_utf8().ok()?;
-        return path.starts_with('/').then(|| Target::Unix(PathBuf::from(path.as_ref())));
+        return path
+            .starts_with('/')
+            .then(|| Target::Unix(PathBuf::from(path.as_ref())));
     }
     let address = url.strip_prefix("http://")?.trim_end_matches('/');
     Some(Target::Tcp(address.parse().ok()?))
@@ -81,30 +83,15 @@ mod tests {
     #[test]
     fn names_are_escaped_as_jupyterhub_escapes_them() {
         for (user, name, path, spec) in [
-            (
-                "alice",
-                "",
-                "/user/alice/",
-                "/user/alice",
-            ),
-            (
-                "alice",
-                "lab2",
-                "/user/alice/lab2/",
-                "/user/alice/lab2",
-            ),
+            ("alice", "", "/user/alice/", "/user/alice"),
+            ("alice", "lab2", "/user/alice/lab2/", "/user/alice/lab2"),
             (
                 "ada@example.org",
                 "",
                 "/user/ada@example.org/",
                 "/user/ada@example.org",
             ),
-            (
-                "a b~",
-                "ü",
-                "/user/a%20b~/%C3%BC/",
-                "/user/a b~/ü",
-            ),
+            ("a b~", "ü", "/user/a%20b~/%C3%BC/", "/user/a b~/ü"),
         ] {
             let key = key(user, name);
             assert_eq!(prefix("/", &key), path);

@@ -54,7 +54,10 @@ impl Inner {
         };
         match result {
             Ok(()) if life.step(Event::Up, None) => {
-                life.tell(Progress::ready(&address::prefix(&self.address.base, &life.key)));
+                life.tell(Progress::ready(&address::prefix(
+                    &self.address.base,
+                    &life.key,
+                )));
                 tracing::info!(server = log_name(&life.key), "adopted");
                 self.check_due.notify_one();
             }
@@ -97,7 +100,10 @@ impl Inner {
         }
         // One that is too busy to answer keeps its kernels: the proxy says so to who asks.
         if self.wait_until_it_answers(life).await.is_err() {
-            tracing::warn!(server = log_name(&life.key), "it runs and does not answer; kept");
+            tracing::warn!(
+                server = log_name(&life.key),
+                "it runs and does not answer; kept"
+            );
         }
         Ok(())
     }

@@ -127,7 +127,10 @@ impl Servers {
                 Ok::<_, StoreError>(due)
             })
             .await?;
-        Ok(due.into_iter().filter(|due| self.state(&due.key) == State::Ready).collect())
+        Ok(due
+            .into_iter()
+            .filter(|due| self.state(&due.key) == State::Ready)
+            .collect())
     }
 
     /// Deletes users without a server who were not active for as long as a server may be idle. Admins stay.
@@ -145,9 +148,14 @@ impl Servers {
                 let mut gone = Vec::new();
                 for user in user::list(connection, &query)?.0 {
                     let limits = limits(&cull, &user.groups);
-                    let idle = Limits { max_age: None, ..limits };
+                    let idle = Limits {
+                        max_age: None,
+                        ..limits
+                    };
                     if !user.admin
-                        && idle.verdict(Some(user.created), user.last_activity, now).is_some()
+                        && idle
+                            .verdict(Some(user.created), user.last_activity, now)
+                            .is_some()
                     {
                         user::delete(connection, user.id)?;
                         gone.push(user.name);
@@ -197,13 +205,22 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_fits_counts() {
-        let groups = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let groups = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
         let seconds = Duration::from_secs;
         for (of, idle, max_age) in [
             (groups(&[]), Some(seconds(3600)), None),
             (groups(&["gpu"]), Some(seconds(600)), Some(seconds(7200))),
             (groups(&["staff"]), None, None),
-            (groups(&["staff", "gpu"]), Some(seconds(600)), Some(seconds(7200))),
+            (
+                groups(&["staff", "gpu"]),
+                Some(seconds(600)),
+                Some(seconds(7200)),
+            ),
         ] {
             assert_eq!(limits(&cull(), &of), Limits { idle, max_age }, "{of:?}");
         }
@@ -231,7 +248,10 @@ mod tests {
             Some(Why::Age(Duration::from_secs(8_000)))
         );
         assert_eq!(limits.verdict(None, None, now), None);
-        let never = Limits { idle: None, max_age: None };
+        let never = Limits {
+            idle: None,
+            max_age: None,
+        };
         assert_eq!(never.verdict(at(0), at(0), now), None);
     }
 }

@@ -67,15 +67,14 @@ pub fn environment(
     };
     set("JUPYTERHUB_API_TOKEN", token.to_owned());
     set("JPY_API_TOKEN", token.to_owned());
-    set("JUPYTERHUB_CLIENT_ID", name::server_client_id(&key.user, &key.name));
+    set(
+        "JUPYTERHUB_CLIENT_ID",
+        name::server_client_id(&key.user, &key.name),
+    );
     set("JUPYTERHUB_API_URL", hub.api_url.clone());
     set(
         "JUPYTERHUB_ACTIVITY_URL",
-        format!(
-            "{}/users/{}/activity",
-            hub.api_url,
-            name::escape(&key.user)
-        ),
+        format!("{}/users/{}/activity", hub.api_url, name::escape(&key.user)),
     );
     set(
         "JUPYTERHUB_ACTIVITY_INTERVAL",

@@ -41,7 +41,12 @@ pub(super) struct Place {
 impl Life {
     /// A life that was just requested.
     pub(super) fn requested(key: ServerKey) -> Self {
-        Self::new(key, State::Spawning, vec![Progress::requested()], Place::default())
+        Self::new(
+            key,
+            State::Spawning,
+            vec![Progress::requested()],
+            Place::default(),
+        )
     }
 
     /// A life from before the hub's restart.
@@ -50,7 +55,10 @@ impl Life {
     }
 
     fn new(key: ServerKey, state: State, log: Log, place: Place) -> Self {
-        let phase = Phase { state, failure: None };
+        let phase = Phase {
+            state,
+            failure: None,
+        };
         Self {
             key,
             phase: watch::Sender::new(phase),
@@ -70,16 +78,17 @@ impl Life {
 
     /// Takes a step if it is possible now; says whether it was. A life that ends says how.
     pub(super) fn step(&self, event: Event, failure: Option<Failure>) -> bool {
-        self.phase.send_if_modified(|phase| match phase.state.after(event) {
-            Some(state) => {
-                phase.state = state;
-                if failure.is_some() {
-                    phase.failure = failure;
+        self.phase
+            .send_if_modified(|phase| match phase.state.after(event) {
+                Some(state) => {
+                    phase.state = state;
+                    if failure.is_some() {
+                        phase.failure = failure;
+                    }
+                    true
                 }
-                true
-            }
-            None => false,
-        })
+                None => false,
+            })
     }
 
     /// Waits until the state is another than `state`.
@@ -125,7 +134,10 @@ impl Life {
     }
 
     pub(super) fn place(&self) -> Place {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.place
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(super) fn target(&self) -> Option<Target> {
@@ -139,6 +151,9 @@ impl Life {
     }
 
     pub(super) fn answered(&self, version: Option<String>) {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).version = version;
+        self.place
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .version = version;
     }
 }

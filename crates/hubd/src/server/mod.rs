@@ -19,6 +19,8 @@ mod register;
 mod start;
 pub mod state;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::HashMap;
@@ -93,7 +95,11 @@ impl Servers {
     ) -> Self {
         let address = HubAddress {
             base: config.base_url.clone(),
-            api_url: format!("{}{}hub/api", internal.trim_end_matches('/'), config.base_url),
+            api_url: format!(
+                "{}{}hub/api",
+                internal.trim_end_matches('/'),
+                config.base_url
+            ),
             public_url: public_url(&config),
         };
         let fixed = fixed_routes(&config, hub_target);
@@ -163,11 +169,11 @@ impl Servers {
     }
 
     /// Follows a start. One that is over is told in one event; a server that is not starting has none.
-    pub fn progress(
-        &self,
-        key: &ServerKey,
-    ) -> Result<BoxStream<'static, Progress>, Refusal> {
-        let life = self.0.life(key).ok_or_else(|| Refusal::NotStarting(key.clone()))?;
+    pub fn progress(&self, key: &ServerKey) -> Result<BoxStream<'static, Progress>, Refusal> {
+        let life = self
+            .0
+            .life(key)
+            .ok_or_else(|| Refusal::NotStarting(key.clone()))?;
         let follow = match life.state() {
             State::Spawning | State::Checking => progress::follow(life.log()),
             State::Ready => progress::only(Progress::ready(&self.url(key))),
@@ -213,7 +219,9 @@ impl Inner {
 
 impl fmt::Debug for Servers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Servers").field("counts", &self.counts()).finish_non_exhaustive()
+        f.debug_struct("Servers")
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
     }
 }
 
@@ -222,7 +230,9 @@ fn public_url(config: &Config) -> String {
     match config.public_url.as_deref() {
         Some(url) if !url.is_empty() => {
             let origin = url.trim_end_matches('/');
-            let origin = origin.strip_suffix(config.base_url.trim_end_matches('/')).unwrap_or(origin);
+            let origin = origin
+                .strip_suffix(config.base_url.trim_end_matches('/'))
+                .unwrap_or(origin);
             format!("{origin}{}", config.base_url)
         }
         _ => String::new(),
@@ -245,7 +255,10 @@ fn fixed_routes(config: &Config, hub_target: String) -> Vec<(String, Route)> {
                 target: url.trim_end_matches('/').to_owned(),
                 owner: Owner::Service(service.name.clone()),
             };
-            routes.push((format!("{}services/{}", config.base_url, service.name), route));
+            routes.push((
+                format!("{}services/{}", config.base_url, service.name),
+                route,
+            ));
         }
     }
     routes

@@ -36,7 +36,9 @@ pub fn chosen<'a>(
     match offered.find(|profile| profile.slug == wanted) {
         Some(profile) => Ok(Some(profile)),
         None if names.is_empty() => Ok(None),
-        None => Err(format!("there is no profile {wanted:?} for you: choose one of {names}")),
+        None => Err(format!(
+            "there is no profile {wanted:?} for you: choose one of {names}"
+        )),
     }
 }
 
@@ -104,7 +106,10 @@ mod tests {
         let error = chosen(&spawn, &[], &wish).unwrap_err();
         assert!(error.ends_with("choose one of small"), "{error}");
         let staff = ["staff".to_owned()];
-        assert_eq!(chosen(&spawn, &staff, &wish).unwrap().unwrap().slug, "large");
+        assert_eq!(
+            chosen(&spawn, &staff, &wish).unwrap().unwrap().slug,
+            "large"
+        );
         assert!(chosen(&spawn, &staff, &options(json!({"profile": 3}))).is_err());
     }
 

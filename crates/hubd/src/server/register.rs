@@ -36,7 +36,10 @@ pub(super) struct Begun {
 }
 
 /// Finds the owner of a server; `None` if there is no such user.
-pub(super) async fn find_owner(store: &Store, key: &ServerKey) -> Result<Option<Owner>, StoreError> {
+pub(super) async fn find_owner(
+    store: &Store,
+    key: &ServerKey,
+) -> Result<Option<Owner>, StoreError> {
     let key = key.clone();
     store
         .read(move |connection| {
@@ -44,7 +47,10 @@ pub(super) async fn find_owner(store: &Store, key: &ServerKey) -> Result<Option<
                 return Ok(None);
             };
             let servers = server::of_user(connection, user.id)?;
-            let named = servers.iter().filter(|server| !server.name.is_empty()).count();
+            let named = servers
+                .iter()
+                .filter(|server| !server.name.is_empty())
+                .count();
             let this = servers.into_iter().find(|server| server.name == key.name);
             Ok(Some(Owner {
                 user_id: user.id,
@@ -72,13 +78,22 @@ pub(super) async fn begin(
     let note = address::token_note(base, &key);
     store
         .note(move |connection| {
-            let shown = wish.display_name.clone().unwrap_or_else(|| key.name.clone());
+            let shown = wish
+                .display_name
+                .clone()
+                .unwrap_or_else(|| key.name.clone());
             let row = server::ensure(connection, user_id, &key.name, &shown)?;
             if let Some(name) = wish.display_name.filter(|name| *name != row.display_name) {
                 server::set_display_name(connection, row.id, &name)?;
             }
             server::set_options(connection, row.id, &options)?;
-            server::set_active(connection, row.id, NOWHERE, &Value::Object(Map::new()), since)?;
+            server::set_active(
+                connection,
+                row.id,
+                NOWHERE,
+                &Value::Object(Map::new()),
+                since,
+            )?;
             server::note_activity(connection, row.id, since)?;
             user::note_activity(connection, user_id, since)?;
             token::delete_of_note(connection, user_id, &note)?;
@@ -140,7 +155,11 @@ fn token_scopes(
 }
 
 /// Writes down where a server runs.
-pub(super) async fn started(store: &Store, begun: &Begun, started: &Started) -> Result<(), StoreError> {
+pub(super) async fn started(
+    store: &Store,
+    begun: &Begun,
+    started: &Started,
+) -> Result<(), StoreError> {
     let target = address::target_url(&started.target);
     let (id, state, since) = (begun.server_id, started.state.clone(), begun.since);
     store
@@ -168,13 +187,15 @@ pub(super) async fn end(store: &Store, base: &str, key: &ServerKey) -> Result<()
 pub(super) async fn remove(store: &Store, key: &ServerKey) -> Result<(), super::Refusal> {
     let key = key.clone();
     store
-        .write(move |connection| match server::find(connection, &key.user, &key.name)? {
-            Some(row) => Ok(server::delete(connection, row.id)?),
-            None => Err(super::Refusal::NoServer {
-                user: key.user.clone(),
-                name: key.name.clone(),
-            }),
-        })
+        .write(
+            move |connection| match server::find(connection, &key.user, &key.name)? {
+                Some(row) => Ok(server::delete(connection, row.id)?),
+                None => Err(super::Refusal::NoServer {
+                    user: key.user.clone(),
+                    name: key.name.clone(),
+                }),
+            },
+        )
         .await
 }
 

@@ -62,11 +62,16 @@ impl Servers {
         }
         let owner = inner.find_owner(key).await?;
         inner.check_name(key, &owner, wish.display_name.as_deref())?;
-        let chosen = wish.options.clone().unwrap_or_else(|| owner.options.clone());
+        let chosen = wish
+            .options
+            .clone()
+            .unwrap_or_else(|| owner.options.clone());
         let profile = options::chosen(&inner.config.spawn, &owner.groups, &chosen)
             .map_err(Refusal::Options)?;
         let choices = options::choices(&inner.config.spawn, profile);
-        let life = inner.reserve(key)?;
+        let Begun::New(life) = inner.reserve(key)? else {
+            return Ok(Begun::Pending);
+        };
         let (inner, task) = (self.0.clone(), life.clone());
         // A task of its own: a browser that goes away does not leave half a server behind.
         tokio::spawn(async move { inner.raise(&task, &owner, wish, chosen, choices).await });
@@ -120,16 +125,17 @@ impl Inner {
     }
 
     /// Takes the place of a server in the table, if there is room and nobody was faster.
-    fn reserve(&self, key: &ServerKey) -> Result<Arc<Life>, Refusal> {
+    fn reserve(&self, key: &ServerKey) -> Result<Begun, Refusal> {
         let spawn = &self.config.spawn;
         let mut lives = self.lives();
-        if let Some(state) = lives.get(key).map(|life| life.state())
-            && state.is_active()
-        {
-            return Err(Refusal::Pending {
-                key: key.clone(),
-                state,
-            });
+        match lives.get(key).map(|life| life.state()) {
+            None | Some(State::Stopped) => {}
+            Some(State::Spawning) => return Ok(Begun::Pending),
+            Some(State::Ready) => return Err(Refusal::Running(key.clone())),
+            Some(state @ (State::Stopping | State::Checking)) => {
+                let key = key.clone();
+                return Err(Refusal::Pending { key, state });
+            }
         }
         let (mut starting, mut active) = (0, 0);
         for life in lives.values() {
@@ -147,7 +153,7 @@ impl Inner {
         }
         let life = Arc::new(Life::requested(key.clone()));
         lives.insert(key.clone(), life.clone());
-        Ok(life)
+        Ok(Begun::New(life))
     }
 
     async fn raise(
@@ -167,7 +173,10 @@ impl Inner {
         let log_name = super::refusal::log_name(&life.key);
         match result {
             Ok(()) if life.step(Event::Up, None) => {
-                life.tell(Progress::ready(&address::prefix(&self.address.base, &life.key)));
+                life.tell(Progress::ready(&address::prefix(
+                    &self.address.base,
+                    &life.key,
+                )));
                 tracing::info!(server = log_name, after = ?since.elapsed(), "ready");
             }
             // The stop came in the very moment it got ready.
@@ -198,9 +207,16 @@ impl Inner {
     ) -> Result<(), Failure> {
         let key = &life.key;
         let within = Duration::from_secs(self.config.spawn.start_timeout);
-        let begun = register::begin(&self.store, &self.address.base, key, owner, wish, chosen.clone())
-            .await
-            .map_err(broken("writing the start down"))?;
+        let begun = register::begin(
+            &self.store,
+            &self.address.base,
+            key,
+            owner,
+            wish,
+            chosen.clone(),
+        )
+        .await
+        .map_err(broken("writing the start down"))?;
         let target = self.spawner.prepare(key).await.map_err(Failure::of_start)?;
         let environment = environment(&self.address, &choices, key, &target, &begun.token);
         let launch = Launch {
@@ -247,7 +263,8 @@ impl Inner {
             }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
-                if let Ok(Status::Ended(ending)) = self.spawner.poll(&life.key, &place.state).await {
+                if let Ok(Status::Ended(ending)) = self.spawner.poll(&life.key, &place.state).await
+                {
                     return Err(Failure::Ended(ending));
                 }
             }
@@ -256,7 +273,11 @@ impl Inner {
             }
             tokio::time::sleep(pause).await;
         }
-        tracing::warn!(server = super::refusal::log_name(&life.key), cause = last, "the server does not answer");
+        tracing::warn!(
+            server = super::refusal::log_name(&life.key),
+            cause = last,
+            "the server does not answer"
+        );
         Err(Failure::Silent { within })
     }
 

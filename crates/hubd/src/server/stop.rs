@@ -39,7 +39,10 @@ impl Servers {
             }
             register::remove(&servers.0.store, &owned).await?;
             let mut lives = servers.0.lives();
-            if lives.get(&owned).is_some_and(|life| !life.state().is_active()) {
+            if lives
+                .get(&owned)
+                .is_some_and(|life| !life.state().is_active())
+            {
                 lives.remove(&owned);
             }
             Ok::<(), Refusal>(())
@@ -58,7 +61,11 @@ impl Servers {
         let lives: Vec<Arc<Life>> = {
             let mut lives = self.0.lives();
             lives.retain(|key, life| key.user != user || life.state().is_active());
-            lives.values().filter(|life| life.key.user == user).cloned().collect()
+            lives
+                .values()
+                .filter(|life| life.key.user == user)
+                .cloned()
+                .collect()
         };
         self.stop_these(lives).await;
     }
@@ -99,7 +106,9 @@ impl Inner {
     /// Sets the end of a life going, once. `ending` says how it ended by itself.
     pub(super) fn lower(self: &Arc<Self>, life: &Arc<Life>, ending: Option<Ending>) {
         let before = life.state();
-        let failure = ending.filter(|ending| !is_polite(ending)).map(Failure::Ended);
+        let failure = ending
+            .filter(|ending| !is_polite(ending))
+            .map(Failure::Ended);
         if let Some(failure) = &failure {
             tracing::warn!(server = log_name(&life.key), %failure, "ended by itself");
         }

@@ -27,11 +27,18 @@ impl Servers {
             ticks.tick().await;
             let ready: Vec<_> = {
                 let lives = self.0.lives();
-                lives.values().filter(|life| life.state() == State::Ready).cloned().collect()
+                lives
+                    .values()
+                    .filter(|life| life.state() == State::Ready)
+                    .cloned()
+                    .collect()
             };
             stream::iter(ready)
-                .for_each_concurrent(AT_ONCE, |life| async move {
-                    self.look_at(&life).await;
+                .for_each_concurrent(AT_ONCE, |life| {
+                    let servers = self.clone();
+                    async move {
+                        servers.look_at(&life).await;
+                    }
                 })
                 .await;
         }
@@ -74,8 +81,11 @@ impl Servers {
         for change in &changes {
             tracing::info!(?change, "the proxy's routes were not right");
         }
-        let results: Vec<Result<(), ProxyError>> = stream::iter(&changes)
-            .map(|change| self.0.proxy.apply(change))
+        let results: Vec<Result<(), ProxyError>> = stream::iter(changes)
+            .map(|change| {
+                let servers = self.clone();
+                async move { servers.0.proxy.apply(&change).await }
+            })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
