@@ -7,8 +7,13 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod dial;
+pub mod housekeeping;
+pub mod listen;
+pub mod log;
+pub mod metrics;
 pub mod name;
 pub mod oauth;
 pub mod page;
