@@ -20,7 +20,12 @@ pub struct Proxy {
 
 impl Default for Proxy {
     fn default() -> Self {
-        Self { api: "unix:/run/hubproxy/api.sock".to_owned(), token_file: None, hub_target: None, check_interval: 300 }
+        Self {
+            api: "unix:/run/hubproxy/api.sock".to_owned(),
+            token_file: None,
+            hub_target: None,
+            check_interval: 300,
+        }
     }
 }
 
@@ -44,7 +49,14 @@ pub struct Cull {
 
 impl Default for Cull {
     fn default() -> Self {
-        Self { enabled: true, every: 60, idle: 3600, max_age: 0, remove_named_servers: false, groups: Vec::new() }
+        Self {
+            enabled: true,
+            every: 60,
+            idle: 3600,
+            max_age: 0,
+            remove_named_servers: false,
+            groups: Vec::new(),
+        }
     }
 }
 

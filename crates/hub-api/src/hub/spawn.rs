@@ -145,7 +145,10 @@ pub struct Process {
 
 impl Default for Process {
     fn default() -> Self {
-        Self { command: vec!["jupyterhub-singleuser".to_owned()], homes: PathBuf::from("/var/lib/hubd/homes") }
+        Self {
+            command: vec!["jupyterhub-singleuser".to_owned()],
+            homes: PathBuf::from("/var/lib/hubd/homes"),
+        }
     }
 }
 
