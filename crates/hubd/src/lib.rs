@@ -7,6 +7,8 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod clock;
+pub mod name;
 pub mod oauth;
 pub mod page;
 pub mod scope;
