@@ -7,7 +7,12 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
+pub mod housekeeping;
+pub mod listen;
+pub mod log;
+pub mod metrics;
 pub mod name;
 pub mod oauth;
 pub mod page;

@@ -20,6 +20,7 @@ mod thread;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::{Connection, Transaction};
 
@@ -68,6 +69,8 @@ struct Inner {
     requesters: Requesters,
     catalog: Catalog,
     clock: Clock,
+    /// SQLite's count of other programs' writes, as last seen.
+    data_version: AtomicI64,
 }
 
 impl Store {
@@ -83,6 +86,7 @@ impl Store {
             requesters: Requesters::default(),
             catalog,
             clock,
+            data_version: AtomicI64::new(0),
         })))
     }
 
@@ -131,6 +135,20 @@ impl Store {
             .workers
             .write(move |connection| commit(connection, f))
             .await?
+    }
+
+    /// Forgets requesters kept in memory if another program (`hubd user`) wrote to the database since the last time.
+    pub async fn notice_foreign_writes(&self) -> Result<()> {
+        // On the one connection that writes here, the number changes by the writes of others only.
+        let version: i64 = self
+            .0
+            .workers
+            .write(|connection| connection.query_row("PRAGMA data_version", [], |row| row.get(0)))
+            .await??;
+        if self.0.data_version.swap(version, Ordering::SeqCst) != version {
+            self.0.requesters.forget();
+        }
+        Ok(())
     }
 
     /// The scopes there are.

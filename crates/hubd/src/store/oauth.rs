@@ -186,3 +186,8 @@ pub fn take_code(
     })
     .transpose()
 }
+
+/// Forgets codes that expired.
+pub fn delete_expired(connection: &Connection, now: Timestamp) -> Result<usize> {
+    Ok(connection.execute("DELETE FROM oauth_codes WHERE expires_at <= ?1", [now])?)
+}
