@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo test lint build tools sandbox bench golden
+.PHONY: demo test test-long lint build tools sandbox bench golden
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
@@ -13,6 +13,10 @@ demo: build
 test: lint build
 	cargo nextest run --workspace --no-fail-fast
 	cargo test --workspace --doc --quiet
+
+# The property tests with a thousand times the cases.
+test-long: tools
+	PROPTEST_CASES=$${PROPTEST_CASES:-200000} cargo nextest run --release -p hubproxy -E 'test(/property/)'
 
 lint: tools
 	cargo fmt --all --check

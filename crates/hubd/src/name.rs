@@ -36,8 +36,12 @@ pub fn normalize_user(name: &str) -> String {
 pub fn is_valid_user(name: &str) -> bool {
     let dots = |text: &str| !text.is_empty() && text.chars().all(|c| c == '.');
     let unquoted = percent_decode_str(name).decode_utf8_lossy();
-    !(name.is_empty() || name.contains('/') || dots(name) || dots(&unquoted) || name.trim() != name)
-        && !name.contains(|c: char| c.is_control())
+    !(name.is_empty()
+        || name.contains('/')
+        || dots(name)
+        || dots(&unquoted)
+        || name.trim() != name
+        || name.contains(|c: char| c.is_control()))
 }
 
 /// Whether a new named server may be called so: up to 30 of `a-z0-9` and hyphens, a letter first, a letter or digit last,

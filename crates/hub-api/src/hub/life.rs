@@ -43,6 +43,9 @@ pub struct Cull {
     pub max_age: u64,
     /// Whether a named server is removed, not only stopped.
     pub remove_named_servers: bool,
+    /// Whether users without a server are deleted, too, once they were not active for as long as a server may be idle.
+    /// Admins stay.
+    pub users: bool,
     /// Other limits for members of some groups; the first that fits counts.
     pub groups: Vec<CullRule>,
 }
@@ -55,6 +58,7 @@ impl Default for Cull {
             idle: 3600,
             max_age: 0,
             remove_named_servers: false,
+            users: false,
             groups: Vec::new(),
         }
     }

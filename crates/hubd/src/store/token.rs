@@ -368,6 +368,16 @@ pub fn delete_of_client(connection: &Connection, user: i64, client: &str) -> Res
     Ok(())
 }
 
+/// Deletes the tokens of a user that bear this note and were issued to no OAuth client: those of one server.
+pub fn delete_of_note(connection: &Connection, user: i64, note: &str) -> Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM tokens WHERE user_id = ?1 AND note = ?2 AND client_id IS NULL",
+        )?
+        .execute(params![user, note])?;
+    Ok(())
+}
+
 /// Deletes every token that was issued in a browser's session.
 pub fn delete_of_session(connection: &Connection, session_id: &str) -> Result<()> {
     connection
