@@ -12,10 +12,15 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::listen::{self, ListenError, Listeners};
 use crate::metrics::Metrics;
+use crate::proxy::{self, AddressError};
 use crate::scope::{Catalog, ScopeError};
+use crate::server::Servers;
+use crate::session::Sessions;
+use crate::session::key::Key;
+use crate::spawner::{self, SpawnError};
 use crate::store::people::{self, PeopleError};
-use crate::store::{Store, StoreError};
-use crate::{api, housekeeping};
+use crate::store::{Store, StoreError, secret};
+use crate::{api, housekeeping, oauth, server};
 
 /// What every request can reach.
 pub struct Hub {
@@ -23,6 +28,8 @@ pub struct Hub {
     pub store: Store,
     pub clock: Clock,
     pub metrics: Metrics,
+    pub sessions: Sessions,
+    pub servers: Servers,
     /// Turned to true when the hub is to end.
     pub ending: watch::Sender<bool>,
 }
@@ -38,6 +45,10 @@ pub enum StartError {
     People(#[from] PeopleError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Proxy(#[from] AddressError),
+    #[error(transparent)]
+    Spawner(#[from] SpawnError),
     #[error("reading the token of the service {service:?} from {}: {cause}", path.display())]
     ServiceToken {
         service: String,
@@ -54,16 +65,31 @@ impl Hub {
         let config = Arc::new(config);
         let tokens = service_tokens(&config)?;
         let (given, known, now) = (config.clone(), store.clone(), clock.now());
-        store
+        let key = store
             .write(move |connection| {
-                people::load(connection, &given, known.catalog(), &tokens, now)
+                people::load(connection, &given, known.catalog(), &tokens, now)?;
+                Ok::<_, PeopleError>(secret::ensure(connection, "session")?)
             })
             .await?;
+        let sessions = Sessions::new(
+            &config.base_url,
+            config.public_url.as_deref(),
+            config.auth.session_days,
+            &Key::from_bytes(key),
+        );
+        let servers = Servers::new(
+            config.clone(),
+            store.clone(),
+            spawner::from_configuration(&config.spawn)?,
+            proxy::from_configuration(&config.proxy)?,
+        );
         Ok(Self {
             config,
             store,
             clock,
             metrics: Metrics::new(),
+            sessions,
+            servers,
             ending: watch::channel(false).0,
         })
     }
@@ -81,12 +107,23 @@ impl Hub {
 
 /// Everything the hub answers.
 pub fn router(hub: &Arc<Hub>) -> Router {
-    api::router(hub).with_state(hub.clone())
+    api::router(hub)
+        .merge(oauth::http::pages(&hub.prefix()))
+        .merge(server::visit::routes(&hub.prefix()))
+        .fallback(server::visit::outside)
+        .with_state(hub.clone())
 }
 
 /// Answers requests until a signal or the API ends it.
 pub async fn serve(hub: Arc<Hub>, listeners: Listeners) {
     let keeping = tokio::spawn(housekeeping::run(hub.clone()));
+    match hub.servers.adopt().await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "servers ran when the hub last ended"),
+        Err(error) => tracing::error!(%error, "reading which servers ran when the hub last ended"),
+    }
+    let servers = hub.servers.clone();
+    let watching = tokio::spawn(async move { servers.run().await });
     let mut ending = hub.ending.subscribe();
     let ended = async move {
         // The sender is in the hub, which outlives this.
@@ -94,6 +131,7 @@ pub async fn serve(hub: Arc<Hub>, listeners: Listeners) {
     };
     listen::serve(listeners, router(&hub), ended).await;
     keeping.abort();
+    watching.abort();
     if let Err(error) = hub.store.flush_activity().await {
         tracing::error!(%error, "writing the last activity");
     }

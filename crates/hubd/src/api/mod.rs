@@ -13,7 +13,7 @@ use axum::routing::get;
 
 use crate::app::Hub;
 
-pub use caller::Caller;
+pub use caller::{Caller, bearer};
 pub use error::ApiError;
 
 /// The routes under `{base}hub/api`, and health and metrics beside them.
@@ -23,7 +23,9 @@ pub fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
     let api = Router::new()
         .route(&at("/api"), get(hub::version))
         .route(&at("/api/"), get(hub::version))
-        .route(&at("/api/user"), get(hub::whoami));
+        .route(&at("/api/user"), get(hub::whoami))
+        .merge(crate::server::http::routes(&prefix))
+        .merge(crate::oauth::http::routes(&prefix));
     layer::apply(hub, api)
         .route(&at("/health"), get(hub::health))
         .route(&at("/api/health"), get(hub::health))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_api::hub::Profile;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 
@@ -68,15 +69,26 @@ impl Servers {
             .unwrap_or_else(|| owner.options.clone());
         let profile = options::chosen(&inner.config.spawn, &owner.groups, &chosen)
             .map_err(Refusal::Options)?;
-        let choices = options::choices(&inner.config.spawn, profile);
+        let plan = Plan {
+            choices: options::choices(&inner.config.spawn, profile),
+            profile: profile.cloned(),
+            options: chosen,
+        };
         let Begun::New(life) = inner.reserve(key)? else {
             return Ok(Begun::Pending);
         };
         let (inner, task) = (self.0.clone(), life.clone());
         // A task of its own: a browser that goes away does not leave half a server behind.
-        tokio::spawn(async move { inner.raise(&task, &owner, wish, chosen, choices).await });
+        tokio::spawn(async move { inner.raise(&task, &owner, wish, plan).await });
         Ok(Begun::New(life))
     }
+}
+
+/// What a start is to be, checked.
+struct Plan {
+    options: Map<String, Value>,
+    profile: Option<Profile>,
+    choices: Choices,
 }
 
 enum Begun {
@@ -156,19 +168,12 @@ impl Inner {
         Ok(Begun::New(life))
     }
 
-    async fn raise(
-        &self,
-        life: &Arc<Life>,
-        owner: &Owner,
-        wish: Wish,
-        chosen: Map<String, Value>,
-        choices: Choices,
-    ) {
+    async fn raise(&self, life: &Arc<Life>, owner: &Owner, wish: Wish, plan: Plan) {
         let since = Instant::now();
         let result = tokio::select! {
             biased;
             () = life.left() => Err(Failure::Cancelled),
-            result = self.bring_up(life, owner, wish, chosen, choices) => result,
+            result = self.bring_up(life, owner, wish, plan) => result,
         };
         let log_name = super::refusal::log_name(&life.key);
         match result {
@@ -202,8 +207,7 @@ impl Inner {
         life: &Arc<Life>,
         owner: &Owner,
         wish: Wish,
-        chosen: Map<String, Value>,
-        choices: Choices,
+        plan: Plan,
     ) -> Result<(), Failure> {
         let key = &life.key;
         let within = Duration::from_secs(self.config.spawn.start_timeout);
@@ -213,16 +217,16 @@ impl Inner {
             key,
             owner,
             wish,
-            chosen.clone(),
+            plan.options,
         )
         .await
         .map_err(broken("writing the start down"))?;
         let target = self.spawner.prepare(key).await.map_err(Failure::of_start)?;
-        let environment = environment(&self.address, &choices, key, &target, &begun.token);
+        let environment = environment(&self.address, &plan.choices, key, &target, &begun.token);
         let launch = Launch {
             key: key.clone(),
             environment,
-            options: chosen,
+            profile: plan.profile,
             within,
         };
         life.tell(Progress::spawning());
