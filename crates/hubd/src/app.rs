@@ -9,9 +9,11 @@ use axum::Router;
 use hub_api::hub::Hub as Config;
 use tokio::sync::watch;
 
+use crate::auth::{AuthError, Authenticators};
 use crate::clock::Clock;
 use crate::listen::{self, ListenError, Listeners};
 use crate::metrics::Metrics;
+use crate::page::{Pages, PagesError};
 use crate::proxy::{self, AddressError};
 use crate::scope::{Catalog, ScopeError};
 use crate::server::Servers;
@@ -20,7 +22,7 @@ use crate::session::key::Key;
 use crate::spawner::{self, SpawnError};
 use crate::store::people::{self, PeopleError};
 use crate::store::{Store, StoreError, secret};
-use crate::{api, housekeeping, oauth, server};
+use crate::{api, housekeeping, page};
 
 /// What every request can reach.
 pub struct Hub {
@@ -29,6 +31,8 @@ pub struct Hub {
     pub clock: Clock,
     pub metrics: Metrics,
     pub sessions: Sessions,
+    pub authenticators: Authenticators,
+    pub pages: Pages,
     pub servers: Servers,
     /// Turned to true when the hub is to end.
     pub ending: watch::Sender<bool>,
@@ -45,6 +49,10 @@ pub enum StartError {
     People(#[from] PeopleError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error(transparent)]
+    Pages(#[from] PagesError),
     #[error(transparent)]
     Proxy(#[from] AddressError),
     #[error(transparent)]
@@ -71,12 +79,15 @@ impl Hub {
                 Ok::<_, PeopleError>(secret::ensure(connection, "session")?)
             })
             .await?;
+        let key = Key::from_bytes(key);
         let sessions = Sessions::new(
             &config.base_url,
             config.public_url.as_deref(),
             config.auth.session_days,
-            &Key::from_bytes(key),
+            &key,
         );
+        let authenticators = Authenticators::new(&config.auth, &key)?;
+        let pages = Pages::new(&config)?;
         let servers = Servers::new(
             config.clone(),
             store.clone(),
@@ -89,6 +100,8 @@ impl Hub {
             clock,
             metrics: Metrics::new(),
             sessions,
+            authenticators,
+            pages,
             servers,
             ending: watch::channel(false).0,
         })
@@ -108,9 +121,7 @@ impl Hub {
 /// Everything the hub answers.
 pub fn router(hub: &Arc<Hub>) -> Router {
     api::router(hub)
-        .merge(oauth::http::pages(&hub.prefix()))
-        .merge(server::visit::routes(&hub.prefix()))
-        .fallback(server::visit::outside)
+        .merge(page::router(hub))
         .with_state(hub.clone())
 }
 

@@ -175,6 +175,14 @@ impl Servers {
         Ok(follow)
     }
 
+    /// What was told of a start so far; nothing of a server that is not starting.
+    pub fn events(&self, key: &ServerKey) -> Vec<Progress> {
+        self.0
+            .life(key)
+            .map(|life| life.log().borrow().to_vec())
+            .unwrap_or_default()
+    }
+
     /// Asks for a look at the proxy's routes soon: somebody came to the hub who should have come to a server.
     pub fn routes_look_wrong(&self) {
         self.0.check_due.notify_one();
