@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use instance::{Instance, InstanceError};
-pub use options::{Options, Size};
+pub use options::{Options, Profile};
 pub use password::Password;
 
 /// The version both sides must speak.
@@ -69,12 +69,9 @@ pub struct Start {
     pub server: Server,
     /// Its environment, with secrets.
     pub environment: BTreeMap<String, String>,
-    /// One of the sizes of the helper's file; its default where none is named.
+    /// One of the profiles of the helper's file; its default where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<String>,
-    /// One of the notebook environments of the helper's file; its default where none is named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notebook: Option<String>,
+    pub profile: Option<String>,
     /// How long it may take, in seconds.
     pub within: u32,
 }
@@ -84,8 +81,7 @@ impl std::fmt::Debug for Start {
         f.debug_struct("Start")
             .field("server", &self.server)
             .field("environment", &self.environment.keys())
-            .field("size", &self.size)
-            .field("notebook", &self.notebook)
+            .field("profile", &self.profile)
             .field("within", &self.within)
             .finish()
     }

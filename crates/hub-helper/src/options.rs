@@ -71,21 +71,23 @@ fn parse(text: &str) -> Result<Options, String> {
     if options.user_groups.is_empty() {
         return Err("user_groups names no group".to_owned());
     }
-    if !options.sizes.contains_key(&options.default_size) {
+    if !options.profiles.contains_key(&options.default_profile) {
         return Err(format!(
-            "default_size: there is no size {:?}",
-            options.default_size
+            "default_profile: there is no profile {:?}",
+            options.default_profile
         ));
     }
-    for (name, size) in &options.sizes {
-        if size.memory_mb < 16 || size.tasks < 8 || size.cpu_percent == Some(0) {
-            return Err(format!("sizes.{name}: nothing runs in so little"));
+    for (name, profile) in &options.profiles {
+        if profile.memory_mb < 16 || profile.tasks < 8 || profile.cpu_percent == Some(0) {
+            return Err(format!("profiles.{name}: nothing runs in so little"));
         }
-    }
-    for (name, program) in &options.notebooks {
-        if !is_plain(program) {
+        if let Some(program) = profile
+            .program
+            .as_deref()
+            .filter(|program| !is_plain(program))
+        {
             return Err(format!(
-                "notebooks.{name}: {} is no plain absolute path",
+                "profiles.{name}: {} is no plain absolute path",
                 program.display()
             ));
         }
@@ -106,14 +108,13 @@ pub(crate) mod tests {
 user_groups = ["hub-users", "hub-admins"]
 refused_groups = ["secret"]
 environment = ["GRADER"]
-default_size = "small"
-[sizes.small]
+default_profile = "small"
+[profiles.small]
 memory_mb = 512
-[sizes.large]
+[profiles.large]
 memory_mb = 4096
 cpu_percent = 150
-[notebooks]
-r = "/opt/r/bin/jupyterhub-singleuser"
+program = "/opt/r/bin/jupyterhub-singleuser"
 "#;
 
     pub fn options() -> Options {
@@ -155,13 +156,13 @@ r = "/opt/r/bin/jupyterhub-singleuser"
     fn what_makes_no_sense_is_told() {
         for (from, to, said) in [
             (
-                "default_size = \"small\"",
-                "default_size = \"huge\"",
+                "default_profile = \"small\"",
+                "default_profile = \"huge\"",
                 "huge",
             ),
-            ("memory_mb = 512", "memory_mb = 0", "sizes.small"),
+            ("memory_mb = 512", "memory_mb = 0", "profiles.small"),
             ("\"GRADER\"", "\"LD_PRELOAD\"", "LD_PRELOAD"),
-            ("\"/opt/r", "\"opt/r", "notebooks.r"),
+            ("\"/opt/r", "\"opt/r", "profiles.large"),
             ("refused_groups", "refuse", "refuse"),
             ("[\"hub-users\", \"hub-admins\"]", "[]", "user_groups"),
         ] {

@@ -16,8 +16,8 @@ use crate::refusal::Refusal;
 
 /// Conversations at once; each has a thread, and one with a wrong password sleeps in it for some seconds.
 const AT_ONCE: usize = 64;
-/// How long a conversation may take: a module may ask another machine.
-const WITHIN: Duration = Duration::from_secs(30);
+/// How long an answer may take, a wait for a thread in it: a module may ask another machine.
+const WITHIN: Duration = Duration::from_secs(18);
 /// The least a denial takes, so that an account that does not exist is not told by the time.
 const DENIAL: Duration = Duration::from_secs(2);
 /// As much as PAM takes as an answer.
@@ -44,20 +44,22 @@ impl Pam {
     /// Where PAM could not say.
     pub async fn authenticate(&self, name: &str, password: Password) -> Result<bool, Refusal> {
         let started = Instant::now();
-        let permit = timeout(WITHIN, self.threads.clone().acquire_owned())
+        let doing = "asking PAM";
+        let converse = async {
+            let permit = self.threads.clone().acquire_owned().await;
+            let permit = permit.map_err(Refusal::doing(doing))?;
+            let (service, name) = (self.service.clone(), name.to_owned());
+            tokio::task::spawn_blocking(move || {
+                // Given back when the thread ends, not when it is no longer waited for.
+                let _permit = permit;
+                converse(&service, &name, password)
+            })
             .await
-            .map_err(|_| Refusal::late("waiting for other logins"))?
-            .map_err(Refusal::doing("waiting for other logins"))?;
-        let (service, name) = (self.service.clone(), name.to_owned());
-        let conversation = tokio::task::spawn_blocking(move || {
-            // Given back when the thread ends, not when it is no longer waited for.
-            let _permit = permit;
-            converse(&service, &name, password)
-        });
-        let is_so = timeout(WITHIN, conversation)
+            .map_err(Refusal::doing(doing))?
+        };
+        let is_so = timeout(WITHIN, converse)
             .await
-            .map_err(|_| Refusal::late("asking PAM"))?
-            .map_err(Refusal::doing("asking PAM"))??;
+            .map_err(|_| Refusal::late(doing))??;
         if !is_so {
             sleep_until(started + DENIAL).await;
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use hub_api::helper::{Options, Size};
+use hub_api::helper::{Options, Profile};
 
 use crate::account::Account;
 use crate::refusal::Refusal;
@@ -16,22 +16,27 @@ pub const ARGUMENTS: &str =
 /// the helper's file.
 ///
 /// # Errors
-/// Where the file has no such size or notebook environment.
+/// Where the file has no such profile.
 pub fn drop_in(
     options: &Options,
     account: &Account,
     socket: &Path,
-    size: Option<&str>,
-    notebook: Option<&str>,
+    profile: Option<&str>,
 ) -> Result<String, Refusal> {
-    let size = size.unwrap_or(&options.default_size);
-    let Some(Size {
+    let asked = profile.unwrap_or(&options.default_profile);
+    let Some(Profile {
         memory_mb,
         cpu_percent,
         tasks,
-    }) = options.sizes.get(size)
+        program,
+    }) = options.profiles.get(asked)
     else {
-        return Err(offered("size", size, options.sizes.keys()));
+        let asked: String = asked.chars().take(64).collect();
+        let have: Vec<&str> = options.profiles.keys().map(String::as_str).collect();
+        return Err(Refusal::Refused(format!(
+            "there is no profile {asked:?}; the helper's file has {}",
+            have.join(", ")
+        )));
     };
     let name = &account.name;
     let home = account.home.display();
@@ -53,30 +58,15 @@ pub fn drop_in(
     if let Some(percent) = cpu_percent {
         let _ = writeln!(text, "CPUQuota={percent}%");
     }
-    if let Some(notebook) = notebook {
-        let Some(program) = options.notebooks.get(notebook) else {
-            return Err(offered(
-                "notebook environment",
-                notebook,
-                options.notebooks.keys(),
-            ));
-        };
-        let _ = write!(
+    if let Some(program) = program {
+        let folder = program.parent().unwrap_or(Path::new("/")).display();
+        let _ = writeln!(
             text,
-            "ExecStart=\nExecStart={} {ARGUMENTS}\n",
+            "Environment=PATH={folder}:/usr/local/bin:/usr/bin:/bin\nExecStart=\nExecStart={} {ARGUMENTS}",
             program.display()
         );
     }
     Ok(text)
-}
-
-fn offered<'a>(what: &str, asked: &str, have: impl Iterator<Item = &'a String>) -> Refusal {
-    let asked: String = asked.chars().take(64).collect();
-    let have: Vec<&str> = have.map(String::as_str).collect();
-    Refusal::Refused(format!(
-        "there is no {what} {asked:?}; the helper's file has {}",
-        have.join(", ")
-    ))
 }
 
 #[cfg(test)]
@@ -93,25 +83,24 @@ mod tests {
         }
     }
 
-    fn of(size: Option<&str>, notebook: Option<&str>) -> Result<String, Refusal> {
+    fn of(profile: Option<&str>) -> Result<String, Refusal> {
         let socket = Path::new("/run/jupyter/ada/server.sock");
-        drop_in(&options(), &ada(), socket, size, notebook)
+        drop_in(&options(), &ada(), socket, profile)
     }
 
     #[test]
     fn limits_come_from_the_file_by_name() {
-        let text = of(None, None).unwrap();
+        let text = of(None).unwrap();
         assert!(text.contains("User=ada\n") && text.contains("MemoryMax=512M\n"));
         assert!(text.contains("BindPaths=/home/ada /run/jupyter/ada\n"));
         assert!(!text.contains("CPUQuota") && !text.contains("ExecStart"));
-        let text = of(Some("large"), Some("r")).unwrap();
+        let text = of(Some("large")).unwrap();
         assert!(text.contains("MemoryMax=4096M\n") && text.contains("CPUQuota=150%\n"));
         assert!(
             text.contains("ExecStart=\nExecStart=/opt/r/bin/jupyterhub-singleuser --ServerApp")
         );
-        let said = of(Some("huge\nUser=root"), None).unwrap_err().to_string();
+        let said = of(Some("huge\nUser=root")).unwrap_err().to_string();
         assert!(said.contains("small") && said.contains("large"), "{said}");
-        assert!(of(None, Some("nope")).is_err());
     }
 
     #[test]

@@ -85,13 +85,7 @@ impl Helper {
         let instance = Instance::new(&start.server.user, &start.server.name)?;
         let account = self.admit(&start.server.user).await?;
         let socket = self.places.socket(&instance);
-        let text = unit::drop_in(
-            &self.options,
-            &account,
-            &socket,
-            start.size.as_deref(),
-            start.notebook.as_deref(),
-        )?;
+        let text = unit::drop_in(&self.options, &account, &socket, start.profile.as_deref())?;
         let environment = environment::render(&start.environment, &self.options.environment)?;
         let within = Duration::from_secs(start.within.clamp(1, LONGEST_START).into());
         let unit = instance.unit();
@@ -207,8 +201,7 @@ mod tests {
                     name: String::new(),
                 },
                 environment: Default::default(),
-                size: None,
-                notebook: None,
+                profile: None,
                 within: 1,
             });
             let said = helper

@@ -29,19 +29,16 @@ pub struct Options {
     /// Variables the hub may set beside `JUPYTERHUB_*` and the like.
     #[serde(default)]
     pub environment: Vec<String>,
-    /// The size of servers for which none is named; one of `sizes`.
-    pub default_size: String,
-    /// What servers may use, by name.
-    pub sizes: BTreeMap<String, Size>,
-    /// Other notebook environments than the template unit's: the single-user server's program, by name.
-    #[serde(default)]
-    pub notebooks: BTreeMap<String, PathBuf>,
+    /// The profile of servers for which none is named; one of `profiles`.
+    pub default_profile: String,
+    /// What servers may be, by the slug of the hub's profile.
+    pub profiles: BTreeMap<String, Profile>,
 }
 
-/// What one server may use.
+/// What one server may use, and what it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Size {
+pub struct Profile {
     /// Memory, in MiB.
     pub memory_mb: u64,
     /// Processors, in hundredths of one (150: one and a half); no limit where absent.
@@ -50,6 +47,9 @@ pub struct Size {
     /// Processes and threads.
     #[serde(default = "tasks")]
     pub tasks: u32,
+    /// The single-user server's program, where it is another than the template unit's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
 }
 
 fn hub_account() -> String {

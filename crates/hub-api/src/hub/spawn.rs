@@ -101,7 +101,7 @@ pub struct Systemd {
 }
 
 /// Containers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Docker {
     /// The engine's socket.
@@ -109,11 +109,28 @@ pub struct Docker {
     pub socket: PathBuf,
     /// The image for those who choose none.
     pub image: String,
-    /// The network the containers are in.
+    /// The program and its arguments.
+    #[serde(default = "command")]
+    pub command: Vec<String>,
+    /// The network the containers are in; absent: `hubd`, made where it is not there, in which they do not reach each other.
     pub network: Option<String>,
-    /// The volume or folder of a home, `{username}` in it replaced.
+    /// The addresses of that network where it is made, such as `10.89.0.0/24`: the hub's `listen.internal` is on the first.
+    pub subnet: Option<String>,
+    /// The volume or folder of a home, `{username}` in it replaced by the escaped name.
     pub home: Option<String>,
+    /// Where the home is in the container.
+    #[serde(default = "mount")]
+    pub mount: String,
+    /// Memory in bytes; absent: no limit.
     pub mem_limit: Option<u64>,
+    /// CPUs; absent: no limit.
+    pub cpu_limit: Option<f64>,
+    /// Processes and threads.
+    #[serde(default = "pids_limit")]
+    pub pids_limit: i64,
+    /// Whether the engine's own init reaps what kernels leave.
+    #[serde(default = "init")]
+    pub init: bool,
     /// `always`, `missing` or `never`.
     #[serde(default)]
     pub pull: Pull,
@@ -127,6 +144,22 @@ pub enum Pull {
     #[default]
     Missing,
     Never,
+}
+
+fn command() -> Vec<String> {
+    vec!["jupyterhub-singleuser".to_owned()]
+}
+
+fn mount() -> String {
+    "/home/jovyan".to_owned()
+}
+
+fn pids_limit() -> i64 {
+    1024
+}
+
+fn init() -> bool {
+    true
 }
 
 fn docker_socket() -> PathBuf {
