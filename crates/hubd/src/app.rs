@@ -1,20 +1,26 @@
 //! Joins the parts: the state that requests share, and the life of the program.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::net::ToSocketAddrs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use hub_api::hub::Hub as Config;
+use hub_api::hub::{Hub as Config, Place};
 use tokio::sync::watch;
 
+use crate::auth::{AuthError, Authenticators};
 use crate::clock::Clock;
 use crate::listen::{self, ListenError, Listeners};
 use crate::metrics::Metrics;
+use crate::proxy::Proxy;
 use crate::scope::{Catalog, ScopeError};
+use crate::server::{Servers, address};
+use crate::session::Sessions;
+use crate::session::key::Key;
+use crate::spawner::{SpawnError, Spawner, Target};
 use crate::store::people::{self, PeopleError};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, secret};
 use crate::{api, housekeeping};
 
 /// What every request can reach.
@@ -23,8 +29,13 @@ pub struct Hub {
     pub store: Store,
     pub clock: Clock,
     pub metrics: Metrics,
+    pub servers: Servers,
+    pub sessions: Sessions,
+    pub authenticators: Authenticators,
     /// Turned to true when the hub is to end.
     pub ending: watch::Sender<bool>,
+    /// Whether every server is to be stopped before the end.
+    pub stop_servers: std::sync::atomic::AtomicBool,
 }
 
 /// Why the hub does not start.
@@ -38,33 +49,88 @@ pub enum StartError {
     People(#[from] PeopleError),
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error("reading the token of the service {service:?} from {}: {cause}", path.display())]
-    ServiceToken {
-        service: String,
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error(transparent)]
+    Spawner(#[from] SpawnError),
+    #[error("proxy.api: {0:?} is neither unix:/path nor http://address:port")]
+    ProxyApi(String),
+    #[error(
+        "there is no token for the proxy's API: name its file in proxy.token_file, or set CONFIGPROXY_AUTH_TOKEN"
+    )]
+    NoProxyToken,
+    #[error("reading {what} from {}: {cause}", path.display())]
+    Secret {
+        what: String,
         path: PathBuf,
         cause: std::io::Error,
     },
 }
 
+/// What the hub is given beside its configuration.
+pub struct Surroundings {
+    pub clock: Clock,
+    pub spawner: Arc<dyn Spawner>,
+    /// Where visitors come in, for the proxy; as bound.
+    pub public: Option<Place>,
+    /// Where servers come in; as bound.
+    pub internal: Option<Place>,
+}
+
 impl Hub {
-    /// Opens the store and brings what the configuration says of people into it.
-    pub async fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
+    /// Opens the store, brings what the configuration says of people into it, and makes the parts.
+    pub async fn new(config: Config, around: Surroundings) -> Result<Self, StartError> {
+        let Surroundings {
+            clock,
+            spawner,
+            public,
+            internal,
+        } = around;
         let catalog = Catalog::new(config.custom_scopes.clone())?;
         let store = Store::open(&config.database, catalog, clock.clone())?;
         let config = Arc::new(config);
         let tokens = service_tokens(&config)?;
         let (given, known, now) = (config.clone(), store.clone(), clock.now());
-        store
+        let key = store
             .write(move |connection| {
-                people::load(connection, &given, known.catalog(), &tokens, now)
+                people::load(connection, &given, known.catalog(), &tokens, now)?;
+                Ok::<_, PeopleError>(secret::ensure(connection, "key")?)
             })
             .await?;
+        let key = Key::from_bytes(key);
+        let base = &config.base_url;
+        let sessions = Sessions::new(
+            base,
+            config.public_url.as_deref(),
+            config.auth.session_days,
+            &key,
+        );
+        let authenticators = Authenticators::new(&config.auth, &key)?;
+        let proxy = Proxy::new(&proxy_api(&config.proxy.api)?, proxy_token(&config)?);
+        let hub_target = config
+            .proxy
+            .hub_target
+            .clone()
+            .unwrap_or_else(|| target_of(public.as_ref(), &config));
+        let internal = internal_url(internal.as_ref(), &config);
+        let servers = Servers::new(
+            config.clone(),
+            store.clone(),
+            spawner,
+            proxy,
+            hub_target,
+            &internal,
+        );
         Ok(Self {
             config,
             store,
             clock,
             metrics: Metrics::new(),
+            servers,
+            sessions,
+            authenticators,
             ending: watch::channel(false).0,
+            stop_servers: false.into(),
         })
     }
 
@@ -84,8 +150,14 @@ pub fn router(hub: &Arc<Hub>) -> Router {
     api::router(hub).with_state(hub.clone())
 }
 
-/// Answers requests until a signal or the API ends it.
-pub async fn serve(hub: Arc<Hub>, listeners: Listeners) {
+/// Takes running servers in again, then answers requests until a signal or the API ends it.
+pub async fn serve(hub: Arc<Hub>, listeners: Listeners) -> Result<(), StoreError> {
+    let adopted = hub.servers.adopt().await?;
+    if adopted > 0 {
+        tracing::info!(adopted, "servers that ran before are looked for");
+    }
+    let servers = hub.servers.clone();
+    let watching = tokio::spawn(async move { servers.run().await });
     let keeping = tokio::spawn(housekeeping::run(hub.clone()));
     let mut ending = hub.ending.subscribe();
     let ended = async move {
@@ -93,27 +165,75 @@ pub async fn serve(hub: Arc<Hub>, listeners: Listeners) {
         let _sender_lives = ending.wait_for(|ending| *ending).await;
     };
     listen::serve(listeners, router(&hub), ended).await;
+    watching.abort();
+    if hub.stop_servers.load(std::sync::atomic::Ordering::SeqCst) {
+        hub.servers.stop_all().await;
+    }
     keeping.abort();
-    if let Err(error) = hub.store.flush_activity().await {
-        tracing::error!(%error, "writing the last activity");
+    hub.store.flush_activity().await
+}
+
+/// Where the proxy finds the hub.
+fn target_of(public: Option<&Place>, config: &Config) -> String {
+    address::target_url(&match public.unwrap_or(&config.listen.public) {
+        Place::Unix(path) => Target::Unix(path.clone()),
+        Place::Tcp(address) => Target::Tcp(*address),
+    })
+}
+
+/// Where servers find the hub, without a path.
+fn internal_url(internal: Option<&Place>, config: &Config) -> String {
+    match (&config.listen.internal.url, internal) {
+        (Some(url), _) => url.trim_end_matches('/').to_owned(),
+        (None, Some(Place::Tcp(address))) => format!("http://{address}"),
+        (None, _) => format!("http://{}", config.listen.internal.bind),
     }
 }
 
-/// How long systemd is told that the end may take beyond its own patience.
-pub const END_WITHIN: Duration = Duration::from_secs(20);
+fn proxy_api(api: &str) -> Result<Target, StartError> {
+    let wrong = || StartError::ProxyApi(api.to_owned());
+    if let Some(path) = api.strip_prefix("unix:") {
+        return Ok(Target::Unix(PathBuf::from(path)));
+    }
+    let authority = api
+        .strip_prefix("http://")
+        .ok_or_else(wrong)?
+        .trim_end_matches('/');
+    // A name such as localhost is looked up once.
+    let address = authority
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut all| all.next());
+    address.map(Target::Tcp).ok_or_else(wrong)
+}
+
+fn proxy_token(config: &Config) -> Result<String, StartError> {
+    match &config.proxy.token_file {
+        Some(path) => read_secret("the proxy's token", path),
+        None => std::env::var("CONFIGPROXY_AUTH_TOKEN").map_err(|_| StartError::NoProxyToken),
+    }
+}
 
 /// The tokens of services that have one in a file.
 fn service_tokens(config: &Config) -> Result<BTreeMap<String, String>, StartError> {
     let mut tokens = BTreeMap::new();
     for service in &config.services {
         if let Some(path) = &service.api_token_file {
-            let text = std::fs::read_to_string(path).map_err(|cause| StartError::ServiceToken {
-                service: service.name.clone(),
-                path: path.clone(),
-                cause,
-            })?;
-            tokens.insert(service.name.clone(), text.trim().to_owned());
+            let token = read_secret(
+                &format!("the token of the service {:?}", service.name),
+                path,
+            )?;
+            tokens.insert(service.name.clone(), token);
         }
     }
     Ok(tokens)
+}
+
+fn read_secret(what: &str, path: &Path) -> Result<String, StartError> {
+    let text = std::fs::read_to_string(path).map_err(|cause| StartError::Secret {
+        what: what.to_owned(),
+        path: path.to_owned(),
+        cause,
+    })?;
+    Ok(text.trim().to_owned())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use hub_api::hub::Hub as Config;
-use hubd::app::{self, Hub};
+use hubd::app::{self, Hub, Surroundings};
 use hubd::cli::{self, Args, Command};
 use hubd::clock::Clock;
 use hubd::listen::Listeners;
@@ -51,7 +51,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let begun = std::time::Instant::now();
     // Before anything is changed: a second hubd must not come so far.
     let listeners = Listeners::bind(&config.listen)?;
-    let hub = Arc::new(Hub::new(config, Clock::system()).await?);
+    let around = Surroundings {
+        clock: Clock::system(),
+        spawner: hubd::spawner::from_configuration(&config.spawn)?,
+        public: listeners.public.place(),
+        internal: listeners.internal.place(),
+    };
+    let hub = Arc::new(Hub::new(config, around).await?);
     end_at_signals(&hub)?;
     for (name, listener) in [
         ("public", &listeners.public),
@@ -70,7 +76,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::warn!(%error, "telling systemd that the hub is ready");
     }
-    app::serve(hub, listeners).await;
+    app::serve(hub, listeners).await?;
     tracing::info!("ended");
     Ok(())
 }

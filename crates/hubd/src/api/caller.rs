@@ -9,6 +9,7 @@ use http::{StatusCode, header};
 use super::ApiError;
 use crate::app::Hub;
 use crate::scope::Subject;
+use crate::session::SessionError;
 use crate::store::requester::Requester;
 
 /// Who makes a request; `None`: nobody we know.
@@ -24,7 +25,13 @@ impl FromRequestParts<Arc<Hub>> for Caller {
         {
             return Ok(Self(Some(requester)));
         }
-        Ok(Self(None))
+        match hub.sessions.api_requester(&hub.store, parts).await {
+            Ok(requester) => Ok(Self(requester.map(Arc::new))),
+            Err(SessionError::Store(error)) => Err(error.into()),
+            // As if nobody were logged in.
+            Err(SessionError::ContentType) => Ok(Self(None)),
+            Err(SessionError::Xsrf(error)) => Err(ApiError::forbidden(error.to_string())),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_api::hub::Profile;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 
@@ -69,12 +70,17 @@ impl Servers {
         let profile = options::chosen(&inner.config.spawn, &owner.groups, &chosen)
             .map_err(Refusal::Options)?;
         let choices = options::choices(&inner.config.spawn, profile);
+        let profile = profile.cloned();
         let Begun::New(life) = inner.reserve(key)? else {
             return Ok(Begun::Pending);
         };
         let (inner, task) = (self.0.clone(), life.clone());
         // A task of its own: a browser that goes away does not leave half a server behind.
-        tokio::spawn(async move { inner.raise(&task, &owner, wish, chosen, choices).await });
+        tokio::spawn(async move {
+            inner
+                .raise(&task, &owner, wish, chosen, profile, choices)
+                .await
+        });
         Ok(Begun::New(life))
     }
 }
@@ -162,13 +168,14 @@ impl Inner {
         owner: &Owner,
         wish: Wish,
         chosen: Map<String, Value>,
+        profile: Option<Profile>,
         choices: Choices,
     ) {
         let since = Instant::now();
         let result = tokio::select! {
             biased;
             () = life.left() => Err(Failure::Cancelled),
-            result = self.bring_up(life, owner, wish, chosen, choices) => result,
+            result = self.bring_up(life, owner, wish, chosen, profile, choices) => result,
         };
         let log_name = super::refusal::log_name(&life.key);
         match result {
@@ -203,26 +210,20 @@ impl Inner {
         owner: &Owner,
         wish: Wish,
         chosen: Map<String, Value>,
+        profile: Option<Profile>,
         choices: Choices,
     ) -> Result<(), Failure> {
         let key = &life.key;
         let within = Duration::from_secs(self.config.spawn.start_timeout);
-        let begun = register::begin(
-            &self.store,
-            &self.address.base,
-            key,
-            owner,
-            wish,
-            chosen.clone(),
-        )
-        .await
-        .map_err(broken("writing the start down"))?;
+        let begun = register::begin(&self.store, &self.address.base, key, owner, wish, chosen)
+            .await
+            .map_err(broken("writing the start down"))?;
         let target = self.spawner.prepare(key).await.map_err(Failure::of_start)?;
         let environment = environment(&self.address, &choices, key, &target, &begun.token);
         let launch = Launch {
             key: key.clone(),
             environment,
-            options: chosen,
+            profile,
             within,
         };
         life.tell(Progress::spawning());
