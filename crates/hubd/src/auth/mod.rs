@@ -2,7 +2,6 @@
 
 pub mod dummy;
 pub mod limit;
-pub mod name;
 pub mod pam;
 pub mod password;
 pub mod provider;
@@ -200,7 +199,7 @@ impl Authenticators {
             ..
         } = attempt;
         // What no user can be called is counted as it was typed, cut short: nobody fills the memory with it.
-        let name = name::normalised(attempt.name);
+        let name = normalised(attempt.name);
         let counted: String = name
             .as_deref()
             .unwrap_or(attempt.name)
@@ -328,7 +327,7 @@ pub enum ArrivalError {
 
 fn identity(provider: &Provider, person: &Person) -> Result<Identity, ArrivalError> {
     let name = provider::allow::username(provider.config(), person);
-    let name = name::normalised(&name).ok_or(ArrivalError::Name(name))?;
+    let name = normalised(&name).ok_or(ArrivalError::Name(name))?;
     Ok(Identity {
         name,
         admin: provider::allow::is_admin(provider.config(), person),
@@ -339,6 +338,12 @@ fn identity(provider: &Provider, person: &Person) -> Result<Identity, ArrivalErr
             .then(|| person.groups.clone()),
         user_info: (!person.info.is_empty()).then(|| person.info.clone().into()),
     })
+}
+
+/// The hub's form of a name that was typed or that a provider said; `None` if no user can be called so.
+pub fn normalised(typed: &str) -> Option<String> {
+    let name = crate::name::normalize_user(typed);
+    (crate::name::is_valid_user(&name) && name.chars().count() <= 255).then_some(name)
 }
 
 /// Whether the server has an account of that name.

@@ -156,17 +156,6 @@ impl Authorization {
         pairs.extend(self.state.as_deref().map(|state| ("state", state)));
         with_query(&self.redirect_uri, &pairs)
     }
-
-    /// Where the visitor is sent who said no.
-    pub fn denied(&self) -> String {
-        ClientError {
-            redirect_uri: self.redirect_uri.clone(),
-            state: self.state.clone(),
-            error: "access_denied",
-            description: "The visitor did not agree.",
-        }
-        .location()
-    }
 }
 
 /// A URI, or a path, with more in its query.
@@ -264,6 +253,5 @@ mod tests {
         let query = "client_id=c&response_type=code";
         let checked = check(query, Some(uri)).unwrap();
         assert_eq!(checked.granted("x"), format!("{uri}&code=x"));
-        assert!(checked.denied().contains("error=access_denied"));
     }
 }

@@ -2,4 +2,7 @@
 
 pub mod authorization;
 pub mod exchange;
+pub mod grant;
+pub mod http;
 pub mod pkce;
+pub mod provider;

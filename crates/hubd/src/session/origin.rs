@@ -5,18 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use http::HeaderMap;
 use http::request::Parts;
 
-/// Which listener a request came in by; put into its extensions where it is accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listener {
-    /// The proxy's: `X-Forwarded-*` are believed.
-    Public,
-    /// That of servers and services on this machine: nothing is believed.
-    Internal,
-}
-
-/// The address of who connected, if it was by TCP; put into a request's extensions where it is accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
+use crate::listen::Arrival;
 
 /// Where a request came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +21,11 @@ pub struct Origin {
 impl Origin {
     /// Reads it from a request.
     pub fn of(parts: &Parts) -> Self {
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-        let believed = parts.extensions.get::<Listener>() == Some(&Listener::Public);
+        let arrival = parts.extensions.get::<Arrival>();
+        let peer = arrival
+            .and_then(|arrival| arrival.peer)
+            .map(|peer| peer.ip());
+        let believed = arrival.is_some_and(|arrival| arrival.public);
         Self::read(&parts.headers, peer, believed)
     }
 
