@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::scope::{Catalog, ScopeError};
 use crate::server::{Servers, address};
+use crate::service::{self, OtherUser, Services};
 use crate::session::Sessions;
 use crate::session::key::Key;
 use crate::spawner::{SpawnError, Spawner, Target};
@@ -32,6 +33,11 @@ pub struct Hub {
     pub servers: Servers,
     pub sessions: Sessions,
     pub authenticators: Authenticators,
+    pub services: Services,
+    /// Tokens of services of the configuration, for those that the hub runs.
+    service_tokens: BTreeMap<String, String>,
+    /// Where servers and services find the API.
+    pub api_url: String,
     /// Turned to true when the hub is to end.
     pub ending: watch::Sender<bool>,
     /// Whether every server is to be stopped before the end.
@@ -51,6 +57,8 @@ pub enum StartError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Auth(#[from] AuthError),
+    #[error(transparent)]
+    Service(#[from] OtherUser),
     #[error(transparent)]
     Spawner(#[from] SpawnError),
     #[error("proxy.api: {0:?} is neither unix:/path nor http://address:port")]
@@ -90,10 +98,12 @@ impl Hub {
         let store = Store::open(&config.database, catalog, clock.clone())?;
         let config = Arc::new(config);
         let tokens = service_tokens(&config)?;
+        service::check_users(&config)?;
         let (given, known, now) = (config.clone(), store.clone(), clock.now());
+        let secrets = tokens.clone();
         let key = store
             .write(move |connection| {
-                people::load(connection, &given, known.catalog(), &tokens, now)?;
+                people::load(connection, &given, known.catalog(), &secrets, now)?;
                 Ok::<_, PeopleError>(secret::ensure(connection, "key")?)
             })
             .await?;
@@ -113,6 +123,7 @@ impl Hub {
             .clone()
             .unwrap_or_else(|| target_of(public.as_ref(), &config));
         let internal = internal_url(internal.as_ref(), &config);
+        let api_url = format!("{internal}{base}hub/api");
         let servers = Servers::new(
             config.clone(),
             store.clone(),
@@ -129,6 +140,9 @@ impl Hub {
             servers,
             sessions,
             authenticators,
+            services: Services::default(),
+            service_tokens: tokens,
+            api_url,
             ending: watch::channel(false).0,
             stop_servers: false.into(),
         })
@@ -159,6 +173,14 @@ pub async fn serve(hub: Arc<Hub>, listeners: Listeners) -> Result<(), StoreError
     let servers = hub.servers.clone();
     let watching = tokio::spawn(async move { servers.run().await });
     let keeping = tokio::spawn(housekeeping::run(hub.clone()));
+    let running = tokio::spawn({
+        let hub = hub.clone();
+        async move {
+            hub.services
+                .run(&hub.config, &hub.api_url, &hub.service_tokens)
+                .await
+        }
+    });
     let mut ending = hub.ending.subscribe();
     let ended = async move {
         // The sender is in the hub, which outlives this.
@@ -166,6 +188,8 @@ pub async fn serve(hub: Arc<Hub>, listeners: Listeners) -> Result<(), StoreError
     };
     listen::serve(listeners, router(&hub), ended).await;
     watching.abort();
+    service::end(&hub.services).await;
+    running.abort();
     if hub.stop_servers.load(std::sync::atomic::Ordering::SeqCst) {
         hub.servers.stop_all().await;
     }
@@ -214,7 +238,7 @@ fn proxy_token(config: &Config) -> Result<String, StartError> {
     }
 }
 
-/// The tokens of services that have one in a file.
+/// The tokens of services: from their files, or new for those that the hub runs.
 fn service_tokens(config: &Config) -> Result<BTreeMap<String, String>, StartError> {
     let mut tokens = BTreeMap::new();
     for service in &config.services {
@@ -224,6 +248,8 @@ fn service_tokens(config: &Config) -> Result<BTreeMap<String, String>, StartErro
                 path,
             )?;
             tokens.insert(service.name.clone(), token);
+        } else if !service.command.is_empty() {
+            tokens.insert(service.name.clone(), secret::new_token());
         }
     }
     Ok(tokens)

@@ -1,6 +1,7 @@
 //! Where connections come in: bound by the hub, or passed by systemd under the names `public` and `internal`.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,8 +18,6 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tower::ServiceExt;
-
-use crate::session::origin::{self, Peer};
 
 /// How long a client may take to say what it wants.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
@@ -45,6 +44,15 @@ fn hint(cause: &io::Error) -> &'static str {
         }
         _ => "",
     }
+}
+
+/// By which way a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Whether it came through the proxy, whose `X-Forwarded-*` headers are then to be believed.
+    pub public: bool,
+    /// The other end, if it has an address.
+    pub peer: Option<SocketAddr>,
 }
 
 /// A place where connections come in.
@@ -167,16 +175,11 @@ pub async fn serve(listeners: Listeners, router: Router, ended: impl Future<Outp
     let graceful = Arc::new(GracefulShutdown::new());
     let public = tokio::spawn(accept(
         listeners.public,
-        origin::Listener::Public,
+        true,
         router.clone(),
         graceful.clone(),
     ));
-    let internal = tokio::spawn(accept(
-        listeners.internal,
-        origin::Listener::Internal,
-        router,
-        graceful.clone(),
-    ));
+    let internal = tokio::spawn(accept(listeners.internal, false, router, graceful.clone()));
     ended.await;
     for task in [public, internal] {
         task.abort();
@@ -197,21 +200,20 @@ pub async fn serve(listeners: Listeners, router: Router, ended: impl Future<Outp
     }
 }
 
-async fn accept(
-    listener: Listener,
-    by: origin::Listener,
-    router: Router,
-    graceful: Arc<GracefulShutdown>,
-) {
+async fn accept(listener: Listener, public: bool, router: Router, graceful: Arc<GracefulShutdown>) {
     loop {
         let accepted = match &listener {
             Listener::Tcp(tcp) => tcp.accept().await.map(|(stream, peer)| {
                 // Answers are small and whole: waiting to join them with more only delays them.
                 let _slower_without = stream.set_nodelay(true);
-                connection(stream, by, Some(Peer(peer)), &router, &graceful);
+                let arrival = Arrival {
+                    public,
+                    peer: Some(peer),
+                };
+                connection(stream, arrival, &router, &graceful);
             }),
             Listener::Unix(unix) => unix.accept().await.map(|(stream, _)| {
-                connection(stream, by, None, &router, &graceful);
+                connection(stream, Arrival { public, peer: None }, &router, &graceful);
             }),
         };
         if let Err(error) = accepted {
@@ -222,22 +224,14 @@ async fn accept(
     }
 }
 
-fn connection<S>(
-    stream: S,
-    by: origin::Listener,
-    peer: Option<Peer>,
-    router: &Router,
-    graceful: &GracefulShutdown,
-) where
+fn connection<S>(stream: S, arrival: Arrival, router: &Router, graceful: &GracefulShutdown)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = router
         .clone()
         .map_request(move |mut request: http::Request<Incoming>| {
-            request.extensions_mut().insert(by);
-            if let Some(peer) = peer {
-                request.extensions_mut().insert(peer);
-            }
+            request.extensions_mut().insert(arrival);
             request.map(Body::new)
         });
     let connection = http1::Builder::new()

@@ -60,7 +60,9 @@ pub fn decide(
         Some(wanted) => {
             let unknown: Vec<String> = wanted
                 .iter()
-                .filter(|scope| !client.allowed_scopes.contains(scope) && !is_always(scope, &always))
+                .filter(|scope| {
+                    !client.allowed_scopes.contains(scope) && !is_always(scope, &always)
+                })
                 .cloned()
                 .collect();
             if !unknown.is_empty() {
@@ -79,7 +81,11 @@ pub fn decide(
     scopes.sort();
     scopes.dedup();
     let ask = must_ask(connection, now, visitor, client, &scopes)?;
-    Ok(Ok(Grant { scopes, beyond, ask }))
+    Ok(Ok(Grant {
+        scopes,
+        beyond,
+        ask,
+    }))
 }
 
 /// Whether this is one of the scopes that every client gets, under any of its names.
@@ -92,7 +98,11 @@ fn may_go(connection: &Connection, visitor: &Requester, client: &Client) -> Resu
     Ok(match &client.of {
         ClientOf::Server { user, name, .. } => {
             let groups = user::groups_of(connection, user)?;
-            let subject = Subject::Server { user, groups: &groups, name };
+            let subject = Subject::Server {
+                user,
+                groups: &groups,
+                name,
+            };
             visitor.may("access:servers", &subject)
         }
         ClientOf::Service { name, .. } => visitor.may("access:services", &Subject::Service(name)),
@@ -107,7 +117,13 @@ fn is_held(
     scope: &String,
 ) -> Result<bool> {
     let owner = visitor.owner_id();
-    match token::check_held(connection, catalog, owner, Some(client), std::slice::from_ref(scope)) {
+    match token::check_held(
+        connection,
+        catalog,
+        owner,
+        Some(client),
+        std::slice::from_ref(scope),
+    ) {
         Ok(()) => Ok(true),
         Err(MintError::Store(error)) => Err(error),
         Err(_) => Ok(false),
@@ -125,17 +141,25 @@ fn must_ask(
     match &client.of {
         ClientOf::Server { user, .. } if user == visitor.name() => return Ok(false),
         ClientOf::Service { id, .. } => {
-            let vouched = service::find_id(connection, *id)?.is_some_and(|service| service.spec.oauth_no_confirm);
+            let vouched = service::find_id(connection, *id)?
+                .is_some_and(|service| service.spec.oauth_no_confirm);
             if vouched {
                 return Ok(false);
             }
         }
         ClientOf::Server { .. } => {}
     }
-    let Some(id) = visitor.user_id() else { return Ok(true) };
+    let Some(id) = visitor.user_id() else {
+        return Ok(true);
+    };
     let agreed: Vec<String> = token::list(connection, OwnerId::User(id), now)?
         .into_iter()
-        .filter(|token| token.client.as_ref().is_some_and(|of| of.identifier == client.identifier))
+        .filter(|token| {
+            token
+                .client
+                .as_ref()
+                .is_some_and(|of| of.identifier == client.identifier)
+        })
         .flat_map(|token| token.scopes)
         .collect();
     Ok(!scopes.iter().all(|scope| agreed.contains(scope)))

@@ -25,7 +25,10 @@ const FORM_LIMIT: usize = 64 << 10;
 
 /// The page of the flow, under `{base}hub/api`: it is answered to browsers, and knows visitors by cookie alone.
 pub fn pages(prefix: &str) -> Router<Arc<Hub>> {
-    Router::new().route(&format!("{prefix}/api/oauth2/authorize"), get(ask).post(agree))
+    Router::new().route(
+        &format!("{prefix}/api/oauth2/authorize"),
+        get(ask).post(agree),
+    )
 }
 
 /// What clients call.
@@ -55,7 +58,12 @@ async fn agree(State(hub): State<Arc<Hub>>, request: Request) -> Result<Response
     let sent = values("_xsrf");
     let origin = Origin::of(&parts);
     hub.sessions
-        .check_form(&parts.headers, &origin, Some(&known), sent.first().map(String::as_str))
+        .check_form(
+            &parts.headers,
+            &origin,
+            Some(&known),
+            sent.first().map(String::as_str),
+        )
         .map_err(|error| ApiError::forbidden(error.to_string()))?;
     answer(&hub, &parts, &known, Consent::Given(values("scopes"))).await
 }
@@ -63,7 +71,10 @@ async fn agree(State(hub): State<Arc<Hub>>, request: Request) -> Result<Response
 /// Who is logged in; or the way to the login page and back.
 async fn visitor(hub: &Hub, parts: &Parts) -> Result<Result<Known, Response>, ApiError> {
     let origin = Origin::of(parts);
-    let known = hub.sessions.known(&hub.store, &parts.headers, &origin).await?;
+    let known = hub
+        .sessions
+        .known(&hub.store, &parts.headers, &origin)
+        .await?;
     Ok(known.ok_or_else(|| to_login(hub, parts)))
 }
 
@@ -82,10 +93,21 @@ pub fn found(location: &str) -> Response {
     }
 }
 
-async fn answer(hub: &Hub, parts: &Parts, known: &Known, consent: Consent) -> Result<Response, ApiError> {
+async fn answer(
+    hub: &Hub,
+    parts: &Parts,
+    known: &Known,
+    consent: Consent,
+) -> Result<Response, ApiError> {
     let query = parts.uri.query().unwrap_or_default();
-    let decision =
-        provider::authorize(&hub.store, &known.requester, &known.session_id, query, consent).await?;
+    let decision = provider::authorize(
+        &hub.store,
+        &known.requester,
+        &known.session_id,
+        query,
+        consent,
+    )
+    .await?;
     match decision {
         Decision::Back(location) => Ok(found(&location)),
         Decision::Ask(question) => Ok(consent_page(hub, parts, known, &question)),

@@ -73,7 +73,8 @@ pub async fn authorize(
             let Some(client) = client else {
                 return Ok(Decision::Bad("Invalid client_id parameter value."));
             };
-            let decided = grant::decide(connection, &catalog, now, &visitor, &client, &authorization)?;
+            let decided =
+                grant::decide(connection, &catalog, now, &visitor, &client, &authorization)?;
             let mut granted = match decided {
                 Ok(granted) => granted,
                 Err(denial) => return Ok(deny(denial, &client, &authorization)),
@@ -123,7 +124,11 @@ fn deny(denial: Denial, client: &Client, authorization: &Authorization) -> Decis
             description: client.description.clone(),
         },
         Denial::Scope(scopes) => {
-            tracing::warn!(client = client.identifier, ?scopes, "asked for scopes that it may not have");
+            tracing::warn!(
+                client = client.identifier,
+                ?scopes,
+                "asked for scopes that it may not have"
+            );
             let error = ClientError {
                 redirect_uri: authorization.redirect_uri.clone(),
                 state: authorization.state.clone(),

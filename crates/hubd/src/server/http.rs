@@ -25,7 +25,10 @@ pub fn routes(prefix: &str) -> Router<Arc<Hub>> {
     Router::new()
         .route(&at("/server"), post(start_default).delete(stop_default))
         .route(&at("/server/progress"), get(progress_default))
-        .route(&at("/servers/{server}"), post(start_named).delete(stop_named))
+        .route(
+            &at("/servers/{server}"),
+            post(start_named).delete(stop_named),
+        )
         // JupyterHub takes the empty name, too.
         .route(&at("/servers/"), post(start_default).delete(stop_default))
         .route(&at("/servers/{server}/progress"), get(progress_named))
@@ -145,15 +148,24 @@ async fn report(
 ) -> Answer {
     let found = hub.store.read(by_name(name.clone())).await?;
     let groups = found.as_ref().map_or(&[][..], |user| &user.groups);
-    let subject = Subject::User { name: &name, groups };
+    let subject = Subject::User {
+        name: &name,
+        groups,
+    };
     caller.needs_for(&["users:activity"], &subject)?;
-    let found = found.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("No such user: {name:?}")))?;
+    let found = found
+        .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("No such user: {name:?}")))?;
     let body = json(&body)?.unwrap_or(Value::Null);
     let now = hub.clock.now();
     hub.store
         .note(move |connection| {
             let servers = server::of_user(connection, found.id)?;
-            let id_of = |name: &str| servers.iter().find(|server| server.name == name).map(|server| server.id);
+            let id_of = |name: &str| {
+                servers
+                    .iter()
+                    .find(|server| server.name == name)
+                    .map(|server| server.id)
+            };
             let report = activity::parse(&body, now, &found.name, |name| id_of(name).is_some())
                 .map_err(ApiError::bad_request)?;
             if let Some(at) = report.user {
@@ -216,7 +228,7 @@ fn json(body: &[u8]) -> Result<Option<Value>, ApiError> {
 
 /// Reads what is wished for. A body that says neither `display_name` nor `user_options` is the options themselves, as
 /// before JupyterHub 6.
-fn wish(body: &[u8]) -> Result<Wish, ApiError> {
+pub(crate) fn wish(body: &[u8]) -> Result<Wish, ApiError> {
     let Some(body) = json(body)?.filter(|body| !is_empty(body)) else {
         return Ok(Wish::default());
     };
@@ -232,7 +244,9 @@ fn wish(body: &[u8]) -> Result<Wish, ApiError> {
         Some(Value::Object(options)) => Some(options),
         Some(Value::Null) => None,
         Some(_) => {
-            return Err(ApiError::bad_request("user_options must be an object or null"));
+            return Err(ApiError::bad_request(
+                "user_options must be an object or null",
+            ));
         }
         None if display_name.is_some() => None,
         None => Some(body),
@@ -271,9 +285,17 @@ mod tests {
         for (body, options, display_name) in [
             ("", None, None),
             ("{}", None, None),
-            (r#"{"profile": "small"}"#, Some(json!({"profile": "small"})), None),
+            (
+                r#"{"profile": "small"}"#,
+                Some(json!({"profile": "small"})),
+                None,
+            ),
             (r#"{"user_options": {"a": 1}}"#, Some(json!({"a": 1})), None),
-            (r#"{"user_options": null, "display_name": "X"}"#, None, Some("X")),
+            (
+                r#"{"user_options": null, "display_name": "X"}"#,
+                None,
+                Some("X"),
+            ),
             (r#"{"display_name": "X"}"#, None, Some("X")),
             (r#"{"display_name": ""}"#, None, None),
         ] {
@@ -285,9 +307,16 @@ mod tests {
             ("{", "Invalid JSON in body of request"),
             ("[1]", "Body must be a JSON object"),
             (r#"{"display_name": 1}"#, "display_name must be a string"),
-            (r#"{"user_options": 1}"#, "user_options must be an object or null"),
+            (
+                r#"{"user_options": 1}"#,
+                "user_options must be an object or null",
+            ),
         ] {
-            assert_eq!(wish(body.as_bytes()).unwrap_err().message, message, "{body}");
+            assert_eq!(
+                wish(body.as_bytes()).unwrap_err().message,
+                message,
+                "{body}"
+            );
         }
     }
 }

@@ -10,6 +10,7 @@ mod adopt;
 pub mod cull;
 pub mod environment;
 pub mod failure;
+pub mod http;
 mod life;
 pub mod options;
 pub mod probe;
@@ -184,6 +185,19 @@ impl Servers {
             State::Stopped | State::Stopping => return Err(Refusal::NotStarting(key.clone())),
         };
         Ok(follow)
+    }
+
+    /// Whether any server of a user runs, or is on its way up or down.
+    pub fn has_any_of(&self, user: &str) -> bool {
+        self.0
+            .lives()
+            .iter()
+            .any(|(key, life)| key.user == user && life.state().is_active())
+    }
+
+    /// The client of the proxy's API.
+    pub fn proxy(&self) -> &Proxy {
+        &self.0.proxy
     }
 
     /// Asks for a look at the proxy's routes soon: somebody came to the hub who should have come to a server.
