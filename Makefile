@@ -32,8 +32,10 @@ sandbox: build
 
 # Writes docs/benchmarks.md.
 bench: tools
+	scripts/peers --bench
 	cargo build --workspace --release
-	cargo bench --bench provision
+	cargo bench -p hubctl --bench provision
+	cargo bench -p hubproxy --bench proxy
 
 # Takes the rendered templates and messages of now as the expected ones. Read the diff before you commit it.
 golden:

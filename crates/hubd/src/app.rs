@@ -1,28 +1,27 @@
 //! Joins the parts: the state that requests share, and the life of the program.
 
 use std::collections::BTreeMap;
-use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
-use hub_api::hub::{Hub as Config, Place};
+use hub_api::hub::Hub as Config;
 use tokio::sync::watch;
 
 use crate::auth::{AuthError, Authenticators};
 use crate::clock::Clock;
 use crate::listen::{self, ListenError, Listeners};
 use crate::metrics::Metrics;
-use crate::proxy::Proxy;
+use crate::proxy::{self, AddressError};
 use crate::scope::{Catalog, ScopeError};
-use crate::server::{Servers, address};
+use crate::server::Servers;
 use crate::service::{self, OtherUser, Services};
 use crate::session::Sessions;
 use crate::session::key::Key;
-use crate::spawner::{SpawnError, Spawner, Target};
+use crate::spawner::{SpawnError, Spawner};
 use crate::store::people::{self, PeopleError};
 use crate::store::{Store, StoreError, secret};
-use crate::{api, housekeeping};
+use crate::{api, housekeeping, oauth, server};
 
 /// What every request can reach.
 pub struct Hub {
@@ -61,12 +60,8 @@ pub enum StartError {
     Service(#[from] OtherUser),
     #[error(transparent)]
     Spawner(#[from] SpawnError),
-    #[error("proxy.api: {0:?} is neither unix:/path nor http://address:port")]
-    ProxyApi(String),
-    #[error(
-        "there is no token for the proxy's API: name its file in proxy.token_file, or set CONFIGPROXY_AUTH_TOKEN"
-    )]
-    NoProxyToken,
+    #[error(transparent)]
+    Proxy(#[from] AddressError),
     #[error("reading {what} from {}: {cause}", path.display())]
     Secret {
         what: String,
@@ -79,21 +74,12 @@ pub enum StartError {
 pub struct Surroundings {
     pub clock: Clock,
     pub spawner: Arc<dyn Spawner>,
-    /// Where visitors come in, for the proxy; as bound.
-    pub public: Option<Place>,
-    /// Where servers come in; as bound.
-    pub internal: Option<Place>,
 }
 
 impl Hub {
     /// Opens the store, brings what the configuration says of people into it, and makes the parts.
     pub async fn new(config: Config, around: Surroundings) -> Result<Self, StartError> {
-        let Surroundings {
-            clock,
-            spawner,
-            public,
-            internal,
-        } = around;
+        let Surroundings { clock, spawner } = around;
         let catalog = Catalog::new(config.custom_scopes.clone())?;
         let store = Store::open(&config.database, catalog, clock.clone())?;
         let config = Arc::new(config);
@@ -104,7 +90,7 @@ impl Hub {
         let key = store
             .write(move |connection| {
                 people::load(connection, &given, known.catalog(), &secrets, now)?;
-                Ok::<_, PeopleError>(secret::ensure(connection, "key")?)
+                Ok::<_, PeopleError>(secret::ensure(connection, "session")?)
             })
             .await?;
         let key = Key::from_bytes(key);
@@ -116,22 +102,9 @@ impl Hub {
             &key,
         );
         let authenticators = Authenticators::new(&config.auth, &key)?;
-        let proxy = Proxy::new(&proxy_api(&config.proxy.api)?, proxy_token(&config)?);
-        let hub_target = config
-            .proxy
-            .hub_target
-            .clone()
-            .unwrap_or_else(|| target_of(public.as_ref(), &config));
-        let internal = internal_url(internal.as_ref(), &config);
-        let api_url = format!("{internal}{base}hub/api");
-        let servers = Servers::new(
-            config.clone(),
-            store.clone(),
-            spawner,
-            proxy,
-            hub_target,
-            &internal,
-        );
+        let proxy = proxy::from_configuration(&config.proxy)?;
+        let api_url = format!("{}{base}hub/api", internal_url(&config));
+        let servers = Servers::new(config.clone(), store.clone(), spawner, proxy);
         Ok(Self {
             config,
             store,
@@ -161,7 +134,11 @@ impl Hub {
 
 /// Everything the hub answers.
 pub fn router(hub: &Arc<Hub>) -> Router {
-    api::router(hub).with_state(hub.clone())
+    api::router(hub)
+        .merge(oauth::http::pages(&hub.prefix()))
+        .merge(server::visit::routes(&hub.prefix()))
+        .fallback(server::visit::outside)
+        .with_state(hub.clone())
 }
 
 /// Takes running servers in again, then answers requests until a signal or the API ends it.
@@ -197,44 +174,11 @@ pub async fn serve(hub: Arc<Hub>, listeners: Listeners) -> Result<(), StoreError
     hub.store.flush_activity().await
 }
 
-/// Where the proxy finds the hub.
-fn target_of(public: Option<&Place>, config: &Config) -> String {
-    address::target_url(&match public.unwrap_or(&config.listen.public) {
-        Place::Unix(path) => Target::Unix(path.clone()),
-        Place::Tcp(address) => Target::Tcp(*address),
-    })
-}
-
-/// Where servers find the hub, without a path.
-fn internal_url(internal: Option<&Place>, config: &Config) -> String {
-    match (&config.listen.internal.url, internal) {
-        (Some(url), _) => url.trim_end_matches('/').to_owned(),
-        (None, Some(Place::Tcp(address))) => format!("http://{address}"),
-        (None, _) => format!("http://{}", config.listen.internal.bind),
-    }
-}
-
-fn proxy_api(api: &str) -> Result<Target, StartError> {
-    let wrong = || StartError::ProxyApi(api.to_owned());
-    if let Some(path) = api.strip_prefix("unix:") {
-        return Ok(Target::Unix(PathBuf::from(path)));
-    }
-    let authority = api
-        .strip_prefix("http://")
-        .ok_or_else(wrong)?
-        .trim_end_matches('/');
-    // A name such as localhost is looked up once.
-    let address = authority
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut all| all.next());
-    address.map(Target::Tcp).ok_or_else(wrong)
-}
-
-fn proxy_token(config: &Config) -> Result<String, StartError> {
-    match &config.proxy.token_file {
-        Some(path) => read_secret("the proxy's token", path),
-        None => std::env::var("CONFIGPROXY_AUTH_TOKEN").map_err(|_| StartError::NoProxyToken),
+/// Where servers and services find the hub, without a path.
+fn internal_url(config: &Config) -> String {
+    match &config.listen.internal.url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", config.listen.internal.bind),
     }
 }
 

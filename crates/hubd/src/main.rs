@@ -47,15 +47,14 @@ fn run(args: Args) -> anyhow::Result<String> {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(mut config: Config) -> anyhow::Result<()> {
     let begun = std::time::Instant::now();
     // Before anything is changed: a second hubd must not come so far.
     let listeners = Listeners::bind(&config.listen)?;
+    listeners.tell(&mut config.listen);
     let around = Surroundings {
         clock: Clock::system(),
         spawner: hubd::spawner::from_configuration(&config.spawn)?,
-        public: listeners.public.place(),
-        internal: listeners.internal.place(),
     };
     let hub = Arc::new(Hub::new(config, around).await?);
     end_at_signals(&hub)?;

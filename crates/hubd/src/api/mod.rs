@@ -23,7 +23,7 @@ use axum::routing::{any, get, post, put};
 
 use crate::app::Hub;
 
-pub use caller::{Caller, by_token};
+pub use caller::{Caller, bearer, by_token};
 pub use error::ApiError;
 
 /// The routes under `{base}hub/api`, and health and metrics beside them.
@@ -106,7 +106,6 @@ pub fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
         .merge(crate::oauth::http::routes(&prefix))
         .route(&at("/{*rest}"), any(missing));
     layer::apply(hub, api)
-        .merge(crate::oauth::http::pages(&prefix))
         .route(&beside("/health"), get(hub::health))
         .route(&at("/health"), get(hub::health))
 }

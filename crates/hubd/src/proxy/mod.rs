@@ -1,6 +1,7 @@
 //! The client of the proxy's routes API: CHP's, which hubproxy speaks too.
 
 mod check;
+mod configuration;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use self::check::{Change, changes};
+pub use self::configuration::{AddressError, from_configuration};
 pub use self::route::{Owner, Present, Route};
 
 use crate::dial::Connector;

@@ -22,6 +22,7 @@ pub mod state;
 mod stop;
 #[cfg(test)]
 mod tests;
+pub mod visit;
 mod watch;
 
 use std::collections::HashMap;
@@ -30,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::stream::BoxStream;
-use hub_api::hub::Hub as Config;
+use hub_api::hub::{Hub as Config, Place};
 
 use self::environment::HubAddress;
 use self::failure::Failure;
@@ -38,7 +39,7 @@ use self::life::Life;
 use self::progress::Progress;
 use self::state::State;
 use crate::proxy::{Owner, Proxy, Route};
-use crate::spawner::{ServerKey, Spawner};
+use crate::spawner::{ServerKey, Spawner, Target};
 use crate::store::Store;
 
 pub use self::refusal::Refusal;
@@ -84,26 +85,13 @@ pub enum Outcome {
 
 impl Servers {
     /// Makes the servers of a hub; [`Servers::run`] looks after them.
-    ///
-    /// `hub_target` is where the proxy finds the hub. `internal` is where single-user servers find it, without a path.
-    pub fn new(
-        config: Arc<Config>,
-        store: Store,
-        spawner: Arc<dyn Spawner>,
-        proxy: Proxy,
-        hub_target: String,
-        internal: &str,
-    ) -> Self {
+    pub fn new(config: Arc<Config>, store: Store, spawner: Arc<dyn Spawner>, proxy: Proxy) -> Self {
         let address = HubAddress {
             base: config.base_url.clone(),
-            api_url: format!(
-                "{}{}hub/api",
-                internal.trim_end_matches('/'),
-                config.base_url
-            ),
+            api_url: api_url(&config),
             public_url: public_url(&config),
         };
-        let fixed = fixed_routes(&config, hub_target);
+        let fixed = fixed_routes(&config);
         Self(Arc::new(Inner {
             config,
             address,
@@ -253,13 +241,39 @@ fn public_url(config: &Config) -> String {
     }
 }
 
-fn fixed_routes(config: &Config, hub_target: String) -> Vec<(String, Route)> {
+/// Where single-user servers reach the API.
+fn api_url(config: &Config) -> String {
+    let internal = &config.listen.internal;
+    let origin = match internal.url.as_deref().filter(|url| !url.is_empty()) {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", internal.bind),
+    };
+    format!("{origin}{}hub/api", config.base_url)
+}
+
+/// Where the proxy reaches the hub.
+fn hub_target(config: &Config) -> String {
+    if let Some(target) = config
+        .proxy
+        .hub_target
+        .as_deref()
+        .filter(|target| !target.is_empty())
+    {
+        return target.trim_end_matches('/').to_owned();
+    }
+    address::target_url(&match &config.listen.public {
+        Place::Tcp(address) => Target::Tcp(*address),
+        Place::Unix(path) => Target::Unix(path.clone()),
+    })
+}
+
+fn fixed_routes(config: &Config) -> Vec<(String, Route)> {
     let trimmed = |path: String| match path.trim_end_matches('/') {
         "" => "/".to_owned(),
         path => path.to_owned(),
     };
     let hub = Route {
-        target: hub_target,
+        target: hub_target(config),
         owner: Owner::Hub,
     };
     let mut routes = vec![(trimmed(config.base_url.clone()), hub)];

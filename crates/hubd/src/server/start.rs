@@ -69,20 +69,26 @@ impl Servers {
             .unwrap_or_else(|| owner.options.clone());
         let profile = options::chosen(&inner.config.spawn, &owner.groups, &chosen)
             .map_err(Refusal::Options)?;
-        let choices = options::choices(&inner.config.spawn, profile);
-        let profile = profile.cloned();
+        let plan = Plan {
+            choices: options::choices(&inner.config.spawn, profile),
+            profile: profile.cloned(),
+            options: chosen,
+        };
         let Begun::New(life) = inner.reserve(key)? else {
             return Ok(Begun::Pending);
         };
         let (inner, task) = (self.0.clone(), life.clone());
         // A task of its own: a browser that goes away does not leave half a server behind.
-        tokio::spawn(async move {
-            inner
-                .raise(&task, &owner, wish, chosen, profile, choices)
-                .await
-        });
+        tokio::spawn(async move { inner.raise(&task, &owner, wish, plan).await });
         Ok(Begun::New(life))
     }
+}
+
+/// What a start is to be, checked.
+struct Plan {
+    options: Map<String, Value>,
+    profile: Option<Profile>,
+    choices: Choices,
 }
 
 enum Begun {
@@ -162,20 +168,12 @@ impl Inner {
         Ok(Begun::New(life))
     }
 
-    async fn raise(
-        &self,
-        life: &Arc<Life>,
-        owner: &Owner,
-        wish: Wish,
-        chosen: Map<String, Value>,
-        profile: Option<Profile>,
-        choices: Choices,
-    ) {
+    async fn raise(&self, life: &Arc<Life>, owner: &Owner, wish: Wish, plan: Plan) {
         let since = Instant::now();
         let result = tokio::select! {
             biased;
             () = life.left() => Err(Failure::Cancelled),
-            result = self.bring_up(life, owner, wish, chosen, profile, choices) => result,
+            result = self.bring_up(life, owner, wish, plan) => result,
         };
         let log_name = super::refusal::log_name(&life.key);
         match result {
@@ -209,21 +207,26 @@ impl Inner {
         life: &Arc<Life>,
         owner: &Owner,
         wish: Wish,
-        chosen: Map<String, Value>,
-        profile: Option<Profile>,
-        choices: Choices,
+        plan: Plan,
     ) -> Result<(), Failure> {
         let key = &life.key;
         let within = Duration::from_secs(self.config.spawn.start_timeout);
-        let begun = register::begin(&self.store, &self.address.base, key, owner, wish, chosen)
-            .await
-            .map_err(broken("writing the start down"))?;
+        let begun = register::begin(
+            &self.store,
+            &self.address.base,
+            key,
+            owner,
+            wish,
+            plan.options,
+        )
+        .await
+        .map_err(broken("writing the start down"))?;
         let target = self.spawner.prepare(key).await.map_err(Failure::of_start)?;
-        let environment = environment(&self.address, &choices, key, &target, &begun.token);
+        let environment = environment(&self.address, &plan.choices, key, &target, &begun.token);
         let launch = Launch {
             key: key.clone(),
             environment,
-            profile,
+            profile: plan.profile,
             within,
         };
         life.tell(Progress::spawning());

@@ -212,8 +212,6 @@ impl World {
                 store.clone(),
                 spawner.clone(),
                 Proxy::new(&proxy, String::new()),
-                "http://127.0.0.1:880".to_owned(),
-                "http://127.0.0.1:881",
             ),
             store,
             spawner,
@@ -233,8 +231,6 @@ impl World {
             self.store.clone(),
             self.spawner.clone(),
             Proxy::new(&self.proxy, String::new()),
-            "http://127.0.0.1:880".to_owned(),
-            "http://127.0.0.1:881",
         );
     }
 

@@ -52,11 +52,13 @@ pub fn find(connection: &Connection, hash: &TokenHash, now: Timestamp) -> Result
     Ok(session.optional()?)
 }
 
-/// Ends a session: every login with its id and every token issued in it.
+/// Ends a session: every login with its id, every code given and every token issued in it.
 pub fn end(connection: &Connection, session_id: &str) -> Result<()> {
-    connection
-        .prepare_cached("DELETE FROM sessions WHERE session_id = ?1")?
-        .execute([session_id])?;
+    for table in ["sessions", "oauth_codes"] {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE session_id = ?1"))?
+            .execute([session_id])?;
+    }
     token::delete_of_session(connection, session_id)
 }
 
