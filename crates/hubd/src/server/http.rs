@@ -228,7 +228,7 @@ fn json(body: &[u8]) -> Result<Option<Value>, ApiError> {
 
 /// Reads what is wished for. A body that says neither `display_name` nor `user_options` is the options themselves, as
 /// before JupyterHub 6.
-fn wish(body: &[u8]) -> Result<Wish, ApiError> {
+pub(crate) fn wish(body: &[u8]) -> Result<Wish, ApiError> {
     let Some(body) = json(body)?.filter(|body| !is_empty(body)) else {
         return Ok(Wish::default());
     };

@@ -213,6 +213,7 @@ fn keep_token(
     let Some(service) = service::find(connection, name)? else {
         return Ok(());
     };
+    crate::api::services::register_client(connection, service.id, name, &service.spec, secret)?;
     let hash = super::secret::TokenHash::of(secret);
     let kept: Option<i64> = connection
         .prepare_cached("SELECT id FROM tokens WHERE hash = ?1 AND service_id = ?2")?

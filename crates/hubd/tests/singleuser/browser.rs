@@ -55,7 +55,13 @@ impl Browser {
 
     /// Logged in, with a server that is ready.
     pub async fn at_work(world: &World, user: &str) -> Self {
-        if std::env::var_os("TRY_STORE").is_some() { std::fs::write("/tmp/hubd-server-trydb", world.path("hubd.sqlite").display().to_string()).unwrap(); }
+        if std::env::var_os("TRY_STORE").is_some() {
+            std::fs::write(
+                "/tmp/hubd-server-trydb",
+                world.path("hubd.sqlite").display().to_string(),
+            )
+            .unwrap();
+        }
         let browser = Self::new(world, user);
         browser.log_in().await;
         browser.spawn(world).await;
@@ -111,15 +117,48 @@ impl Browser {
     pub async fn log_in(&self) {
         if std::env::var_os("TRY_STORE").is_some() {
             use hubd::store::{Store, StoreError, secret, user};
-            let store = Store::open(std::path::Path::new(std::fs::read_to_string("/tmp/hubd-server-trydb").unwrap().as_str()), Default::default(), hubd::clock::Clock::system()).unwrap();
+            let store = Store::open(
+                std::path::Path::new(
+                    std::fs::read_to_string("/tmp/hubd-server-trydb")
+                        .unwrap()
+                        .as_str(),
+                ),
+                Default::default(),
+                hubd::clock::Clock::system(),
+            )
+            .unwrap();
             let name = self.user.clone();
-            let (id, key) = store.write(move |c| { Ok::<_, StoreError>((match user::find(c, &name)? { Some(u) => u.id, None => user::create(c, hubd::clock::Timestamp(1), &name, false)? }, secret::ensure(c, "session")?)) }).await.unwrap();
-            let sessions = hubd::session::Sessions::new("/", None, 14, &hubd::session::key::Key::from_bytes(key));
-            let request = http::Request::get("/").header("host", &self.host).body(()).unwrap();
+            let (id, key) = store
+                .write(move |c| {
+                    Ok::<_, StoreError>((
+                        match user::find(c, &name)? {
+                            Some(u) => u.id,
+                            None => user::create(c, hubd::clock::Timestamp(1), &name, false)?,
+                        },
+                        secret::ensure(c, "session")?,
+                    ))
+                })
+                .await
+                .unwrap();
+            let sessions = hubd::session::Sessions::new(
+                "/",
+                None,
+                14,
+                &hubd::session::key::Key::from_bytes(key),
+            );
+            let request = http::Request::get("/")
+                .header("host", &self.host)
+                .body(())
+                .unwrap();
             let parts = request.into_parts().0;
             let origin = hubd::session::origin::Origin::of(&parts);
-            for c in sessions.begin(&store, &parts.headers, &origin, id, &self.user).await.unwrap() {
-                self.cookies.add_cookie_str(c.to_str().unwrap(), &self.url("/hub/").parse().unwrap());
+            for c in sessions
+                .begin(&store, &parts.headers, &origin, id, &self.user)
+                .await
+                .unwrap()
+            {
+                self.cookies
+                    .add_cookie_str(c.to_str().unwrap(), &self.url("/hub/").parse().unwrap());
             }
             return;
         }
@@ -127,7 +166,11 @@ impl Browser {
         assert_eq!(page.status, 200, "{page:?}");
         let form = [("username", self.user.as_str()), ("password", "any")];
         let page = self.post_form("/hub/login?next=%2Fhub%2Fhome", &form).await;
-        assert_eq!((page.status, page.path.as_str()), (200, "/hub/home"), "{page:?}");
+        assert_eq!(
+            (page.status, page.path.as_str()),
+            (200, "/hub/home"),
+            "{page:?}"
+        );
     }
 
     pub async fn log_out(&self) {
@@ -142,14 +185,20 @@ impl Browser {
     /// Starts the server as the button of the home page does, and waits for it as the page of a pending spawn does.
     pub async fn spawn(&self, world: &World) {
         if std::env::var_os("TRY_STORE").is_some() {
-            let a = world.api("POST", &format!("/users/{}/server", self.user)).await;
+            let a = world
+                .api("POST", &format!("/users/{}/server", self.user))
+                .await;
             assert!(a.0 < 300, "{a:?}");
         } else {
-        let page = self.get("/hub/spawn").await;
-        assert_eq!(page.status, 200, "{page:?}\n{}", world.log());
+            let page = self.get("/hub/spawn").await;
+            assert_eq!(page.status, 200, "{page:?}\n{}", world.log());
         }
         let events = self.progress().await;
-        assert!(events.contains("\"ready\":true"), "{events}\n{}", world.log());
+        assert!(
+            events.contains("\"ready\":true"),
+            "{events}\n{}",
+            world.log()
+        );
     }
 
     /// All events of the server's start.
@@ -207,7 +256,10 @@ impl Browser {
         let kernel: Value = serde_json::from_str(&text).expect("a kernel");
         let id = kernel["id"].as_str().expect("its id").to_owned();
         let session = "session-of-a-test".to_owned();
-        let url = format!("ws://{}{base}/api/kernels/{id}/channels?session_id={session}", self.host);
+        let url = format!(
+            "ws://{}{base}/api/kernels/{id}/channels?session_id={session}",
+            self.host
+        );
         let mut request = url.into_client_request().expect("a request");
         let headers = request.headers_mut();
         let cookies = self.cookies_of(&format!("{base}/api"));

@@ -35,11 +35,16 @@ async fn story(version: u8, front: Front) {
     assert_eq!(world.routes().await, ["/", "/user/alice"]);
 
     let server = world.server("alice", "").await;
-    assert_eq!((&server["ready"], &server["pending"]), (&true.into(), &().into()));
+    assert_eq!(
+        (&server["ready"], &server["pending"]),
+        (&true.into(), &().into())
+    );
     let since = server["last_activity"].as_str().expect("a time").to_owned();
     until("activity is reported", async || {
         let now = world.server("alice", "").await;
-        now["last_activity"].as_str().is_some_and(|now| now > since.as_str())
+        now["last_activity"]
+            .as_str()
+            .is_some_and(|now| now > since.as_str())
     })
     .await;
 
@@ -48,23 +53,43 @@ async fn story(version: u8, front: Front) {
     assert_eq!(kernel.run("kept += 1; print(kept)").await, "42\n");
     assert_eq!(alice.own("/files/hello.txt").await, "a file of alice's");
     world.start_hub().await;
-    until("the server is adopted", async || world.server("alice", "").await["ready"] == true).await;
+    until("the server is adopted", async || {
+        world.server("alice", "").await["ready"] == true
+    })
+    .await;
     assert_eq!(kernel.run("kept += 1; print(kept)").await, "43\n");
     let kernels = alice.json("/api/kernels").await;
     assert_eq!(kernels[0]["id"], kernel.id);
-    assert_eq!(alice.get("/hub/home").await.status, 200, "the session is still good");
-    assert_eq!(world.server("alice", "").await["started"], server["started"]);
+    assert_eq!(
+        alice.get("/hub/home").await.status,
+        200,
+        "the session is still good"
+    );
+    assert_eq!(
+        world.server("alice", "").await["started"],
+        server["started"]
+    );
 
     // The proxy lost every route: the hub puts them back.
     world.restart_proxy().await;
-    until("every route is back", async || world.routes().await == ["/", "/user/alice"]).await;
+    until("every route is back", async || {
+        world.routes().await == ["/", "/user/alice"]
+    })
+    .await;
     assert_eq!(alice.own("/files/hello.txt").await, "a file of alice's");
 
     let stopped = world.api("DELETE", "/users/alice/server").await.0;
     assert!(matches!(stopped, 202 | 204), "{stopped}");
-    until("the server is gone", async || world.server("alice", "").await["stopped"] == true).await;
+    until("the server is gone", async || {
+        world.server("alice", "").await["stopped"] == true
+    })
+    .await;
     assert_eq!(world.routes().await, ["/"]);
     let page = alice.get("/user/alice/lab").await;
-    assert_eq!((page.status, page.path.as_str()), (424, "/hub/user/alice/lab"), "{page:?}");
+    assert_eq!(
+        (page.status, page.path.as_str()),
+        (424, "/hub/user/alice/lab"),
+        "{page:?}"
+    );
     assert!(!world.log().contains("panicked"), "{}", world.log());
 }

@@ -121,7 +121,8 @@ api_token_file = "{token}"
         self.room.run(&script).await.expect("a start");
         for address in [self.public, self.api] {
             let listening = async || TcpStream::connect(address).await.is_ok();
-            self.until("the proxy listens", "proxy.pid", listening).await;
+            self.until("the proxy listens", "proxy.pid", listening)
+                .await;
         }
     }
 
@@ -142,14 +143,20 @@ api_token_file = "{token}"
 
     /// Ends the hub in the middle of whatever it does.
     pub async fn kill_hub(&mut self) {
-        self.room.run("kill -KILL $(cat hub.pid)").await.expect("a hub to kill");
+        self.room
+            .run("kill -KILL $(cat hub.pid)")
+            .await
+            .expect("a hub to kill");
         let gone = async || TcpStream::connect(self.internal).await.is_err();
         until("the hub is gone", gone).await;
     }
 
     /// Kills the proxy and starts it again: it has lost every route.
     pub async fn restart_proxy(&mut self) {
-        self.room.run("kill -KILL $(cat proxy.pid)").await.expect("a proxy to kill");
+        self.room
+            .run("kill -KILL $(cat proxy.pid)")
+            .await
+            .expect("a proxy to kill");
         self.start_proxy().await;
     }
 
@@ -180,7 +187,9 @@ api_token_file = "{token}"
 
     /// A server of a user as the API tells it; null if there is none.
     pub async fn server(&self, user: &str, name: &str) -> Value {
-        let (_, user) = self.api("GET", &format!("/users/{user}?include_stopped_servers")).await;
+        let (_, user) = self
+            .api("GET", &format!("/users/{user}?include_stopped_servers"))
+            .await;
         user["servers"][name].clone()
     }
 
@@ -189,8 +198,13 @@ api_token_file = "{token}"
         let request = reqwest::Client::new()
             .get(format!("http://{}/api/routes", self.api))
             .header("Authorization", format!("token {TOKEN}"));
-        let routes: serde_json::Map<String, Value> =
-            request.send().await.expect("an answer").json().await.expect("routes");
+        let routes: serde_json::Map<String, Value> = request
+            .send()
+            .await
+            .expect("an answer")
+            .json()
+            .await
+            .expect("routes");
         routes.keys().cloned().collect()
     }
 
@@ -208,9 +222,21 @@ api_token_file = "{token}"
     /// What hub, proxy and servers said.
     pub fn log(&self) -> String {
         let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
-        let mut log = format!("{}\n{}", read(self.path("hub.log")), read(self.path("proxy.log")));
-        for home in std::fs::read_dir(self.path("homes")).into_iter().flatten().flatten() {
-            for file in std::fs::read_dir(home.path()).into_iter().flatten().flatten() {
+        let mut log = format!(
+            "{}\n{}",
+            read(self.path("hub.log")),
+            read(self.path("proxy.log"))
+        );
+        for home in std::fs::read_dir(self.path("homes"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            for file in std::fs::read_dir(home.path())
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
                 if file.file_name().to_string_lossy().starts_with(".server-") {
                     log += &format!("\n{}:\n{}", file.path().display(), read(file.path()));
                 }
@@ -233,12 +259,18 @@ pub async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
 pub fn peers() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let peers = root.join("target/peers");
-    peers.canonicalize().expect("target/peers: run scripts/peers")
+    peers
+        .canonicalize()
+        .expect("target/peers: run scripts/peers")
 }
 
 /// Another program of the workspace, beside the hub's own.
 fn built(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_hubd")).with_file_name(name);
-    assert!(path.exists(), "{} is not there: run cargo build -p {name}", path.display());
+    assert!(
+        path.exists(),
+        "{} is not there: run cargo build -p {name}",
+        path.display()
+    );
     path
 }
