@@ -10,7 +10,7 @@ mod page;
 mod people;
 mod spawn;
 
-pub use auth::{Auth, Oauth, OauthKind, Pam, PasswordFile};
+pub use auth::{Auth, Dummy, Oauth, OauthKind, Pam, PasswordFile};
 pub use life::{Cull, CullRule, Proxy, Tokens};
 pub use listen::{Internal, Listen, Place, PlaceError};
 pub use page::Pages;
@@ -118,7 +118,10 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Text }
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
-    /// Everyone whom an authenticator knows may log in.
+    /// Everyone may log in who has an account of this server (`pam`) or a line in the password file. A provider's people
+    /// are not meant: `oauth` has its own key.
     pub allow_all: bool,
     /// Users who are already in the hub (added by an admin) may log in.
     pub allow_existing_users: bool,
@@ -24,11 +25,12 @@ pub struct Auth {
     pub password_file: Option<PasswordFile>,
     /// OAuth and OpenID Connect providers, each a button on the login page.
     pub oauth: Vec<Oauth>,
-    /// FOR TESTS: every name is let in, with this password (any if it is empty).
-    pub dummy: Option<String>,
+    /// FOR TESTS: every name is let in.
+    pub dummy: Option<Dummy>,
     /// Days after which a session ends.
     pub session_days: u32,
-    /// Failed logins of a name or an address within a minute before they are delayed and refused.
+    /// Failed logins a minute that one address may go on with; six times as many at once, since a class sits behind one
+    /// address. A single name is slowed down after three, from wherever, and never locked.
     pub failures_per_minute: u32,
 }
 
@@ -75,7 +77,21 @@ fn ten() -> usize {
     10
 }
 
+/// For tests: every name is let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dummy {
+    /// Must be true: anyone who reaches the hub may then be anyone, admins too.
+    pub dangerous: bool,
+    /// The password of all of them; absent: any.
+    #[serde(default)]
+    pub password: Option<String>,
+}
+
 /// A provider that says who someone is.
+///
+/// Accounts of the server are not made at a first login (the root helper has no verb for it): with the systemd spawner a
+/// person needs one of the hub's name for them, made by the operator, and `require_account` says so at the login.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Oauth {
@@ -96,11 +112,22 @@ pub struct Oauth {
     pub username_claim: Option<String>,
     /// The claim with the groups, which then become the hub's groups.
     pub groups_claim: Option<String>,
+    /// Put before the claim to make the user name, so that nobody at this provider can be taken for somebody else.
+    #[serde(default)]
+    pub username_prefix: String,
+    /// Taken off the claim, with the `@`, where it ends in it (`uni.example`).
+    pub strip_domain: Option<String>,
+    /// Everyone whom the provider knows may log in.
+    #[serde(default)]
+    pub allow_all: bool,
+    /// Only who has an account of this server of the same name may log in.
+    #[serde(default)]
+    pub require_account: bool,
     #[serde(default)]
     pub allowed_groups: Vec<String>,
     #[serde(default)]
     pub admin_groups: Vec<String>,
-    /// Organisations (GitHub) or groups (GitLab) whose members may log in.
+    /// GitHub's organisations whose members may log in (its teams are groups: `organisation:team`).
     #[serde(default)]
     pub allowed_organizations: Vec<String>,
     /// Domains of verified e-mail addresses (or Google Workspace domains) that may log in.

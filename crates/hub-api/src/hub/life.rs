@@ -20,7 +20,12 @@ pub struct Proxy {
 
 impl Default for Proxy {
     fn default() -> Self {
-        Self { api: "unix:/run/hubproxy/api.sock".to_owned(), token_file: None, hub_target: None, check_interval: 300 }
+        Self {
+            api: "unix:/run/hubproxy/api.sock".to_owned(),
+            token_file: None,
+            hub_target: None,
+            check_interval: 300,
+        }
     }
 }
 
@@ -38,13 +43,24 @@ pub struct Cull {
     pub max_age: u64,
     /// Whether a named server is removed, not only stopped.
     pub remove_named_servers: bool,
+    /// Whether users without a server are deleted, too, once they were not active for as long as a server may be idle.
+    /// Admins stay.
+    pub users: bool,
     /// Other limits for members of some groups; the first that fits counts.
     pub groups: Vec<CullRule>,
 }
 
 impl Default for Cull {
     fn default() -> Self {
-        Self { enabled: true, every: 60, idle: 3600, max_age: 0, remove_named_servers: false, groups: Vec::new() }
+        Self {
+            enabled: true,
+            every: 60,
+            idle: 3600,
+            max_age: 0,
+            remove_named_servers: false,
+            users: false,
+            groups: Vec::new(),
+        }
     }
 }
 

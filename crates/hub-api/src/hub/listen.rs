@@ -20,7 +20,10 @@ pub struct Listen {
 
 impl Default for Listen {
     fn default() -> Self {
-        Self { public: Place::Unix(PathBuf::from("/run/hubd/public.sock")), internal: Internal::default() }
+        Self {
+            public: Place::Unix(PathBuf::from("/run/hubd/public.sock")),
+            internal: Internal::default(),
+        }
     }
 }
 
@@ -36,7 +39,10 @@ pub struct Internal {
 
 impl Default for Internal {
     fn default() -> Self {
-        Self { bind: SocketAddr::from(([127, 0, 0, 1], 881)), url: None }
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 881)),
+            url: None,
+        }
     }
 }
 
@@ -49,7 +55,9 @@ pub enum Place {
 
 /// A text that names no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is neither an absolute path of a Unix socket nor an address with a port such as 127.0.0.1:8080")]
+#[error(
+    "{0:?} is neither an absolute path of a Unix socket nor an address with a port such as 127.0.0.1:8080"
+)]
 pub struct PlaceError(String);
 
 impl FromStr for Place {
@@ -60,7 +68,9 @@ impl FromStr for Place {
         if path.starts_with('/') {
             return Ok(Self::Unix(PathBuf::from(path)));
         }
-        text.parse().map(Self::Tcp).map_err(|_| PlaceError(text.to_owned()))
+        text.parse()
+            .map(Self::Tcp)
+            .map_err(|_| PlaceError(text.to_owned()))
     }
 }
 
@@ -81,7 +91,9 @@ impl Serialize for Place {
 
 impl<'de> Deserialize<'de> for Place {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -92,8 +104,14 @@ mod tests {
     #[test]
     fn a_place_is_a_path_or_an_address() {
         assert_eq!("/run/a.sock".parse(), Ok(Place::Unix("/run/a.sock".into())));
-        assert_eq!("unix:/run/a.sock".parse(), Ok(Place::Unix("/run/a.sock".into())));
-        assert_eq!("[::1]:80".parse(), Ok(Place::Tcp("[::1]:80".parse().unwrap())));
+        assert_eq!(
+            "unix:/run/a.sock".parse(),
+            Ok(Place::Unix("/run/a.sock".into()))
+        );
+        assert_eq!(
+            "[::1]:80".parse(),
+            Ok(Place::Tcp("[::1]:80".parse().unwrap()))
+        );
         assert!("run/a.sock".parse::<Place>().is_err());
         assert!("localhost:80".parse::<Place>().is_err());
     }

@@ -63,7 +63,11 @@ pub struct Limit {
 impl Limit {
     /// With nothing counted yet.
     pub fn new(allowance: Allowance) -> Self {
-        Self { allowance, names: HashMap::new(), addresses: HashMap::new() }
+        Self {
+            allowance,
+            names: HashMap::new(),
+            addresses: HashMap::new(),
+        }
     }
 
     /// What to do with a login of that name from that address.
@@ -79,7 +83,9 @@ impl Limit {
         let failures = self
             .names
             .get(name)
-            .filter(|failures| now.saturating_duration_since(failures.last) < allowance.name_recovery)
+            .filter(|failures| {
+                now.saturating_duration_since(failures.last) < allowance.name_recovery
+            })
             .map_or(0, |failures| failures.count);
         let beyond = failures.saturating_sub(allowance.free_failures);
         let delay = if beyond == 0 {
@@ -93,18 +99,35 @@ impl Limit {
     /// Counts a failure. Called before the password is tried, and taken back by [`Limit::succeeded`], so that a hundred
     /// guesses at once do not all pass as the first.
     pub fn failed(&mut self, now: Instant, name: &str, address: IpAddr) {
-        let Allowance { address_recovery, name_recovery, kept, .. } = self.allowance;
+        let Allowance {
+            address_recovery,
+            name_recovery,
+            kept,
+            ..
+        } = self.allowance;
         make_room(&mut self.names, name, kept);
-        let entry = self.names.entry(name.to_owned()).or_insert(Failures { count: 0, last: now });
+        let entry = self.names.entry(name.to_owned()).or_insert(Failures {
+            count: 0,
+            last: now,
+        });
         if now.saturating_duration_since(entry.last) >= name_recovery {
             entry.count = 0;
         }
-        *entry = Failures { count: entry.count.saturating_add(1), last: now };
+        *entry = Failures {
+            count: entry.count.saturating_add(1),
+            last: now,
+        };
 
         let address = network(address);
         make_room(&mut self.addresses, &address, kept);
-        let entry = self.addresses.entry(address).or_insert(Failures { count: 0, last: now });
-        *entry = Failures { count: recovered(entry, now, address_recovery).saturating_add(1), last: now };
+        let entry = self.addresses.entry(address).or_insert(Failures {
+            count: 0,
+            last: now,
+        });
+        *entry = Failures {
+            count: recovered(entry, now, address_recovery).saturating_add(1),
+            last: now,
+        };
     }
 
     /// Takes back what [`Limit::failed`] counted for this login, and forgets the name's failures.
@@ -133,7 +156,9 @@ fn network(address: IpAddr) -> IpAddr {
 
 fn recovered(failures: &Failures, now: Instant, each: Duration) -> u32 {
     let passed = now.saturating_duration_since(failures.last).as_millis() / each.as_millis().max(1);
-    failures.count.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX))
+    failures
+        .count
+        .saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX))
 }
 
 /// Forgets the older half when full: what an attacker may fill has an end, at little cost for each entry.
@@ -170,16 +195,30 @@ mod tests {
         for attempt in 0..12 {
             // From many addresses at once, and whether or not there is such a user.
             let from = address(&format!("198.51.100.{attempt}"));
-            let Verdict::After(delay) = limit.look(start, "alice", from) else { panic!("refused") };
+            let Verdict::After(delay) = limit.look(start, "alice", from) else {
+                panic!("refused")
+            };
             delays.push(delay.as_millis());
             limit.failed(start, "alice", from);
         }
-        assert_eq!(delays, [0, 0, 0, 0, 500, 1000, 2000, 4000, 8000, 8000, 8000, 8000]);
-        assert_eq!(limit.look(start, "bob", HERE), Verdict::After(Duration::ZERO));
+        assert_eq!(
+            delays,
+            [0, 0, 0, 0, 500, 1000, 2000, 4000, 8000, 8000, 8000, 8000]
+        );
+        assert_eq!(
+            limit.look(start, "bob", HERE),
+            Verdict::After(Duration::ZERO)
+        );
         let later = start + Duration::from_secs(15 * 60);
-        assert_eq!(limit.look(later, "alice", HERE), Verdict::After(Duration::ZERO));
+        assert_eq!(
+            limit.look(later, "alice", HERE),
+            Verdict::After(Duration::ZERO)
+        );
         limit.succeeded("alice", HERE);
-        assert_eq!(limit.look(start, "alice", HERE), Verdict::After(Duration::ZERO));
+        assert_eq!(
+            limit.look(start, "alice", HERE),
+            Verdict::After(Duration::ZERO)
+        );
     }
 
     #[test]
@@ -187,12 +226,24 @@ mod tests {
         let start = Instant::now();
         let mut limit = Limit::new(Allowance::default());
         for attempt in 0..60 {
-            assert_eq!(limit.look(start, &format!("user{attempt}"), HERE), Verdict::After(Duration::ZERO));
+            assert_eq!(
+                limit.look(start, &format!("user{attempt}"), HERE),
+                Verdict::After(Duration::ZERO)
+            );
             limit.failed(start, &format!("user{attempt}"), HERE);
         }
-        assert_eq!(limit.look(start, "another", HERE), Verdict::Refuse(Duration::from_secs(5)));
-        assert_eq!(limit.look(start, "another", address("192.0.2.2")), Verdict::After(Duration::ZERO));
-        assert_eq!(limit.look(start + Duration::from_secs(5), "another", HERE), Verdict::After(Duration::ZERO));
+        assert_eq!(
+            limit.look(start, "another", HERE),
+            Verdict::Refuse(Duration::from_secs(5))
+        );
+        assert_eq!(
+            limit.look(start, "another", address("192.0.2.2")),
+            Verdict::After(Duration::ZERO)
+        );
+        assert_eq!(
+            limit.look(start + Duration::from_secs(5), "another", HERE),
+            Verdict::After(Duration::ZERO)
+        );
     }
 
     #[test]
@@ -201,7 +252,10 @@ mod tests {
         let mut limit = Limit::new(Allowance::default());
         for student in 0..300 {
             let name = format!("student{student}");
-            assert_eq!(limit.look(start, &name, HERE), Verdict::After(Duration::ZERO));
+            assert_eq!(
+                limit.look(start, &name, HERE),
+                Verdict::After(Duration::ZERO)
+            );
             limit.failed(start, &name, HERE);
             limit.succeeded(&name, HERE);
         }
@@ -215,7 +269,10 @@ mod tests {
         for _ in 0..100 {
             limit.failed(start, "alice", HERE);
         }
-        assert!(matches!(limit.look(start, "alice", HERE), Verdict::Refuse(_)));
+        assert!(matches!(
+            limit.look(start, "alice", HERE),
+            Verdict::Refuse(_)
+        ));
     }
 
     #[test]
@@ -226,14 +283,21 @@ mod tests {
             ("::ffff:192.0.2.1", "192.0.2.1", true),
             ("192.0.2.1", "192.0.2.2", false),
         ] {
-            assert_eq!(network(address(one)) == network(address(other)), same, "{one} {other}");
+            assert_eq!(
+                network(address(one)) == network(address(other)),
+                same,
+                "{one} {other}"
+            );
         }
     }
 
     #[test]
     fn what_is_kept_in_mind_has_an_end() {
         let start = Instant::now();
-        let mut limit = Limit::new(Allowance { kept: 100, ..Allowance::default() });
+        let mut limit = Limit::new(Allowance {
+            kept: 100,
+            ..Allowance::default()
+        });
         for number in 0..1000u32 {
             let now = start + Duration::from_millis(number.into());
             limit.failed(now, &format!("name{number}"), IpAddr::V4(number.into()));

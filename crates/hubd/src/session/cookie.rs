@@ -60,14 +60,23 @@ impl Cookie<'_> {
 
     /// The `Set-Cookie` header that takes the cookie away.
     pub fn clearing(&self) -> HeaderValue {
-        Cookie { value: "", max_age: Some(Duration::ZERO), ..self.clone() }.header()
+        Cookie {
+            value: "",
+            max_age: Some(Duration::ZERO),
+            ..self.clone()
+        }
+        .header()
     }
 }
 
 /// The name a login cookie goes by: over https with the `__Secure-` prefix, so that nobody on the network can plant one
 /// over plain http. (`__Host-` would force `Path=/`, and every single-user server would receive the hub's login.)
 pub fn login_name(secure: bool) -> &'static str {
-    if secure { "__Secure-jupyterhub-hub-login" } else { LOGIN }
+    if secure {
+        "__Secure-jupyterhub-hub-login"
+    } else {
+        LOGIN
+    }
 }
 
 #[cfg(test)]
@@ -89,7 +98,11 @@ mod tests {
             for line in &lines {
                 headers.append(COOKIE, line.parse().unwrap());
             }
-            assert_eq!(values(&headers, name).collect::<Vec<_>>(), expected, "{lines:?}");
+            assert_eq!(
+                values(&headers, name).collect::<Vec<_>>(),
+                expected,
+                "{lines:?}"
+            );
         }
     }
 
@@ -115,8 +128,14 @@ mod tests {
 
     #[test]
     fn a_value_that_would_break_the_header_sets_nothing() {
-        let cookie =
-            Cookie { name: "a", value: "x\r\nEvil: 1", path: "/", max_age: None, http_only: true, secure: false };
+        let cookie = Cookie {
+            name: "a",
+            value: "x\r\nEvil: 1",
+            path: "/",
+            max_age: None,
+            http_only: true,
+            secure: false,
+        };
         assert_eq!(cookie.header(), "");
     }
 }

@@ -14,7 +14,11 @@ const LONGEST: usize = 8192;
 /// of these are refused before anything is parsed, and what the parser made of the rest is looked at once more.
 pub fn safe(next: &str, base: &str) -> Option<String> {
     let suspect = |c: char| c == '\\' || c.is_control() || c.is_whitespace();
-    if next.len() > LONGEST || !next.starts_with('/') || next.starts_with("//") || next.contains(suspect) {
+    if next.len() > LONGEST
+        || !next.starts_with('/')
+        || next.starts_with("//")
+        || next.contains(suspect)
+    {
         return None;
     }
     let origin = Url::parse(ORIGIN).ok()?;
@@ -36,12 +40,28 @@ mod tests {
     fn only_pages_of_this_hub_are_followed() {
         for (next, base, expected) in [
             ("/hub/home", "/", Some("/hub/home")),
-            ("/hub/spawn?x=1&y=%2F#frag", "/", Some("/hub/spawn?x=1&y=%2F#frag")),
-            ("/user/alice/lab/tree/a%20b", "/", Some("/user/alice/lab/tree/a%20b")),
+            (
+                "/hub/spawn?x=1&y=%2F#frag",
+                "/",
+                Some("/hub/spawn?x=1&y=%2F#frag"),
+            ),
+            (
+                "/user/alice/lab/tree/a%20b",
+                "/",
+                Some("/user/alice/lab/tree/a%20b"),
+            ),
             ("/user/j%C3%BCrgen/", "/", Some("/user/j%C3%BCrgen/")),
             ("/user/jürgen/", "/", Some("/user/j%C3%BCrgen/")),
-            ("/hub/api/oauth2/authorize?redirect_uri=https%3A%2F%2Fx", "/", Some("/hub/api/oauth2/authorize?redirect_uri=https%3A%2F%2Fx")),
-            ("/hub/login?next=//evil.example", "/", Some("/hub/login?next=//evil.example")),
+            (
+                "/hub/api/oauth2/authorize?redirect_uri=https%3A%2F%2Fx",
+                "/",
+                Some("/hub/api/oauth2/authorize?redirect_uri=https%3A%2F%2Fx"),
+            ),
+            (
+                "/hub/login?next=//evil.example",
+                "/",
+                Some("/hub/login?next=//evil.example"),
+            ),
             ("/jupyter/hub/home", "/jupyter/", Some("/jupyter/hub/home")),
             ("/%5c%5cevil.example", "/", Some("/%5c%5cevil.example")),
             ("/%2F%2Fevil.example", "/", Some("/%2F%2Fevil.example")),
@@ -81,7 +101,11 @@ mod tests {
             ("/hub/\u{2028}", "/", None),
             ("@evil.example", "/", None),
         ] {
-            assert_eq!(safe(next, base).as_deref(), expected, "{next:?} under {base}");
+            assert_eq!(
+                safe(next, base).as_deref(),
+                expected,
+                "{next:?} under {base}"
+            );
         }
         assert_eq!(safe(&format!("/{}", "a".repeat(LONGEST)), "/"), None);
     }

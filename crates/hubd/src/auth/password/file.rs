@@ -9,7 +9,8 @@ use nix::fcntl::{Flock, FlockArg};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// What the file opens with.
-const HEADER: &str = "# hubd's passwords: name:hash, and :change for who must choose a new one at the next login.\n";
+const HEADER: &str =
+    "# hubd's passwords: name:hash, and :change for who must choose a new one at the next login.\n";
 /// What separates and would break lines.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b':').add(b'%').add(b'#').add(b' ');
 
@@ -24,7 +25,9 @@ pub struct Entry {
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entry").field("must_change", &self.must_change).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("must_change", &self.must_change)
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,13 +74,23 @@ pub fn parse(text: &str) -> Result<Entries, usize> {
         }
         let mut fields = line.split(':');
         let entry = match (fields.next(), fields.next(), fields.next(), fields.next()) {
-            (Some(name), Some(hash), change @ (None | Some("change")), None) if hash.starts_with('$') => {
-                let entry = Entry { hash: hash.to_owned(), must_change: change.is_some() };
-                percent_decode_str(name).decode_utf8().ok().map(|name| (name.into_owned(), entry))
+            (Some(name), Some(hash), change @ (None | Some("change")), None)
+                if hash.starts_with('$') =>
+            {
+                let entry = Entry {
+                    hash: hash.to_owned(),
+                    must_change: change.is_some(),
+                };
+                percent_decode_str(name)
+                    .decode_utf8()
+                    .ok()
+                    .map(|name| (name.into_owned(), entry))
             }
             _ => None,
         };
-        let (name, entry) = entry.filter(|(name, _)| !name.is_empty()).ok_or(index + 1)?;
+        let (name, entry) = entry
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or(index + 1)?;
         entries.insert(name, entry);
     }
     Ok(entries)
@@ -113,13 +126,21 @@ pub fn stamp(path: &Path) -> Result<Option<Stamp>, FileError> {
             size: meta.size(),
         })),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(FileError::Io { doing: "looking at", path: path.to_owned(), source }),
+        Err(source) => Err(FileError::Io {
+            doing: "looking at",
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 /// Reads the file; no file is no users.
 pub fn read(path: &Path) -> Result<Entries, FileError> {
-    let io = |source| FileError::Io { doing: "reading", path: path.to_owned(), source };
+    let io = |source| FileError::Io {
+        doing: "reading",
+        path: path.to_owned(),
+        source,
+    };
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Entries::new()),
@@ -127,32 +148,56 @@ pub fn read(path: &Path) -> Result<Entries, FileError> {
     };
     let mode = file.metadata().map_err(io)?.mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(FileError::Open { path: path.to_owned(), mode });
+        return Err(FileError::Open {
+            path: path.to_owned(),
+            mode,
+        });
     }
     let text = std::io::read_to_string(file).map_err(io)?;
-    parse(&text).map_err(|line| FileError::Line { path: path.to_owned(), line })
+    parse(&text).map_err(|line| FileError::Line {
+        path: path.to_owned(),
+        line,
+    })
 }
 
 /// Changes the file: reads it, lets `change` edit it, writes it anew beside and renames. The shell's `hubd user` and the
 /// running hub may do so at the same time; a lock file keeps them apart.
 pub fn update(path: &Path, change: impl FnOnce(&mut Entries)) -> Result<Entries, FileError> {
-    let io = |doing| move |source| FileError::Io { doing, path: path.to_owned(), source };
+    let io = |doing| {
+        move |source| FileError::Io {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
+    };
     let owner_only = |path: &Path| {
-        std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
     };
     let lock = owner_only(&path.with_extension("lock")).map_err(io("locking"))?;
-    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, errno)| io("locking")(errno.into()))?;
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| io("locking")(errno.into()))?;
 
     let mut entries = read(path)?;
     change(&mut entries);
     let beside = path.with_extension("new");
     let _ = std::fs::remove_file(&beside);
     let mut file = owner_only(&beside).map_err(io("writing"))?;
-    file.write_all(format(&entries).as_bytes()).map_err(io("writing"))?;
+    file.write_all(format(&entries).as_bytes())
+        .map_err(io("writing"))?;
     file.sync_all().map_err(io("writing"))?;
     std::fs::rename(&beside, path).map_err(io("writing"))?;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("writing"))?;
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(io("writing"))?;
     }
     Ok(entries)
 }
@@ -164,14 +209,29 @@ mod tests {
     use super::*;
 
     fn entry(must_change: bool) -> Entry {
-        Entry { hash: "$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA".to_owned(), must_change }
+        Entry {
+            hash: "$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA".to_owned(),
+            must_change,
+        }
     }
 
     #[test]
     fn any_name_comes_back_as_it_went_in() {
-        let names = ["alice", "a:b", "50%", "#x", "jürgen", "a b", "line\nbreak", "root:$argon2id$x:change"];
-        let entries: Entries =
-            names.iter().enumerate().map(|(i, name)| ((*name).to_owned(), entry(i % 2 == 0))).collect();
+        let names = [
+            "alice",
+            "a:b",
+            "50%",
+            "#x",
+            "jürgen",
+            "a b",
+            "line\nbreak",
+            "root:$argon2id$x:change",
+        ];
+        let entries: Entries = names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| ((*name).to_owned(), entry(i % 2 == 0)))
+            .collect();
         assert_eq!(parse(&format(&entries)), Ok(entries));
     }
 
@@ -187,7 +247,11 @@ mod tests {
             (":$x\n", Err(1)),
             ("%ff:$x\n", Err(1)),
         ] {
-            assert_eq!(parse(text).map(|entries| entries.len()), expected, "{text:?}");
+            assert_eq!(
+                parse(text).map(|entries| entries.len()),
+                expected,
+                "{text:?}"
+            );
         }
     }
 
@@ -208,11 +272,20 @@ mod tests {
         })
         .unwrap();
         assert_ne!(stamp(&path).unwrap(), before);
-        assert_eq!(read(&path).unwrap().keys().collect::<Vec<_>>(), ["alice", "bob"]);
+        assert_eq!(
+            read(&path).unwrap().keys().collect::<Vec<_>>(),
+            ["alice", "bob"]
+        );
 
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o604)).unwrap();
-        assert!(matches!(read(&path), Err(FileError::Open { mode: 0o604, .. })));
-        assert!(matches!(update(&path, Entries::clear), Err(FileError::Open { .. })));
+        assert!(matches!(
+            read(&path),
+            Err(FileError::Open { mode: 0o604, .. })
+        ));
+        assert!(matches!(
+            update(&path, Entries::clear),
+            Err(FileError::Open { .. })
+        ));
     }
 
     #[test]

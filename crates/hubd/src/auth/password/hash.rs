@@ -58,8 +58,14 @@ impl Hasher {
     pub async fn verify(&self, stored: Option<&str>, password: &str) -> Result<bool, HashError> {
         let exists = stored.is_some();
         let stored = stored.map_or_else(|| Arc::clone(&self.decoy), Arc::from);
-        let password = password.as_bytes().get(..LONGEST).unwrap_or(password.as_bytes()).to_vec();
-        self.run(move || verify(&stored, &password)).await.map(|right| right && exists)
+        let password = password
+            .as_bytes()
+            .get(..LONGEST)
+            .unwrap_or(password.as_bytes())
+            .to_vec();
+        self.run(move || verify(&stored, &password))
+            .await
+            .map(|right| right && exists)
     }
 
     async fn run<T: Send + 'static>(
@@ -67,13 +73,18 @@ impl Hasher {
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
     ) -> Result<T, HashError> {
         let waiting = Waiting::enter(&self.waiting)?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|e| HashError::Broken(e.to_string()))?;
+        let turn = Arc::clone(&self.turns)
+            .acquire_owned()
+            .await
+            .map_err(|e| HashError::Broken(e.to_string()))?;
         drop(waiting);
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             work()
         });
-        done.await.map_err(|e| HashError::Broken(e.to_string()))?.map_err(HashError::Broken)
+        done.await
+            .map_err(|e| HashError::Broken(e.to_string()))?
+            .map_err(HashError::Broken)
     }
 }
 
@@ -83,7 +94,11 @@ struct Waiting(Arc<AtomicUsize>);
 impl Waiting {
     fn enter(count: &Arc<AtomicUsize>) -> Result<Self, HashError> {
         let entered = Self(Arc::clone(count));
-        if count.fetch_add(1, Ordering::Relaxed) >= WAITING { Err(HashError::Busy) } else { Ok(entered) }
+        if count.fetch_add(1, Ordering::Relaxed) >= WAITING {
+            Err(HashError::Busy)
+        } else {
+            Ok(entered)
+        }
     }
 }
 
@@ -95,11 +110,15 @@ impl Drop for Waiting {
 
 /// Hashes on this thread: for the shell's verbs; the server goes through [`Hasher`].
 pub fn hash(password: &[u8]) -> Result<String, String> {
-    Argon2::default().hash_password(password).map(|hash| hash.to_string()).map_err(|e| e.to_string())
+    Argon2::default()
+        .hash_password(password)
+        .map(|hash| hash.to_string())
+        .map_err(|e| e.to_string())
 }
 
 fn verify(stored: &str, password: &[u8]) -> Result<bool, String> {
-    let stored = PasswordHash::new(stored).map_err(|e| format!("the stored hash is no PHC string: {e}"))?;
+    let stored =
+        PasswordHash::new(stored).map_err(|e| format!("the stored hash is no PHC string: {e}"))?;
     match Argon2::default().verify_password(password, &stored) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
@@ -117,12 +136,18 @@ mod tests {
     async fn tells_right_from_wrong() {
         let hasher = Hasher::new().unwrap();
         let hash = hasher.hash("correct horse").await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         assert!(hasher.verify(Some(&hash), "correct horse").await.unwrap());
         assert!(!hasher.verify(Some(&hash), "correct horse ").await.unwrap());
         assert!(!hasher.verify(Some(&hash), "").await.unwrap());
         assert!(!hasher.verify(None, "a password nobody has").await.unwrap());
-        assert!(matches!(hasher.verify(Some("plain"), "plain").await, Err(HashError::Broken(_))));
+        assert!(matches!(
+            hasher.verify(Some("plain"), "plain").await,
+            Err(HashError::Broken(_))
+        ));
         assert_ne!(hasher.hash("correct horse").await.unwrap(), hash, "salted");
     }
 
@@ -140,19 +165,33 @@ mod tests {
             }
         }
         let ratio = fastest[1] / fastest[0];
-        assert!((0.5..2.0).contains(&ratio), "known {} s, unknown {} s", fastest[0], fastest[1]);
+        assert!(
+            (0.5..2.0).contains(&ratio),
+            "known {} s, unknown {} s",
+            fastest[0],
+            fastest[1]
+        );
     }
 
     #[tokio::test]
     async fn who_gives_up_leaves_the_queue() {
         let hasher = Hasher::new().unwrap();
         let all = hasher.turns.available_permits();
-        let turns = hasher.turns.acquire_many(u32::try_from(all).unwrap()).await.unwrap();
-        let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(hasher.verify(None, "x"))).collect();
+        let turns = hasher
+            .turns
+            .acquire_many(u32::try_from(all).unwrap())
+            .await
+            .unwrap();
+        let mut waiting: Vec<_> = (0..WAITING)
+            .map(|_| Box::pin(hasher.verify(None, "x")))
+            .collect();
         for one in &mut waiting {
             assert!(futures::poll!(one).is_pending());
         }
-        assert!(matches!(hasher.verify(None, "x").await, Err(HashError::Busy)));
+        assert!(matches!(
+            hasher.verify(None, "x").await,
+            Err(HashError::Busy)
+        ));
         drop(waiting);
         assert_eq!(hasher.waiting.load(Ordering::Relaxed), 0);
         drop(turns);

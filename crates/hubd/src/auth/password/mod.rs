@@ -12,36 +12,37 @@ use self::file::{Entries, Entry, FileError, Stamp};
 use self::hash::{HashError, Hasher};
 use super::{Identity, PasswordAuthenticator, Refusal};
 
-/// The shortest password a user may choose, in characters (NIST SP 800-63B, 5.1.1.2).
-pub const SHORTEST: usize = 8;
-
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The present password is not the one given.
-    #[error("that is not your present password")]
-    Wrong,
     /// The new one will not do.
     #[error("{0}")]
-    Unfit(&'static str),
+    Unfit(String),
     /// The file cannot be written now.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// What there is against a new password, in words for its owner.
-pub fn unfit(name: &str, present: &str, new: &str) -> Option<&'static str> {
+/// What there is against a new password, in words for its owner. `shortest` is in characters.
+pub fn unfit(name: &str, present: &str, new: &str, shortest: usize) -> Option<String> {
     let length = new.chars().count();
-    if length < SHORTEST {
-        Some("a password has 8 characters at least")
+    let without_name = new
+        .to_lowercase()
+        .replace(&name.to_lowercase(), "")
+        .chars()
+        .count();
+    if length < shortest {
+        Some(format!("a password has {shortest} characters at least"))
     } else if new.len() > hash::LONGEST {
-        Some("a password has 1024 bytes at most")
+        Some(format!("a password has {} bytes at most", hash::LONGEST))
     } else if new == present {
-        Some("the new password is the old one: choose another")
-    } else if new.to_lowercase().contains(&name.to_lowercase()) && length < name.chars().count() + SHORTEST {
-        Some("your name is the first thing that is guessed: choose a password without it")
+        Some("the new password is the old one: choose another".to_owned())
+    } else if without_name + 4 < shortest {
+        Some(
+            "your name is the first thing that is guessed: choose a password without it".to_owned(),
+        )
     } else if new.chars().all(|c| Some(c) == new.chars().next()) {
-        Some("one character over and over is soon guessed: choose another password")
+        Some("one character over and over is soon guessed: choose another password".to_owned())
     } else {
         None
     }
@@ -50,21 +51,33 @@ pub fn unfit(name: &str, present: &str, new: &str) -> Option<&'static str> {
 /// The password file, read anew when it has changed.
 pub struct PasswordFile {
     path: PathBuf,
+    shortest: usize,
     hasher: Hasher,
     seen: RwLock<(Option<Stamp>, Arc<Entries>)>,
 }
 
 impl PasswordFile {
-    /// Reads the file; there may be none yet.
-    pub fn open(path: PathBuf, hasher: Hasher) -> Result<Self, FileError> {
+    /// Reads the file; there may be none yet. A password that people choose has `shortest` characters at least.
+    pub fn open(path: PathBuf, shortest: usize, hasher: Hasher) -> Result<Self, FileError> {
         let stamp = file::stamp(&path)?;
         let entries = Arc::new(file::read(&path)?);
-        Ok(Self { path, hasher, seen: RwLock::new((stamp, entries)) })
+        Ok(Self {
+            path,
+            shortest,
+            hasher,
+            seen: RwLock::new((stamp, entries)),
+        })
+    }
+
+    /// How many characters a password that people choose has at least.
+    pub fn shortest(&self) -> usize {
+        self.shortest
     }
 
     /// Whether the user must choose a new password before anything else.
     pub fn must_change(&self, name: &str) -> bool {
-        self.entry(name).is_ok_and(|entry| entry.is_some_and(|entry| entry.must_change))
+        self.entry(name)
+            .is_ok_and(|entry| entry.is_some_and(|entry| entry.must_change))
     }
 
     /// Whether the user has a password here.
@@ -72,23 +85,22 @@ impl PasswordFile {
         self.entry(name).is_ok_and(|entry| entry.is_some())
     }
 
-    /// Changes a user's password, who must know the present one.
+    /// Changes a user's password, whose `present` one was looked at already.
     pub async fn change(&self, name: &str, present: &str, new: &str) -> Result<(), ChangeError> {
-        let entry = self.entry(name).map_err(|e| ChangeError::Unavailable(e.to_string()))?;
-        let right = self.hasher.verify(entry.as_ref().map(|entry| &*entry.hash), present).await;
-        if !right.map_err(|e| ChangeError::Unavailable(e.to_string()))? {
-            return Err(ChangeError::Wrong);
+        match unfit(name, present, new, self.shortest) {
+            Some(why) => Err(ChangeError::Unfit(why)),
+            None => self.set(name, new, false).await,
         }
-        if let Some(why) = unfit(name, present, new) {
-            return Err(ChangeError::Unfit(why));
-        }
-        self.set(name, new, false).await
     }
 
     /// Gives a user a password, whatever it was before; a first-login secret if it `must_change`.
     pub async fn set(&self, name: &str, new: &str, must_change: bool) -> Result<(), ChangeError> {
         let unavailable = |e: String| ChangeError::Unavailable(e);
-        let hash = self.hasher.hash(new).await.map_err(|e| unavailable(e.to_string()))?;
+        let hash = self
+            .hasher
+            .hash(new)
+            .await
+            .map_err(|e| unavailable(e.to_string()))?;
         let entry = Entry { hash, must_change };
         let name = name.to_owned();
         self.edit(move |entries| {
@@ -106,7 +118,10 @@ impl PasswordFile {
         .await
     }
 
-    async fn edit(&self, change: impl FnOnce(&mut Entries) + Send + 'static) -> Result<(), ChangeError> {
+    async fn edit(
+        &self,
+        change: impl FnOnce(&mut Entries) + Send + 'static,
+    ) -> Result<(), ChangeError> {
         let path = self.path.clone();
         let written = tokio::task::spawn_blocking(move || {
             let entries = file::update(&path, change)?;
@@ -142,12 +157,19 @@ impl PasswordFile {
 #[async_trait]
 impl PasswordAuthenticator for PasswordFile {
     async fn authenticate(&self, name: &str, password: &str) -> Result<Identity, Refusal> {
-        let entry = self.entry(name).map_err(|e| Refusal::Unavailable(e.to_string()))?;
-        let right = self.hasher.verify(entry.as_ref().map(|entry| &*entry.hash), password).await;
+        let entry = self
+            .entry(name)
+            .map_err(|e| Refusal::Unavailable(e.to_string()))?;
+        let right = self
+            .hasher
+            .verify(entry.as_ref().map(|entry| &*entry.hash), password)
+            .await;
         match right {
             Ok(true) => Ok(Identity::named(name)),
             Ok(false) => Err(Refusal::Denied),
-            Err(error @ (HashError::Busy | HashError::Broken(_))) => Err(Refusal::Unavailable(error.to_string())),
+            Err(error @ (HashError::Busy | HashError::Broken(_))) => {
+                Err(Refusal::Unavailable(error.to_string()))
+            }
         }
     }
 }
@@ -157,26 +179,46 @@ mod tests {
     use super::*;
 
     fn passwords(folder: &tempfile::TempDir) -> PasswordFile {
-        PasswordFile::open(folder.path().join("passwords"), Hasher::new().unwrap()).unwrap()
+        PasswordFile::open(folder.path().join("passwords"), 8, Hasher::new().unwrap()).unwrap()
     }
 
     #[tokio::test]
     async fn a_first_login_secret_lasts_until_it_is_changed() {
         let folder = tempfile::tempdir().unwrap();
         let passwords = passwords(&folder);
-        assert!(matches!(passwords.authenticate("alice", "first").await, Err(Refusal::Denied)));
+        assert!(matches!(
+            passwords.authenticate("alice", "first").await,
+            Err(Refusal::Denied)
+        ));
         passwords.set("alice", "first-secret", true).await.unwrap();
-        assert_eq!(passwords.authenticate("alice", "first-secret").await.unwrap(), Identity::named("alice"));
-        assert!(passwords.must_change("alice") && passwords.knows("alice") && !passwords.knows("bob"));
+        assert_eq!(
+            passwords
+                .authenticate("alice", "first-secret")
+                .await
+                .unwrap(),
+            Identity::named("alice")
+        );
+        assert!(
+            passwords.must_change("alice") && passwords.knows("alice") && !passwords.knows("bob")
+        );
 
-        let wrong = passwords.change("alice", "not-it", "a new password").await;
-        assert!(matches!(wrong, Err(ChangeError::Wrong)));
         let short = passwords.change("alice", "first-secret", "short").await;
         assert!(matches!(short, Err(ChangeError::Unfit(_))));
-        passwords.change("alice", "first-secret", "a new password").await.unwrap();
+        passwords
+            .change("alice", "first-secret", "a new password")
+            .await
+            .unwrap();
         assert!(!passwords.must_change("alice"));
-        assert!(passwords.authenticate("alice", "a new password").await.is_ok());
-        assert!(matches!(passwords.authenticate("alice", "first-secret").await, Err(Refusal::Denied)));
+        assert!(
+            passwords
+                .authenticate("alice", "a new password")
+                .await
+                .is_ok()
+        );
+        assert!(matches!(
+            passwords.authenticate("alice", "first-secret").await,
+            Err(Refusal::Denied)
+        ));
     }
 
     #[tokio::test]
@@ -186,7 +228,10 @@ mod tests {
         shell.set("bob", "from the shell", false).await.unwrap();
         assert!(hub.authenticate("bob", "from the shell").await.is_ok());
         shell.remove("bob").await.unwrap();
-        assert!(matches!(hub.authenticate("bob", "from the shell").await, Err(Refusal::Denied)));
+        assert!(matches!(
+            hub.authenticate("bob", "from the shell").await,
+            Err(Refusal::Denied)
+        ));
     }
 
     #[tokio::test]
@@ -203,16 +248,18 @@ mod tests {
     fn what_will_not_do_as_a_password() {
         for (name, present, new, fit) in [
             ("alice", "old password", "a new password", true),
+            ("", "old", "a new password", true),
             ("alice", "old", "1234567", false),
             ("alice", "old", "ééééééé", false),
             ("alice", "old", "éééééééà", true),
             ("alice", "old password", "old password", false),
             ("alice", "old", "alice123", false),
+            ("al", "old", "alalalal", false),
             ("alice", "old", "Alice's summer holiday", true),
             ("alice", "old", "aaaaaaaaaaaa", false),
         ] {
-            assert_eq!(unfit(name, present, new).is_none(), fit, "{new}");
+            assert_eq!(unfit(name, present, new, 8).is_none(), fit, "{new}");
         }
-        assert!(unfit("a", "b", &"x y".repeat(400)).is_some());
+        assert!(unfit("a", "b", &"x y".repeat(400), 8).is_some());
     }
 }

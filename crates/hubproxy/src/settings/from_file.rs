@@ -1,0 +1,582 @@
+//! Settings from `hubproxy.toml`.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use hub_api::proxy::{self, Challenge, ClientCertificates, File, Listen};
+use secrecy::SecretString;
+use url::Url;
+
+use super::{
+    Acme, Address, Api, ClientAuthority, ErrorPages, Forward, KeyFiles, Listener, Settings, Tls,
+};
+use crate::config::{Problem, Problems, read};
+use crate::routes::Target;
+use crate::serve::{Limits, LoginLimit};
+
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+
+/// Reads the text of `hubproxy.toml` and the secrets that it names. `cpus` is how many threads serve by default.
+pub fn from_file(text: &str, cpus: usize) -> Result<Settings, Vec<Problem>> {
+    let (file, mut problems) = read::<File>(text)?;
+    let (listeners, redirect) = listeners(&file, &mut problems);
+    let tls = tls(&file, &mut problems);
+    let api = api(&file, &mut problems);
+    let forward = forward(file.forward, &mut problems);
+    let limits = limits(file.limits, &mut problems);
+    if let Some(target) = &file.default_target {
+        if let Err(error) = Target::parse(target) {
+            problems.add("default_target", error.to_string());
+        }
+    }
+    let error_pages = match (file.error_pages.target, file.error_pages.path) {
+        (Some(_), Some(_)) => {
+            problems.add(
+                "error_pages",
+                "there is a target and a path: leave one of them out",
+            );
+            ErrorPages::Own
+        }
+        (Some(target), None) => {
+            if let Err(error) = Target::parse(&target) {
+                problems.add("error_pages.target", error.to_string());
+            }
+            ErrorPages::Target(target)
+        }
+        (None, Some(path)) => {
+            if !path.is_dir() {
+                problems.add(
+                    "error_pages.path",
+                    format!("{} is not a folder", path.display()),
+                );
+            }
+            ErrorPages::Folder(path)
+        }
+        (None, None) => ErrorPages::Own,
+    };
+    if file.workers == Some(0) {
+        problems.add("workers", "somebody must serve: 1 or more");
+    }
+    if let Some(path) = &file.state_file {
+        absolute("state_file", path, &mut problems);
+    }
+    let (Some(api), true) = (api, problems.is_empty()) else {
+        return Err(problems.into_vec());
+    };
+    Ok(Settings {
+        is_chp: false,
+        workers: file.workers.unwrap_or(cpus),
+        listeners,
+        redirect,
+        tls,
+        api,
+        metrics: file.metrics.map(|metrics| with_mode(metrics.listen, 0o660)),
+        default_target: file.default_target,
+        host_routing: file.host_routing,
+        state_file: file.state_file,
+        pid_file: None,
+        drain: Duration::from_secs(file.drain_seconds.unwrap_or(10)),
+        log_level: file.log_level,
+        log_format: file.log_format,
+        access_log: file.access_log,
+        limits,
+        forward,
+        error_pages,
+        notes: Vec::new(),
+    })
+}
+
+fn listeners(file: &File, problems: &mut Problems) -> (Vec<Listener>, Option<u16>) {
+    if file.http.is_none() && file.https.is_none() {
+        problems.add("", "nothing to serve: write [http], [https] or both");
+    }
+    let mut listeners = Vec::new();
+    let mut redirect = None;
+    if let Some(http) = &file.http {
+        if http.redirect == Some(true) && file.https.is_none() {
+            problems.add("http.redirect", "there is no [https] to redirect to");
+        }
+        redirect = http.redirect.unwrap_or(file.https.is_some()).then(|| {
+            let port = file
+                .https
+                .iter()
+                .flat_map(|https| &https.listen)
+                .find_map(|listen| match listen {
+                    Listen::Tcp(address) => Some(address.port()),
+                    Listen::Unix(_) => None,
+                });
+            http.redirect_port.or(port).unwrap_or(443)
+        });
+        if http.listen.is_empty() {
+            problems.add("http.listen", "needs at least one address");
+        }
+        let plain = |listen: &Listen| Listener {
+            address: with_mode(listen.clone(), 0o666),
+            tls: false,
+        };
+        listeners.extend(http.listen.iter().map(plain));
+    }
+    if let Some(https) = &file.https {
+        if https.listen.is_empty() {
+            problems.add("https.listen", "needs at least one address");
+        }
+        let secure = |listen: &Listen| Listener {
+            address: with_mode(listen.clone(), 0o666),
+            tls: true,
+        };
+        listeners.extend(https.listen.iter().map(secure));
+    }
+    let mut seen = BTreeSet::new();
+    for listener in &listeners {
+        let address = listener.address.to_string();
+        if !address.ends_with(":0") && !seen.insert(address.clone()) {
+            problems.add(
+                if listener.tls {
+                    "https.listen"
+                } else {
+                    "http.listen"
+                },
+                format!("{address} is there twice"),
+            );
+        }
+    }
+    (listeners, redirect)
+}
+
+fn tls(file: &File, problems: &mut Problems) -> Option<Tls> {
+    let https = match (&file.https, &file.tls) {
+        (Some(https), _) => https,
+        (None, Some(_)) => {
+            problems.add("tls", "is of no use without [https]");
+            return None;
+        }
+        (None, None) => return None,
+    };
+    let certificates = file.tls.clone().unwrap_or_default();
+    if certificates.files.is_empty() && certificates.acme.is_none() {
+        problems.add(
+            "https",
+            "needs a certificate: write [[tls.files]] or [tls.acme]",
+        );
+    }
+    let files = certificates.files.iter().enumerate();
+    let files = files
+        .filter_map(|(index, pair)| key_files(&format!("tls.files[{index}]"), pair, problems))
+        .collect();
+    let acme = certificates
+        .acme
+        .and_then(|acme| self::acme(acme, file.http.is_some(), problems));
+    Some(Tls {
+        files,
+        acme,
+        min_version: https.min_version,
+        only_tls12: false,
+        http2: https.http2,
+        clients: clients(
+            "https",
+            https.client_certificates,
+            https.client_ca.as_deref(),
+            problems,
+        ),
+        hsts: https.hsts.clone(),
+    })
+}
+
+fn acme(acme: proxy::Acme, has_http: bool, problems: &mut Problems) -> Option<Acme> {
+    if acme.names.is_empty() {
+        problems.add("tls.acme.names", "needs at least one name or IP address");
+    }
+    let mut names = Vec::new();
+    for name in &acme.names {
+        match canonical_name(name) {
+            Ok(name) if names.contains(&name) => {
+                problems.add("tls.acme.names", format!("{name} is there twice"));
+            }
+            Ok(name) => names.push(name),
+            Err(reason) => problems.add("tls.acme.names", reason),
+        }
+    }
+    absolute("tls.acme.storage", &acme.storage, problems);
+    if acme.challenge == Challenge::Http01 && !has_http {
+        problems.add(
+            "tls.acme.challenge",
+            "http-01 needs [http] on port 80: add it, or use tls-alpn-01",
+        );
+    }
+    if acme.staging && acme.directory.is_some() {
+        problems.add(
+            "tls.acme.staging",
+            "is Let's Encrypt's; there is a directory of its own",
+        );
+    }
+    let default = if acme.staging {
+        LETS_ENCRYPT_STAGING
+    } else {
+        LETS_ENCRYPT
+    };
+    let directory = acme.directory.unwrap_or_else(|| default.to_owned());
+    if Url::parse(&directory).map_or(true, |url| url.scheme() != "https" || url.host().is_none()) {
+        problems.add(
+            "tls.acme.directory",
+            format!("\"{directory}\" is no https URL"),
+        );
+    }
+    let contact = acme
+        .contact
+        .iter()
+        .map(|contact| match contact.strip_prefix("mailto:") {
+            Some(_) => contact.clone(),
+            None => format!("mailto:{contact}"),
+        });
+    let contact: Vec<String> = contact.collect();
+    for address in &contact {
+        if !address.contains('@') {
+            problems.add("tls.acme.contact", format!("{address} is no mail address"));
+        }
+    }
+    if let Some(ca) = &acme.directory_ca {
+        readable("tls.acme.directory_ca", ca, problems);
+    }
+    Some(Acme {
+        directory,
+        names,
+        contact,
+        storage: acme.storage,
+        profile: acme.profile,
+        challenge: acme.challenge,
+        directory_ca: acme.directory_ca,
+    })
+}
+
+/// A name as certificates have it: lower case; an IP address in its shortest form.
+fn canonical_name(name: &str) -> Result<String, String> {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Ok(address.to_string());
+    }
+    if name.starts_with("*.") {
+        return Err(format!(
+            "{name}: a wildcard needs the DNS challenge, which is not spoken here; list the names"
+        ));
+    }
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if name.len() > 253 || !name.split('.').all(is_label) || !name.contains('.') {
+        return Err(format!(
+            "\"{name}\" is neither a full domain name nor an IP address"
+        ));
+    }
+    Ok(name.to_ascii_lowercase())
+}
+
+fn api(file: &File, problems: &mut Problems) -> Option<Api> {
+    let Some(api) = &file.api else {
+        problems.add("api", "is missing: the hub must be able to set routes");
+        return None;
+    };
+    let mode = match &api.socket_mode {
+        None => 0o660,
+        Some(text) => u32::from_str_radix(text.trim_start_matches("0o"), 8).unwrap_or_else(|_| {
+            problems.add("api.socket_mode", format!("\"{text}\" is no octal mode"));
+            0o660
+        }),
+    };
+    let is_private = matches!(api.listen, Listen::Unix(_)) && mode & 0o007 == 0;
+    let token = api
+        .token_file
+        .as_deref()
+        .and_then(|path| secret("api.token_file", path, problems));
+    if api.token_file.is_none() && !is_private {
+        let reason =
+            "is missing: anybody could set routes (a Unix socket with a mode like 0660 needs none)";
+        problems.add("api.token_file", reason);
+    }
+    Some(Api {
+        address: with_mode(api.listen.clone(), mode),
+        tls: api
+            .tls
+            .as_ref()
+            .and_then(|pair| key_files("api.tls", pair, problems)),
+        callers: clients(
+            "api",
+            api.client_certificates,
+            api.client_ca.as_deref(),
+            problems,
+        ),
+        token,
+    })
+}
+
+fn forward(forward: proxy::Forward, problems: &mut Problems) -> Forward {
+    let mut headers = Vec::new();
+    for (name, value) in &forward.headers {
+        match (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            (Ok(name), Ok(value)) => headers.push((name, value)),
+            _ => problems.add(format!("forward.headers.{name}"), "is no header"),
+        }
+    }
+    if let Some(ca) = &forward.ca {
+        readable("forward.ca", ca, problems);
+    }
+    if forward.connect_seconds == 0 {
+        problems.add("forward.connect_seconds", "must be 1 or more");
+    }
+    Forward {
+        x_forward: forward.x_forward,
+        trust_forwarded: forward.trust_forwarded,
+        prepend_path: forward.prepend_path,
+        include_prefix: forward.include_prefix,
+        auto_rewrite: forward.auto_rewrite,
+        protocol_rewrite: forward.protocol_rewrite,
+        change_origin: forward.change_origin,
+        headers,
+        connect_time: Duration::from_secs(forward.connect_seconds),
+        answer_time: (forward.answer_seconds > 0)
+            .then(|| Duration::from_secs(forward.answer_seconds)),
+        insecure: forward.insecure,
+        client: forward
+            .client_certificate
+            .as_ref()
+            .and_then(|pair| key_files("forward.client_certificate", pair, problems)),
+        ca: forward.ca,
+    }
+}
+
+fn limits(limits: proxy::Limits, problems: &mut Problems) -> Limits {
+    for (path, value, least) in [
+        ("limits.connections", limits.connections as u64, 1),
+        ("limits.header_seconds", limits.header_seconds, 1),
+        ("limits.keep_alive_seconds", limits.keep_alive_seconds, 1),
+        ("limits.body_seconds", limits.body_seconds, 1),
+        ("limits.send_seconds", limits.send_seconds, 1),
+        ("limits.header_bytes", limits.header_bytes as u64, 8192),
+        ("limits.headers", limits.headers as u64, 16),
+        ("limits.http2_streams", u64::from(limits.http2_streams), 1),
+        ("limits.login_burst", u64::from(limits.login_burst), 1),
+    ] {
+        if value < least {
+            problems.add(path, format!("must be {least} or more"));
+        }
+    }
+    if !limits.login_path.starts_with('/') {
+        problems.add(
+            "limits.login_path",
+            format!("\"{}\" does not begin with a slash", limits.login_path),
+        );
+    }
+    let login = (limits.login_per_minute > 0).then(|| LoginLimit {
+        path: limits.login_path.clone(),
+        per_minute: limits.login_per_minute,
+        burst: limits.login_burst,
+    });
+    Limits {
+        header_bytes: limits.header_bytes,
+        headers: limits.headers,
+        header_timeout: Duration::from_secs(limits.header_seconds),
+        keep_alive_timeout: Duration::from_secs(limits.keep_alive_seconds),
+        client_timeout: (limits.client_idle_seconds > 0)
+            .then(|| Duration::from_secs(limits.client_idle_seconds)),
+        body_timeout: Duration::from_secs(limits.body_seconds),
+        body_rate: limits.body_bytes_per_second,
+        send_timeout: Duration::from_secs(limits.send_seconds),
+        body_bytes: (limits.body_bytes > 0).then_some(limits.body_bytes),
+        connections: limits.connections,
+        connections_per_address: limits.connections_per_address,
+        streams: limits.http2_streams,
+        login,
+    }
+}
+
+fn clients(
+    section: &str,
+    wanted: ClientCertificates,
+    ca: Option<&Path>,
+    problems: &mut Problems,
+) -> ClientAuthority {
+    let path = format!("{section}.client_ca");
+    if let Some(ca) = ca {
+        readable(&path, ca, problems);
+    }
+    match (wanted, ca) {
+        (ClientCertificates::Off, _) => ClientAuthority::Off,
+        (ClientCertificates::Request, Some(ca)) => ClientAuthority::Request(ca.to_owned()),
+        (ClientCertificates::Require, Some(ca)) => ClientAuthority::Require(ca.to_owned()),
+        (_, None) => {
+            problems.add(path, "is missing: who signs the certificates?");
+            ClientAuthority::Off
+        }
+    }
+}
+
+fn key_files(path: &str, pair: &proxy::KeyPair, problems: &mut Problems) -> Option<KeyFiles> {
+    readable(&format!("{path}.certificate"), &pair.certificate, problems);
+    readable(&format!("{path}.key"), &pair.key, problems);
+    let passphrase = match &pair.key_passphrase_file {
+        Some(file) => Some(secret(
+            &format!("{path}.key_passphrase_file"),
+            file,
+            problems,
+        )?),
+        None => None,
+    };
+    Some(KeyFiles {
+        certificate: pair.certificate.clone(),
+        key: pair.key.clone(),
+        passphrase,
+    })
+}
+
+fn with_mode(listen: Listen, mode: u32) -> Address {
+    match listen {
+        Listen::Tcp(address) => Address::Tcp(address),
+        Listen::Unix(path) => Address::Unix {
+            path,
+            mode: Some(mode),
+        },
+    }
+}
+
+/// Reads a secret from its file, without one trailing newline.
+fn secret(path: &str, file: &Path, problems: &mut Problems) -> Option<SecretString> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => {
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            if text.is_empty() || text.chars().any(char::is_control) {
+                problems.add(path, format!("{} must hold one line", file.display()));
+                return None;
+            }
+            Some(SecretString::from(text.to_owned()))
+        }
+        Err(error) => {
+            problems.add(path, format!("reading {}: {error}", file.display()));
+            None
+        }
+    }
+}
+
+fn readable(path: &str, file: &Path, problems: &mut Problems) {
+    if let Err(error) = std::fs::File::open(file) {
+        problems.add(path, format!("reading {}: {error}", file.display()));
+    }
+}
+
+fn absolute(path: &str, file: &Path, problems: &mut Problems) {
+    if !file.is_absolute() {
+        problems.add(path, format!("{} is not an absolute path", file.display()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const API: &str = "[api]\nlisten = \"unix:/run/hubproxy/api.sock\"\n";
+
+    fn problems(text: &str) -> Vec<String> {
+        from_file(text, 2)
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn the_least_that_serves() {
+        let settings = from_file(&format!("[http]\nlisten = [\"0.0.0.0:80\"]\n{API}"), 2).unwrap();
+        assert_eq!(settings.workers, 2);
+        assert_eq!(settings.redirect, None);
+        assert_eq!(settings.drain, Duration::from_secs(10));
+        assert!(!settings.forward.trust_forwarded);
+    }
+
+    #[test]
+    fn https_redirects_http_to_its_own_port() {
+        let text = |more: &str| {
+            format!(
+                "[http]\nlisten = [\"0.0.0.0:80\"]\n{more}\n[https]\nlisten = [\"0.0.0.0:8443\"]\n[tls.acme]\n\
+                 names = [\"Hub.Example.org\", \"2001:DB8:0::1\"]\nstorage = \"/var/lib/hubproxy\"\n\
+                 contact = [\"a@example.org\"]\n{API}"
+            )
+        };
+        let settings = from_file(&text(""), 2).unwrap();
+        assert_eq!(settings.redirect, Some(8443));
+        let acme = settings.tls.unwrap().acme.unwrap();
+        assert_eq!(acme.names, ["hub.example.org", "2001:db8::1"]);
+        assert_eq!(acme.contact, ["mailto:a@example.org"]);
+        assert_eq!(acme.directory, LETS_ENCRYPT);
+        assert_eq!(
+            from_file(&text("redirect_port = 443"), 2).unwrap().redirect,
+            Some(443)
+        );
+        assert_eq!(
+            from_file(&text("redirect = false"), 2).unwrap().redirect,
+            None
+        );
+    }
+
+    #[test]
+    fn what_cannot_work_is_said_at_once() {
+        let found = problems(
+            "workers = 0\ndefault_target = \"hub\"\n[https]\nlisten = [\"0.0.0.0:443\", \"0.0.0.0:443\"]\n\
+             client_certificates = \"require\"\n[tls.acme]\nnames = [\"*.example.org\", \"hub\"]\nstorage = \"acme\"\n\
+             directory = \"http://ca\"\n[api]\nlisten = \"127.0.0.1:8001\"\n[limits]\nlogin_path = \"hub\"\n\
+             [error_pages]\ntarget = \"http://127.0.0.1:8081/hub/error\"\npath = \"/nonexistent\"\n",
+        );
+        for expected in [
+            "line 1: workers: ",
+            "line 2: default_target: ",
+            "line 4: https.listen: 0.0.0.0:443 is there twice",
+            "line 3: https.client_ca: is missing",
+            "line 7: tls.acme.names: *.example.org: a wildcard",
+            "line 7: tls.acme.names: \"hub\" is neither",
+            "line 8: tls.acme.storage: acme is not an absolute path",
+            "line 9: tls.acme.directory: ",
+            "line 6: tls.acme.challenge: http-01 needs [http]",
+            "line 10: api.token_file: is missing",
+            "line 13: limits.login_path: ",
+            "line 14: error_pages: ",
+        ] {
+            assert!(
+                found.iter().any(|line| line.starts_with(expected)),
+                "{expected} in {found:#?}"
+            );
+        }
+        assert_eq!(found.len(), 12, "{found:#?}");
+    }
+
+    #[test]
+    fn an_open_api_is_refused_unless_its_socket_is_private() {
+        let text = |mode: &str| {
+            format!(
+                "[http]\nlisten = [\"0.0.0.0:80\"]\n[api]\nlisten = \"unix:/a\"\nsocket_mode = \"{mode}\"\n"
+            )
+        };
+        assert!(from_file(&text("0600"), 1).is_ok());
+        assert!(problems(&text("0666"))[0].contains("api.token_file"));
+        assert!(problems(&text("rw"))[0].contains("octal"));
+    }
+
+    #[test]
+    fn the_token_comes_from_its_file_and_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "secret-words\n").unwrap();
+        let text = format!(
+            "[http]\nlisten = [\"0.0.0.0:80\"]\n[api]\nlisten = \"127.0.0.1:1\"\ntoken_file = \"{}\"\n",
+            file.display()
+        );
+        let settings = from_file(&text, 1).unwrap();
+        assert!(!format!("{settings:?}").contains("secret-words"));
+        std::fs::write(&file, "two\nlines\n").unwrap();
+        assert!(problems(&text)[0].contains("must hold one line"));
+    }
+}
