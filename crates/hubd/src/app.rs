@@ -12,6 +12,7 @@ use crate::auth::{AuthError, Authenticators};
 use crate::clock::Clock;
 use crate::listen::{self, ListenError, Listeners};
 use crate::metrics::Metrics;
+use crate::page::{Pages, PagesError};
 use crate::proxy::{self, AddressError};
 use crate::scope::{Catalog, ScopeError};
 use crate::server::Servers;
@@ -21,7 +22,7 @@ use crate::session::key::Key;
 use crate::spawner::{SpawnError, Spawner};
 use crate::store::people::{self, PeopleError};
 use crate::store::{Store, StoreError, secret};
-use crate::{api, housekeeping, oauth, server};
+use crate::{api, housekeeping, page};
 
 /// What every request can reach.
 pub struct Hub {
@@ -29,6 +30,7 @@ pub struct Hub {
     pub store: Store,
     pub clock: Clock,
     pub metrics: Metrics,
+    pub pages: Pages,
     pub servers: Servers,
     pub sessions: Sessions,
     pub authenticators: Authenticators,
@@ -56,6 +58,8 @@ pub enum StartError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Auth(#[from] AuthError),
+    #[error(transparent)]
+    Pages(#[from] PagesError),
     #[error(transparent)]
     Service(#[from] OtherUser),
     #[error(transparent)]
@@ -102,6 +106,7 @@ impl Hub {
             &key,
         );
         let authenticators = Authenticators::new(&config.auth, &key)?;
+        let pages = Pages::new(&config)?;
         let proxy = proxy::from_configuration(&config.proxy)?;
         let api_url = format!("{}{base}hub/api", internal_url(&config));
         let servers = Servers::new(config.clone(), store.clone(), spawner, proxy);
@@ -110,6 +115,7 @@ impl Hub {
             store,
             clock,
             metrics: Metrics::new(),
+            pages,
             servers,
             sessions,
             authenticators,
@@ -135,9 +141,7 @@ impl Hub {
 /// Everything the hub answers.
 pub fn router(hub: &Arc<Hub>) -> Router {
     api::router(hub)
-        .merge(oauth::http::pages(&hub.prefix()))
-        .merge(server::visit::routes(&hub.prefix()))
-        .fallback(server::visit::outside)
+        .merge(page::router(hub))
         .with_state(hub.clone())
 }
 

@@ -7,7 +7,6 @@ pub mod password;
 pub mod provider;
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -122,13 +121,10 @@ impl Authenticators {
     pub fn new(config: &Auth, key: &Key) -> Result<Self, AuthError> {
         let form = match (&config.pam, &config.password_file, &config.dummy) {
             (None, None, None) => None,
-            (Some(pam), None, None) => {
-                let socket = pam
-                    .helper
-                    .clone()
-                    .unwrap_or_else(|| PathBuf::from(hub_api::helper::SOCKET));
-                Some(Form::Pam(pam::Pam::new(socket, pam.admin_groups.clone())))
-            }
+            (Some(pam), None, None) => Some(Form::Pam(pam::Pam::new(
+                pam.helper.clone(),
+                pam.admin_groups.clone(),
+            ))),
             (None, Some(file), None) => Some(Form::Passwords(PasswordFile::open(
                 file.path.clone(),
                 file.minimum_length,

@@ -4,66 +4,27 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_api::helper::{ANSWER_LIMIT, Answer, Password, Request, VERSION, Verb};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
+use hub_api::helper::{Answer, Password, Verb};
 
 use super::{Identity, PasswordAuthenticator, Refusal};
+use crate::spawner::helper::Helper;
 
 /// How long PAM may take; its modules delay a wrong password by some seconds themselves.
 const WITHIN: Duration = Duration::from_secs(20);
 
 /// The root helper's verb `authenticate`.
-#[derive(Debug)]
 pub struct Pam {
-    socket: PathBuf,
+    helper: Helper,
     admin_groups: Vec<String>,
 }
 
 impl Pam {
-    /// Through the helper on that socket; members of `admin_groups` are admins.
-    pub fn new(socket: PathBuf, admin_groups: Vec<String>) -> Self {
+    /// Through the helper on that socket (`None`: its usual one); members of `admin_groups` are admins.
+    pub fn new(socket: Option<PathBuf>, admin_groups: Vec<String>) -> Self {
         Self {
-            socket,
+            helper: Helper::new(socket),
             admin_groups,
         }
-    }
-
-    async fn ask(&self, name: &str, password: &str) -> Result<Answer, String> {
-        let verb = Verb::Authenticate {
-            name: name.to_owned(),
-            password: Password::new(password),
-        };
-        let mut line = serde_json::to_vec(&Request {
-            version: VERSION,
-            verb,
-        })
-        .map_err(|e| e.to_string())?;
-        line.push(b'\n');
-        let asked = async {
-            let mut stream = UnixStream::connect(&self.socket).await?;
-            stream.write_all(&line).await?;
-            let mut answer = Vec::new();
-            let limit = u64::try_from(ANSWER_LIMIT).unwrap_or(u64::MAX);
-            BufReader::new(stream.take(limit))
-                .read_until(b'\n', &mut answer)
-                .await?;
-            Ok::<_, std::io::Error>(answer)
-        };
-        let socket = self.socket.display();
-        let answer = tokio::time::timeout(WITHIN, asked)
-            .await
-            .map_err(|_| {
-                format!(
-                    "the root helper on {socket} did not answer within {} s",
-                    WITHIN.as_secs()
-                )
-            })?
-            .map_err(|e| {
-                format!("asking the root helper on {socket}: {e}; is hub-helper.socket active?")
-            })?;
-        serde_json::from_slice(&answer)
-            .map_err(|e| format!("the root helper on {socket} said what is no answer: {e}"))
     }
 }
 
@@ -74,11 +35,12 @@ impl PasswordAuthenticator for Pam {
         if name.contains('\0') || password.contains('\0') {
             return Err(Refusal::Denied);
         }
-        match self
-            .ask(name, password)
-            .await
-            .map_err(Refusal::Unavailable)?
-        {
+        let verb = Verb::Authenticate {
+            name: name.to_owned(),
+            password: Password::new(password),
+        };
+        let answer = self.helper.ask(verb, WITHIN).await;
+        match answer.map_err(|error| Refusal::Unavailable(error.to_string()))? {
             Answer::Authenticated {
                 name: account,
                 groups,
@@ -107,6 +69,8 @@ impl PasswordAuthenticator for Pam {
 
 #[cfg(test)]
 mod tests {
+    use hub_api::helper::VERSION;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
     use tokio::net::UnixListener;
 
     use super::*;
@@ -125,7 +89,7 @@ mod tests {
             stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
             question
         });
-        let result = Pam::new(socket, vec!["teachers".to_owned()])
+        let result = Pam::new(Some(socket), vec!["teachers".to_owned()])
             .authenticate("ada", "s3cret")
             .await;
         (result, helper.await.unwrap())
@@ -177,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_helper_is_said() {
-        let pam = Pam::new(PathBuf::from("/nonexistent/helper.sock"), Vec::new());
+        let pam = Pam::new(Some(PathBuf::from("/nonexistent/helper.sock")), Vec::new());
         let result = pam.authenticate("ada", "x").await;
         assert!(
             matches!(result, Err(Refusal::Unavailable(text)) if text.contains("hub-helper.socket"))

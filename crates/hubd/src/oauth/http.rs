@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -14,14 +14,11 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::exchange::{Exchange, ExchangeError};
-use super::provider::{self, Consent, Decision, IssueError, Question};
+use super::provider::{self, Consent, Decision, IssueError};
 use crate::api::ApiError;
 use crate::app::Hub;
-use crate::session::Known;
-use crate::session::origin::Origin;
-
-/// The largest form that is read, in bytes.
-const FORM_LIMIT: usize = 64 << 10;
+use crate::page;
+use crate::page::ask::{Posted, User};
 
 /// The page of the flow, under `{base}hub/api`: it is answered to browsers, and knows visitors by cookie alone.
 pub fn pages(prefix: &str) -> Router<Arc<Hub>> {
@@ -36,46 +33,13 @@ pub fn routes(prefix: &str) -> Router<Arc<Hub>> {
     Router::new().route(&format!("{prefix}/api/oauth2/token"), post(exchange))
 }
 
-async fn ask(State(hub): State<Arc<Hub>>, request: Request) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    match visitor(&hub, &parts).await? {
-        Ok(known) => answer(&hub, &parts, &known, Consent::NotAsked).await,
-        Err(login) => Ok(login),
-    }
+async fn ask(user: User) -> Result<Response, ApiError> {
+    answer(&user, Consent::NotAsked).await
 }
 
-async fn agree(State(hub): State<Arc<Hub>>, request: Request) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
-    let known = match visitor(&hub, &parts).await? {
-        Ok(known) => known,
-        Err(login) => return Ok(login),
-    };
-    let form = form(body).await?;
-    let values = |name: &str| -> Vec<String> {
-        let named = form.iter().filter(|(key, _)| key == name);
-        named.map(|(_, value)| value.clone()).collect()
-    };
-    let sent = values("_xsrf");
-    let origin = Origin::of(&parts);
-    hub.sessions
-        .check_form(
-            &parts.headers,
-            &origin,
-            Some(&known),
-            sent.first().map(String::as_str),
-        )
-        .map_err(|error| ApiError::forbidden(error.to_string()))?;
-    answer(&hub, &parts, &known, Consent::Given(values("scopes"))).await
-}
-
-/// Who is logged in; or the way to the login page and back.
-async fn visitor(hub: &Hub, parts: &Parts) -> Result<Result<Known, Response>, ApiError> {
-    let origin = Origin::of(parts);
-    let known = hub
-        .sessions
-        .known(&hub.store, &parts.headers, &origin)
-        .await?;
-    Ok(known.ok_or_else(|| to_login(hub, parts)))
+async fn agree(Posted { user, form }: Posted) -> Result<Response, ApiError> {
+    let scopes = form.all("scopes").map(str::to_owned).collect();
+    answer(&user, Consent::Given(scopes)).await
 }
 
 /// The way to the login page, and then back here.
@@ -93,36 +57,30 @@ pub fn found(location: &str) -> Response {
     }
 }
 
-async fn answer(
-    hub: &Hub,
-    parts: &Parts,
-    known: &Known,
-    consent: Consent,
-) -> Result<Response, ApiError> {
-    let query = parts.uri.query().unwrap_or_default();
-    let decision = provider::authorize(
-        &hub.store,
-        &known.requester,
-        &known.session_id,
-        query,
-        consent,
-    )
-    .await?;
-    match decision {
-        Decision::Back(location) => Ok(found(&location)),
-        Decision::Ask(question) => Ok(consent_page(hub, parts, known, &question)),
-        Decision::Forbidden { description } => Err(ApiError::forbidden(format!(
-            "You do not have permission to access {description}"
-        ))),
-        Decision::Bad(text) => Err(ApiError::bad_request(text)),
-    }
-}
-
-async fn form(body: Body) -> Result<Vec<(String, String)>, ApiError> {
-    let bytes = axum::body::to_bytes(body, FORM_LIMIT)
-        .await
-        .map_err(|_| ApiError::bare(StatusCode::PAYLOAD_TOO_LARGE))?;
-    Ok(form_urlencoded::parse(&bytes).into_owned().collect())
+async fn answer(user: &User, consent: Consent) -> Result<Response, ApiError> {
+    let query = user.ask.uri.query().unwrap_or_default();
+    let known = &user.known;
+    let store = &user.ask.hub.store;
+    let decision =
+        provider::authorize(store, &known.requester, &known.session_id, query, consent).await?;
+    Ok(match decision {
+        Decision::Back(location) => found(&location),
+        Decision::Ask(question) => page::consent::page(
+            user,
+            &question.description,
+            &question.redirect_uri,
+            &question.grant.scopes,
+        ),
+        Decision::Forbidden { description } => {
+            let text = format!("You do not have permission to access {description}.");
+            page::error::page(&user.ask, StatusCode::FORBIDDEN, &text)
+        }
+        Decision::Bad(text) => page::error::page(
+            &user.ask,
+            StatusCode::BAD_REQUEST,
+            &page::spawn::sentence(&text),
+        ),
+    })
 }
 
 async fn exchange(State(hub): State<Arc<Hub>>, request: Request) -> Response {
@@ -154,8 +112,4 @@ async fn exchange(State(hub): State<Arc<Hub>>, request: Request) -> Response {
 fn refuse(error: ExchangeError) -> Response {
     tracing::warn!(%error, "no token for a code");
     (error.status, Json(error.to_json())).into_response()
-}
-
-fn consent_page(_hub: &Hub, _parts: &Parts, _known: &Known, question: &Question) -> Response {
-    ApiError::new(StatusCode::NOT_IMPLEMENTED, question.description.clone()).into_response()
 }

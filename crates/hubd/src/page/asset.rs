@@ -47,13 +47,28 @@ impl Assets {
     /// Those compiled in, and the operator's logo in place of ours.
     pub fn new(logo: Option<&Path>) -> Result<Self, AssetError> {
         let mut all = vec![
-            asset("hub.css", "text/css; charset=utf-8", include_bytes!("../../static/hub.css").to_vec()),
-            asset("pending.js", "text/javascript; charset=utf-8", include_bytes!("../../static/pending.js").to_vec()),
-            asset("icon.svg", "image/svg+xml", include_bytes!("../../static/logo.svg").to_vec()),
+            asset(
+                "hub.css",
+                "text/css; charset=utf-8",
+                include_bytes!("../../static/hub.css").to_vec(),
+            ),
+            asset(
+                "pending.js",
+                "text/javascript; charset=utf-8",
+                include_bytes!("../../static/pending.js").to_vec(),
+            ),
+            asset(
+                "icon.svg",
+                "image/svg+xml",
+                include_bytes!("../../static/logo.svg").to_vec(),
+            ),
         ];
         all.push(match logo {
             Some(path) => {
-                let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
+                let extension = path
+                    .extension()
+                    .and_then(|extension| extension.to_str())
+                    .map(str::to_lowercase);
                 let kind = match extension.as_deref() {
                     Some("svg") => "image/svg+xml",
                     Some("png") => "image/png",
@@ -61,24 +76,43 @@ impl Assets {
                     Some("webp") => "image/webp",
                     _ => return Err(AssetError::Kind(path.to_owned())),
                 };
-                let content = std::fs::read(path).map_err(|source| AssetError::Read { path: path.to_owned(), source })?;
+                let content = std::fs::read(path).map_err(|source| AssetError::Read {
+                    path: path.to_owned(),
+                    source,
+                })?;
                 asset("logo", kind, content)
             }
-            None => asset("logo", "image/svg+xml", include_bytes!("../../static/logo.svg").to_vec()),
+            None => asset(
+                "logo",
+                "image/svg+xml",
+                include_bytes!("../../static/logo.svg").to_vec(),
+            ),
         });
         Ok(Self(all))
     }
 
     /// How pages link a file: relative to `{base}hub/static/`.
-    pub fn link(&self, name: &str) -> &str {
-        self.0.iter().find(|asset| asset.name == name).map_or(name, |asset| &asset.hashed)
+    pub fn link<'a>(&'a self, name: &'a str) -> &'a str {
+        self.0
+            .iter()
+            .find(|asset| asset.name == name)
+            .map_or(name, |asset| &asset.hashed)
     }
 
     /// The answer for a file, by its name with or without the hash; `None` if there is none.
     pub fn answer(&self, name: &str, asked: &HeaderMap) -> Option<Response> {
-        let asset = self.0.iter().find(|asset| asset.hashed == name || asset.name == name)?;
-        let keep = if asset.hashed == name { FOR_EVER } else { ASK_AGAIN };
-        let known = asked.get(header::IF_NONE_MATCH).is_some_and(|tag| tag == asset.etag);
+        let asset = self
+            .0
+            .iter()
+            .find(|asset| asset.hashed == name || asset.name == name)?;
+        let keep = if asset.hashed == name {
+            FOR_EVER
+        } else {
+            ASK_AGAIN
+        };
+        let known = asked
+            .get(header::IF_NONE_MATCH)
+            .is_some_and(|tag| tag == asset.etag);
         let mut response = if known {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
@@ -90,20 +124,33 @@ impl Assets {
         // An SVG opened by itself is a document: whatever is in the operator's, it runs nothing.
         headers.insert(
             header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("frame-ancestors 'none'; default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+            HeaderValue::from_static(
+                "frame-ancestors 'none'; default-src 'none'; style-src 'unsafe-inline'; sandbox",
+            ),
         );
         Some(response)
     }
 }
 
 fn asset(name: &str, kind: &'static str, content: Vec<u8>) -> Asset {
-    let hash: String = Sha256::digest(&content).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = Sha256::digest(&content)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let hashed = match name.rsplit_once('.') {
         Some((stem, extension)) => format!("{stem}.{hash}.{extension}"),
         None => format!("{name}.{hash}"),
     };
-    let etag = HeaderValue::from_str(&format!("\"{hash}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
-    Asset { name: name.to_owned(), hashed, kind, content, etag }
+    let etag = HeaderValue::from_str(&format!("\"{hash}\""))
+        .unwrap_or_else(|_| HeaderValue::from_static("\"\""));
+    Asset {
+        name: name.to_owned(),
+        hashed,
+        kind,
+        content,
+        etag,
+    }
 }
 
 #[cfg(test)]
@@ -114,12 +161,24 @@ mod tests {
     fn what_is_linked_is_kept_for_ever() {
         let assets = Assets::new(None).unwrap();
         let link = assets.link("hub.css").to_owned();
-        assert!(link.starts_with("hub.") && link.ends_with(".css") && link.len() > "hub.css".len(), "{link}");
+        assert!(
+            link.starts_with("hub.") && link.ends_with(".css") && link.len() > "hub.css".len(),
+            "{link}"
+        );
         let response = assets.answer(&link, &HeaderMap::new()).unwrap();
         assert_eq!(response.headers()[header::CACHE_CONTROL], FOR_EVER);
-        let asked = HeaderMap::from_iter([(header::IF_NONE_MATCH, response.headers()[header::ETAG].clone())]);
-        assert_eq!(assets.answer("hub.css", &asked).unwrap().status(), StatusCode::NOT_MODIFIED);
-        assert_eq!(assets.answer("hub.css", &asked).unwrap().headers()[header::CACHE_CONTROL], ASK_AGAIN);
+        let asked = HeaderMap::from_iter([(
+            header::IF_NONE_MATCH,
+            response.headers()[header::ETAG].clone(),
+        )]);
+        assert_eq!(
+            assets.answer("hub.css", &asked).unwrap().status(),
+            StatusCode::NOT_MODIFIED
+        );
+        assert_eq!(
+            assets.answer("hub.css", &asked).unwrap().headers()[header::CACHE_CONTROL],
+            ASK_AGAIN
+        );
         for none in ["", "hub.000000000000.css", "../hub.css", "hub"] {
             assert!(assets.answer(none, &HeaderMap::new()).is_none(), "{none}");
         }
@@ -134,10 +193,19 @@ mod tests {
     fn a_logo_is_of_a_kind_that_browsers_show() {
         let folder = tempfile::tempdir().unwrap();
         let logo = folder.path().join("uni.PNG");
-        assert!(matches!(Assets::new(Some(&logo)), Err(AssetError::Read { .. })));
+        assert!(matches!(
+            Assets::new(Some(&logo)),
+            Err(AssetError::Read { .. })
+        ));
         std::fs::write(&logo, b"not looked into").unwrap();
         let assets = Assets::new(Some(&logo)).unwrap();
-        assert_eq!(assets.answer("logo", &HeaderMap::new()).unwrap().headers()[header::CONTENT_TYPE], "image/png");
-        assert!(matches!(Assets::new(Some(Path::new("/x/logo.html"))), Err(AssetError::Kind(_))));
+        assert_eq!(
+            assets.answer("logo", &HeaderMap::new()).unwrap().headers()[header::CONTENT_TYPE],
+            "image/png"
+        );
+        assert!(matches!(
+            Assets::new(Some(Path::new("/x/logo.html"))),
+            Err(AssetError::Kind(_))
+        ));
     }
 }

@@ -5,22 +5,49 @@ use tera::{Context, Tera};
 
 /// Every template, by name.
 const TEMPLATES: &[(&str, &str)] = &[
-    ("admin_group.html", include_str!("../../templates/admin_group.html")),
-    ("admin_groups.html", include_str!("../../templates/admin_groups.html")),
-    ("admin_secrets.html", include_str!("../../templates/admin_secrets.html")),
-    ("admin_servers.html", include_str!("../../templates/admin_servers.html")),
-    ("admin_tabs.html", include_str!("../../templates/admin_tabs.html")),
-    ("admin_user.html", include_str!("../../templates/admin_user.html")),
-    ("admin_users.html", include_str!("../../templates/admin_users.html")),
+    (
+        "admin_group.html",
+        include_str!("../../templates/admin_group.html"),
+    ),
+    (
+        "admin_groups.html",
+        include_str!("../../templates/admin_groups.html"),
+    ),
+    (
+        "admin_secrets.html",
+        include_str!("../../templates/admin_secrets.html"),
+    ),
+    (
+        "admin_servers.html",
+        include_str!("../../templates/admin_servers.html"),
+    ),
+    (
+        "admin_tabs.html",
+        include_str!("../../templates/admin_tabs.html"),
+    ),
+    (
+        "admin_user.html",
+        include_str!("../../templates/admin_user.html"),
+    ),
+    (
+        "admin_users.html",
+        include_str!("../../templates/admin_users.html"),
+    ),
     ("base.html", include_str!("../../templates/base.html")),
     ("consent.html", include_str!("../../templates/consent.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("home.html", include_str!("../../templates/home.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("logout.html", include_str!("../../templates/logout.html")),
-    ("not_running.html", include_str!("../../templates/not_running.html")),
+    (
+        "not_running.html",
+        include_str!("../../templates/not_running.html"),
+    ),
     ("paging.html", include_str!("../../templates/paging.html")),
-    ("password.html", include_str!("../../templates/password.html")),
+    (
+        "password.html",
+        include_str!("../../templates/password.html"),
+    ),
     ("pending.html", include_str!("../../templates/pending.html")),
     ("server.html", include_str!("../../templates/server.html")),
     ("spawn.html", include_str!("../../templates/spawn.html")),
@@ -62,7 +89,11 @@ pub struct Link {
 impl Link {
     /// A link to another page.
     pub fn new(href: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { href: href.into(), text: text.into(), current: false }
+        Self {
+            href: href.into(),
+            text: text.into(),
+            current: false,
+        }
     }
 
     /// The same, current if so.
@@ -84,7 +115,9 @@ impl Contact {
         let href = match url::Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "https" | "http" | "mailto") => url.to_string(),
             Ok(_) => return None,
-            Err(_) if text.contains('@') && !text.contains(char::is_whitespace) => format!("mailto:{text}"),
+            Err(_) if text.contains('@') && !text.contains(char::is_whitespace) => {
+                format!("mailto:{text}")
+            }
             Err(_) => return None,
         };
         let text = text.trim_start_matches("mailto:").to_owned();
@@ -104,7 +137,12 @@ impl Templates {
     }
 
     /// A page: its template's own values beside `frame`.
-    pub fn render(&self, name: &str, frame: &Frame, page: &impl Serialize) -> Result<String, tera::Error> {
+    pub fn render(
+        &self,
+        name: &str,
+        frame: &Frame,
+        page: &impl Serialize,
+    ) -> Result<String, tera::Error> {
         let mut context = Context::from_serialize(page)?;
         context.insert("frame", frame);
         self.0.render(name, &context)
@@ -124,18 +162,33 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         files.sort();
-        assert_eq!(files, TEMPLATES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        assert_eq!(
+            files,
+            TEMPLATES.iter().map(|(name, _)| *name).collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn no_template_carries_script_or_style_of_its_own() {
         for (name, text) in TEMPLATES {
             let lower = text.to_lowercase();
-            for bad in ["<style", " style=", "javascript:", " onclick=", " onload=", " onsubmit=", "|safe", "| safe"] {
+            for bad in [
+                "<style",
+                " style=",
+                "javascript:",
+                " onclick=",
+                " onload=",
+                " onsubmit=",
+                "|safe",
+                "| safe",
+            ] {
                 assert!(!lower.contains(bad), "{name} has {bad}");
             }
             for script in lower.match_indices("<script") {
-                assert!(lower[script.0..].starts_with("<script src="), "{name} has a script inside");
+                assert!(
+                    lower[script.0..].starts_with("<script src="),
+                    "{name} has a script inside"
+                );
             }
         }
     }
@@ -160,7 +213,11 @@ mod tests {
             ("javascript:alert(1)", None),
             ("the help desk", None),
         ] {
-            assert_eq!(Contact::parse(text).map(|contact| contact.href).as_deref(), href, "{text}");
+            assert_eq!(
+                Contact::parse(text).map(|contact| contact.href).as_deref(),
+                href,
+                "{text}"
+            );
         }
     }
 }

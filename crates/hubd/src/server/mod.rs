@@ -175,6 +175,14 @@ impl Servers {
         Ok(follow)
     }
 
+    /// What was told of a start so far; nothing of a server that is not starting.
+    pub fn events(&self, key: &ServerKey) -> Vec<Progress> {
+        self.0
+            .life(key)
+            .map(|life| life.log().borrow().to_vec())
+            .unwrap_or_default()
+    }
+
     /// Whether any server of a user runs, or is on its way up or down.
     pub fn has_any_of(&self, user: &str) -> bool {
         self.0

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Request, State as Shared};
+use axum::extract::{FromRequestParts, Path, Request, State as Shared};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::request::Parts;
@@ -12,12 +12,14 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 use url::form_urlencoded;
 
+use super::View;
 use super::state::State;
-use super::{View, address};
 use crate::api::{ApiError, bearer};
 use crate::app::Hub;
 use crate::name;
 use crate::oauth::http::{found, to_login};
+use crate::page;
+use crate::page::ask::{Ask, User};
 use crate::scope::Subject;
 use crate::session::origin::Origin;
 use crate::spawner::ServerKey;
@@ -92,7 +94,7 @@ async fn visit(
     Path(names): Path<Vec<(String, String)>>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
     let user = names
         .first()
         .map(|(_, user)| user.clone())
@@ -109,12 +111,13 @@ async fn visit(
     let Some(visitor) = visitor else {
         return Ok(to_login(&hub, &parts));
     };
-    if !visit.is_allowed(&visitor) {
-        return Err(ApiError::out_of_reach());
-    }
-    if !visit.user_exists {
-        let message = format!("No such user {}", visit.key.user);
-        return Err(ApiError::new(StatusCode::NOT_FOUND, message));
+    if !visit.is_allowed(&visitor) || !visit.user_exists {
+        // As if there were none: names of users are nobody's business.
+        if wants_json(&parts.headers) {
+            return Err(ApiError::out_of_reach());
+        }
+        let ask = Ask::from_request_parts(&mut parts, &hub).await;
+        return Ok(page::error::not_found(ask).await);
     }
     let view = hub.servers.view(&visit.key);
     let uri = parts.uri.path_and_query().map_or("/", |uri| uri.as_str());
@@ -125,16 +128,27 @@ async fn visit(
     if wants_json(&parts.headers) || path.split('/').any(|segment| segment == "api") {
         return Ok(visit.no_longer_running(&hub, &parts));
     }
-    let page = |page: &str| {
-        let server = visit.page_path();
-        format!("{}/{page}/{server}?next={}", hub.prefix(), quoted(uri))
-    };
     if view.state.pending().is_some() || view.failed_to_start {
-        let mut response = found(&page("spawn-pending"));
+        let server = visit.page_path();
+        let pending = format!(
+            "{}/spawn-pending/{server}?next={}",
+            hub.prefix(),
+            quoted(uri)
+        );
+        let mut response = found(&pending);
         *response.status_mut() = StatusCode::SEE_OTHER;
         return Ok(response);
     }
-    Ok(not_running(&hub, &parts, &visit, &view, &page("spawn")))
+    let next = uri.to_owned();
+    match User::from_request_parts(&mut parts, &hub).await {
+        Ok(user) => Ok(page::spawn::not_running(
+            &user,
+            &visit.key,
+            StatusCode::FAILED_DEPENDENCY,
+            &next,
+        )),
+        Err(elsewhere) => Ok(elsewhere),
+    }
 }
 
 /// Who visits, by token or by cookie.
@@ -259,14 +273,6 @@ fn loop_message(hub: &Hub, view: &View) -> String {
         ),
         _ => "Redirect loop detected.".to_owned(),
     }
-}
-
-fn not_running(_hub: &Hub, _parts: &Parts, visit: &Visit, _view: &View, spawn: &str) -> Response {
-    let message = format!(
-        "{} is not running; start it at {spawn}",
-        address::full_name(&visit.key)
-    );
-    (StatusCode::FAILED_DEPENDENCY, message).into_response()
 }
 
 /// Whether a client likes JSON better than a page.
