@@ -182,10 +182,7 @@ pub async fn metrics(State(hub): State<Arc<Hub>>, caller: Caller) -> Result<Resp
     hub.metrics
         .running_servers
         .set(i64::try_from(running).unwrap_or(i64::MAX));
-    let text = hub
-        .metrics
-        .text()
-        .map_err(|_| ApiError::bare(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let text = hub.metrics.text().map_err(|_| ApiError::broken())?;
     let kind =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

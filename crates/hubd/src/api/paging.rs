@@ -102,17 +102,21 @@ impl Paging {
     }
 
     fn next_url(&self, offset: u32) -> String {
+        let (offset, limit) = (offset.to_string(), self.limit.to_string());
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for (key, value) in self
-            .query
-            .iter()
-            .filter(|(key, _)| key != "offset" && key != "limit")
-        {
+        for (key, value) in &self.query {
+            let value = match key.as_str() {
+                "offset" => &offset,
+                "limit" => &limit,
+                _ => value,
+            };
             query.append_pair(key, value);
         }
-        query
-            .append_pair("offset", &offset.to_string())
-            .append_pair("limit", &self.limit.to_string());
+        for (key, value) in [("offset", &offset), ("limit", &limit)] {
+            if self.parameter(key).is_none() {
+                query.append_pair(key, value);
+            }
+        }
         format!("{}?{}", self.address, query.finish())
     }
 }

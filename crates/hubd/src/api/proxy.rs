@@ -18,7 +18,7 @@ use crate::proxy::ProxyError;
 impl From<ProxyError> for ApiError {
     fn from(error: ProxyError) -> Self {
         tracing::error!(%error, "asking the proxy");
-        Self::bare(StatusCode::INTERNAL_SERVER_ERROR)
+        Self::broken()
     }
 }
 

@@ -153,8 +153,12 @@ async fn report(
         groups,
     };
     caller.needs_for(&["users:activity"], &subject)?;
-    let found = found
-        .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("No such user: {name:?}")))?;
+    let found = found.ok_or_else(|| {
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            format!("No such user: {}", crate::api::python::text(&name)),
+        )
+    })?;
     let body = json(&body)?.unwrap_or(Value::Null);
     let now = hub.clock.now();
     hub.store
