@@ -20,6 +20,7 @@ pub mod page;
 pub mod proxy;
 pub mod scope;
 pub mod server;
+pub mod service;
 pub mod session;
 pub mod spawner;
 pub mod store;

@@ -95,6 +95,18 @@ impl Listeners {
     }
 }
 
+impl Listeners {
+    /// Puts into the configuration where it is listened in truth: the hub tells others.
+    pub fn tell(&self, config: &mut Listen) {
+        if let Some(place) = self.public.place() {
+            config.public = place;
+        }
+        if let Some(Place::Tcp(address)) = self.internal.place() {
+            config.internal.bind = address;
+        }
+    }
+}
+
 /// Sockets that systemd passed, by name.
 struct Passed {
     names: Vec<String>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use hub_api::hub::Hub as Config;
-use hubd::app::{self, Hub};
+use hubd::app::{self, Hub, Surroundings};
 use hubd::cli::{self, Args, Command};
 use hubd::clock::Clock;
 use hubd::listen::Listeners;
@@ -47,11 +47,16 @@ fn run(args: Args) -> anyhow::Result<String> {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(mut config: Config) -> anyhow::Result<()> {
     let begun = std::time::Instant::now();
     // Before anything is changed: a second hubd must not come so far.
     let listeners = Listeners::bind(&config.listen)?;
-    let hub = Arc::new(Hub::new(config, Clock::system()).await?);
+    listeners.tell(&mut config.listen);
+    let around = Surroundings {
+        clock: Clock::system(),
+        spawner: hubd::spawner::from_configuration(&config.spawn)?,
+    };
+    let hub = Arc::new(Hub::new(config, around).await?);
     end_at_signals(&hub)?;
     for (name, listener) in [
         ("public", &listeners.public),
@@ -70,7 +75,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::warn!(%error, "telling systemd that the hub is ready");
     }
-    app::serve(hub, listeners).await;
+    app::serve(hub, listeners).await?;
     tracing::info!("ended");
     Ok(())
 }

@@ -20,23 +20,7 @@ impl FromRequestParts<Arc<Hub>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
-        if let Some(token) = bearer(parts)
-            && let Some(requester) = hub.store.requester_by_token(token).await?
-        {
-            return Ok(Self(Some(requester)));
-        }
-        match hub.sessions.api_requester(&hub.store, parts).await {
-            // A secret that was handed out opens nothing but the page on which to choose a password.
-            Ok(Some(requester)) if hub.authenticators.must_change(requester.name()) => {
-                Err(ApiError::forbidden(format!(
-                    "choose a password first, at {}/password",
-                    hub.prefix()
-                )))
-            }
-            Ok(requester) => Ok(Self(requester.map(Arc::new))),
-            Err(SessionError::Store(error)) => Err(error.into()),
-            Err(error) => Err(ApiError::forbidden(error.to_string())),
-        }
+        Self::of(hub, parts).await
     }
 }
 
@@ -50,6 +34,27 @@ pub fn bearer(parts: &Parts) -> Option<&str> {
 }
 
 impl Caller {
+    /// Who makes this request: by the token it carries, else by its cookie.
+    pub async fn of(hub: &Hub, parts: &Parts) -> Result<Self, ApiError> {
+        if let Some(requester) = by_token(hub, parts).await? {
+            return Ok(Self(Some(requester)));
+        }
+        match hub.sessions.api_requester(&hub.store, parts).await {
+            // A secret that was handed out opens nothing but the page on which to choose a password.
+            Ok(Some(requester)) if hub.authenticators.must_change(requester.name()) => {
+                Err(ApiError::forbidden(format!(
+                    "choose a password first, at {}/password",
+                    hub.prefix()
+                )))
+            }
+            Ok(requester) => Ok(Self(requester.map(Arc::new))),
+            Err(SessionError::Store(error)) => Err(error.into()),
+            // As if nobody were logged in.
+            Err(SessionError::ContentType) => Ok(Self(None)),
+            Err(SessionError::Xsrf(error)) => Err(ApiError::forbidden(error.to_string())),
+        }
+    }
+
     /// Whoever it is.
     pub fn known(&self) -> Result<&Arc<Requester>, ApiError> {
         self.0.as_ref().ok_or_else(ApiError::nobody)
@@ -91,6 +96,14 @@ impl Caller {
             return Err(ApiError::out_of_reach());
         }
         Err(refusal(scopes))
+    }
+}
+
+/// Who the token of a request is of.
+pub async fn by_token(hub: &Hub, parts: &Parts) -> Result<Option<Arc<Requester>>, ApiError> {
+    match bearer(parts) {
+        Some(token) => Ok(hub.store.requester_by_token(token).await?),
+        None => Ok(None),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::store::token::MintError;
 #[error("{status}: {message}")]
 pub struct ApiError {
     pub status: StatusCode,
+    /// What is wrong; empty where the status says it all.
     pub message: String,
     /// Seconds of a `Retry-After` header.
     pub retry_after: Option<u64>,
@@ -27,9 +28,14 @@ impl ApiError {
         }
     }
 
-    /// A status with its own name for a text.
+    /// A status that says it all: JupyterHub's body has no message then.
     pub fn bare(status: StatusCode) -> Self {
-        Self::new(status, status.canonical_reason().unwrap_or("Unknown Error"))
+        Self::new(status, "")
+    }
+
+    /// Something broke in the hub; the log has it.
+    pub fn broken() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -60,7 +66,8 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json!({"status": self.status.as_u16(), "message": self.message});
+        let message = Some(self.message).filter(|message| !message.is_empty());
+        let body = json!({"status": self.status.as_u16(), "message": message});
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response
@@ -74,7 +81,7 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "answering a request");
-        Self::bare(StatusCode::INTERNAL_SERVER_ERROR)
+        Self::broken()
     }
 }
 

@@ -106,6 +106,16 @@ impl Proxy {
         self
     }
 
+    /// The whole table as the proxy tells it, by path.
+    pub async fn table(&self) -> Result<BTreeMap<String, serde_json::Value>, ProxyError> {
+        let (_, body) = self
+            .send("reading the proxy's routes", Method::GET, "", None)
+            .await?;
+        serde_json::from_slice(&body).map_err(|cause| ProxyError::Garbled {
+            cause: cause.to_string(),
+        })
+    }
+
     /// The whole table, by routespec.
     pub async fn routes(&self) -> Result<BTreeMap<String, Present>, ProxyError> {
         let (_, body) = self

@@ -152,6 +152,8 @@ const SCOPES: &[Row] = &[
 /// A scope that cannot be: the text is JupyterHub's, it is told to clients.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeError {
+    #[error("Draft scope 'all' is now called 'inherit'")]
+    All,
     #[error("Scope '{scope}' for {holder} does not exist")]
     Unknown { scope: String, holder: String },
     #[error("Scope filter {filter} '!{filter}' in scope '{scope}' for {holder} does not exist")]
@@ -215,6 +217,9 @@ impl Catalog {
         for scope in raw {
             let scope = scope.as_ref();
             let (base, filter) = scope.split_once('!').unwrap_or((scope, ""));
+            if base == "all" {
+                return Err(ScopeError::All);
+            }
             if self.description(base).is_none() {
                 return Err(ScopeError::Unknown {
                     scope: scope.to_owned(),
@@ -291,8 +296,8 @@ mod tests {
             Ok(())
         );
         assert_eq!(
-            catalog.check(&["all"], "token").unwrap_err().to_string(),
-            "Scope 'all' for token does not exist"
+            catalog.check(&["any"], "token").unwrap_err().to_string(),
+            "Scope 'any' for token does not exist"
         );
         assert!(catalog.check(&["users!planet=x"], "token").is_err());
     }

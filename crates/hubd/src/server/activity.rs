@@ -64,7 +64,7 @@ fn timestamp(value: &Value, now: Timestamp) -> Result<Timestamp, String> {
     let when = value
         .as_str()
         .and_then(Timestamp::parse)
-        .ok_or_else(|| format!("Not a valid timestamp: {value}"))?;
+        .ok_or_else(|| format!("Not a valid timestamp: {}", crate::api::python::repr(value)))?;
     if when > now.after(AHEAD) {
         return Err(format!(
             "Rejecting activity from more than an hour in the future: {when}"

@@ -153,8 +153,12 @@ async fn report(
         groups,
     };
     caller.needs_for(&["users:activity"], &subject)?;
-    let found = found
-        .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("No such user: {name:?}")))?;
+    let found = found.ok_or_else(|| {
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            format!("No such user: {}", crate::api::python::text(&name)),
+        )
+    })?;
     let body = json(&body)?.unwrap_or(Value::Null);
     let now = hub.clock.now();
     hub.store
@@ -228,7 +232,7 @@ fn json(body: &[u8]) -> Result<Option<Value>, ApiError> {
 
 /// Reads what is wished for. A body that says neither `display_name` nor `user_options` is the options themselves, as
 /// before JupyterHub 6.
-fn wish(body: &[u8]) -> Result<Wish, ApiError> {
+pub(crate) fn wish(body: &[u8]) -> Result<Wish, ApiError> {
     let Some(body) = json(body)?.filter(|body| !is_empty(body)) else {
         return Ok(Wish::default());
     };

@@ -183,6 +183,19 @@ impl Servers {
             .unwrap_or_default()
     }
 
+    /// Whether any server of a user runs, or is on its way up or down.
+    pub fn has_any_of(&self, user: &str) -> bool {
+        self.0
+            .lives()
+            .iter()
+            .any(|(key, life)| key.user == user && life.state().is_active())
+    }
+
+    /// The client of the proxy's API.
+    pub fn proxy(&self) -> &Proxy {
+        &self.0.proxy
+    }
+
     /// Asks for a look at the proxy's routes soon: somebody came to the hub who should have come to a server.
     pub fn routes_look_wrong(&self) {
         self.0.check_due.notify_one();

@@ -77,7 +77,8 @@ pub(super) async fn begin(
     let redirect_uri = address::callback(base, &key);
     let note = address::token_note(base, &key);
     store
-        .note(move |connection| {
+        // It revokes the token of a former life, if one is left: nobody may be known by it any more.
+        .write(move |connection| {
             let shown = wish
                 .display_name
                 .clone()

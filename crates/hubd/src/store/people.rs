@@ -141,6 +141,10 @@ fn assign(
 
 /// Makes the flag and the role of admins agree: a role that names its users says it all, else either makes an admin.
 fn load_admins(connection: &Connection, config: &Hub, now: Timestamp) -> Result<(), PeopleError> {
+    // As in JupyterHub: whoever may log in is in the lists before the first login.
+    for name in &config.auth.allowed_users {
+        ensure_user(connection, name, now)?;
+    }
     for name in &config.auth.admin_users {
         let id = ensure_user(connection, name, now)?;
         user::set_admin(connection, id, true)?;
@@ -213,6 +217,7 @@ fn keep_token(
     let Some(service) = service::find(connection, name)? else {
         return Ok(());
     };
+    crate::api::services::register_client(connection, service.id, name, &service.spec, secret)?;
     let hash = super::secret::TokenHash::of(secret);
     let kept: Option<i64> = connection
         .prepare_cached("SELECT id FROM tokens WHERE hash = ?1 AND service_id = ?2")?

@@ -36,6 +36,7 @@ pub struct TokenUsed {
     /// Whether it is the token of a single-user server: what that does is not activity of its owner.
     pub of_server: bool,
     expires_at: Option<Timestamp>,
+    last_activity: Option<Timestamp>,
 }
 
 /// Who asks and what the request may do.
@@ -146,6 +147,7 @@ pub fn of_token(
         id: token.id,
         of_server,
         expires_at: token.expires_at,
+        last_activity: token.last_activity,
     };
     Ok(Some(Requester {
         who,
@@ -208,7 +210,15 @@ impl Requesters {
     }
 
     fn keep(&self, hash: TokenHash, requester: Arc<Requester>, now: Timestamp, generation: u64) {
-        self.note(&requester, now);
+        let token = requester.token.as_ref();
+        let before = token.and_then(|token| token.last_activity.max(self.pending_of(token.id)));
+        let noted = match before {
+            Some(before) if now.since(before) < RESOLUTION => before,
+            _ => {
+                self.note(&requester, now);
+                now
+            }
+        };
         let mut kept = lock(&self.kept);
         if self.generation.load(Ordering::SeqCst) != generation {
             return;
@@ -216,13 +226,11 @@ impl Requesters {
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(
-            hash,
-            Kept {
-                requester,
-                noted: now,
-            },
-        );
+        kept.insert(hash, Kept { requester, noted });
+    }
+
+    fn pending_of(&self, token: i64) -> Option<Timestamp> {
+        lock(&self.pending).tokens.get(&token).copied()
     }
 
     fn note(&self, requester: &Requester, now: Timestamp) {
