@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo test lint build tools sandbox bench golden
+.PHONY: demo test test-long lint build tools sandbox bench golden
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
@@ -13,6 +13,10 @@ demo: build
 test: lint build
 	cargo nextest run --workspace --no-fail-fast
 	cargo test --workspace --doc --quiet
+
+# The property tests with some hundred times the cases.
+test-long: tools
+	PROPTEST_CASES=$${PROPTEST_CASES:-50000} cargo nextest run -p hubproxy --test property
 
 lint: tools
 	cargo fmt --all --check
@@ -28,8 +32,10 @@ sandbox: build
 
 # Writes docs/benchmarks.md.
 bench: tools
+	scripts/peers --bench
 	cargo build --workspace --release
-	cargo bench --bench provision
+	cargo bench -p hubctl --bench provision
+	cargo bench -p hubproxy --bench proxy
 
 # Takes the rendered templates and messages of now as the expected ones. Read the diff before you commit it.
 golden:

@@ -1,29 +1,25 @@
 //! `make bench`: what a deployment costs on the sandbox, from nothing and back, and what Ansible costs beside it.
-//! Writes docs/benchmarks.md. Needs root: the sandbox makes its servers of namespaces.
+//! Writes its section of docs/benchmarks.md. Needs root: the sandbox makes its servers of namespaces.
 
-mod machine;
 mod peer;
 mod program;
 mod report;
-mod table;
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
+use bench_page::{Machine, Page, Sample, calm};
 use hubctl::key;
 use hubctl::state::State;
 use sandbox::{Control, Options, Pace, Sandbox};
 
-use machine::{Machine, calm};
 use peer::Peer;
 use program::Operator;
 use report::{Peers, Report, Users};
-use table::Sample;
 
 const NAME: &str = "bench";
 const SPEC: &str = "name: bench\nlimits:\n  seats: 4\n";
-const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
 /// How often a run with nothing to do is measured.
 const REPEATS: usize = 5;
 /// How long to wait for others to leave the box alone, before each part.
@@ -46,7 +42,7 @@ fn main() -> anyhow::Result<()> {
     let sandbox = Sandbox::start_with(options, sandbox::namespaces())?;
     let operator = Operator::new(folder.path().join("laptop"), &sandbox.clouds_yaml, SPEC)?;
     let report = measure(&operator, &sandbox.control, peer)?;
-    std::fs::write(Path::new(REPORT), report.to_string()).context("writing docs/benchmarks.md")?;
+    Page::at(PAGE).write("provision", &report.to_string())?;
     say("wrote docs/benchmarks.md");
     Ok(())
 }

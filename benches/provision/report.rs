@@ -1,13 +1,10 @@
-//! docs/benchmarks.md.
+//! Its section of docs/benchmarks.md.
 
 use std::fmt;
 
-use time::OffsetDateTime;
-use time::macros::format_description;
+use bench_page::{Machine, Sample, Table, ratio, seconds, thousands, today};
 
-use crate::machine::Machine;
 use crate::program::Run;
-use crate::table::{Sample, Table, ratio, seconds};
 
 /// Everything that was measured.
 pub struct Report {
@@ -332,32 +329,23 @@ impl Rows {
     }
 }
 
-fn thousands(count: usize) -> String {
-    match count {
-        1000.. => format!("{},{:03}", count / 1000, count % 1000),
-        _ => count.to_string(),
-    }
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let date = OffsetDateTime::now_utc()
-            .format(format_description!("[year]-[month]-[day]"))
-            .unwrap_or_default();
+        let date = today();
         let version = env!("CARGO_PKG_VERSION");
         writeln!(
             f,
-            "# Benchmarks\n\n\
+            "## Provisioning\n\n\
              `make bench` wrote this on {date}: hubctl {version}, release build, against the sandbox on one machine.\n\n\
              - Machine: {}.\n\
              - Load average before each part: {}.\n",
             self.machine,
             self.loads_text()
         )?;
-        writeln!(f, "## Ratios\n\n{}", self.ratios())?;
+        writeln!(f, "### Ratios\n\n{}", self.ratios())?;
         writeln!(f, "{}", include_str!("report/caveats.md"))?;
-        writeln!(f, "## Goals\n\n{}", self.goals())?;
-        writeln!(f, "## Numbers\n\n{}", self.first_table())?;
+        writeln!(f, "### Goals\n\n{}", self.goals())?;
+        writeln!(f, "### Numbers\n\n{}", self.first_table())?;
         writeln!(f, "{}", self.steps_table())?;
         writeln!(f, "{}", self.idle_table())?;
         writeln!(f, "{}", self.users_table())?;

@@ -43,7 +43,7 @@ pub(super) fn options(settings: &Settings, tokens: Arc<Tokens>) -> Result<Option
         connect_timeout: forward.connect_time,
         proxy_timeout: forward.answer_time,
         errors: match &settings.error_pages {
-            settings::ErrorPages::Own => ErrorPages::Plain,
+            settings::ErrorPages::Own => ErrorPages::Own,
             settings::ErrorPages::Target(url) => ErrorPages::Target(Target::parse(url)?),
             settings::ErrorPages::Folder(path) => ErrorPages::Path(path.clone()),
         },

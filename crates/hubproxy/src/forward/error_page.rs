@@ -55,6 +55,29 @@ impl Page {
         )
     }
 
+    /// A page for people, where nobody else makes one.
+    fn own(status: StatusCode) -> Self {
+        let what = match status {
+            StatusCode::NOT_FOUND => "There is nothing at this address.",
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "The server behind this address does not answer. Try again in a moment."
+            }
+            _ => "The request could not be passed on.",
+        };
+        let title = format!(
+            "{} {}",
+            status.as_u16(),
+            status.canonical_reason().unwrap_or("Error")
+        );
+        Self::new(
+            "text/html; charset=utf-8",
+            format!(
+                "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\
+                 <body><h1>{title}</h1><p>{what}</p></body></html>\n"
+            ),
+        )
+    }
+
     /// The page for `status`, from where the options say; `url` is the request's.
     pub(super) async fn find(
         status: StatusCode,
@@ -63,7 +86,7 @@ impl Page {
         pool: &Pool,
     ) -> Self {
         match &options.errors {
-            ErrorPages::Plain => Self::plain(status),
+            ErrorPages::Own => Self::own(status),
             ErrorPages::Path(folder) => Self::from_folder(folder, status)
                 .await
                 .unwrap_or_else(|| Self::plain(status)),

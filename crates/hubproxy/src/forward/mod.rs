@@ -150,7 +150,9 @@ impl Passage {
             response
                 .headers_mut()
                 .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            return Some(self.local(response));
+            // No request of a client's: not among those that are counted.
+            self.dress(&mut response);
+            return Some(self.whole(response));
         }
         let answer = self
             .options
@@ -278,6 +280,10 @@ impl Passage {
     /// An answer of our own.
     fn local(&mut self, mut response: Response<Bytes>) -> Response<Body> {
         self.head(&mut response);
+        self.whole(response)
+    }
+
+    fn whole(&mut self, response: Response<Bytes>) -> Response<Body> {
         let (head, bytes) = response.into_parts();
         Response::from_parts(
             head,
@@ -285,21 +291,25 @@ impl Passage {
         )
     }
 
-    /// What every answer has.
+    /// What every answer has, and the count of it.
     fn head<B>(&mut self, response: &mut Response<B>) {
-        let status = response.status();
-        let headers = response.headers_mut();
-        if self.exchange.tls
-            && let Some(hsts) = &self.options.hsts
-        {
-            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
-        }
         self.exchange
             .worker
             .shared
             .forwarder
             .observer
-            .answered(self.kind, status);
+            .answered(self.kind, response.status());
+        self.dress(response);
+    }
+
+    fn dress<B>(&mut self, response: &mut Response<B>) {
+        let status = response.status();
+        if self.exchange.tls
+            && let Some(hsts) = &self.options.hsts
+        {
+            let headers = response.headers_mut();
+            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
         if let Some(report) = &mut self.report {
             report.head(status);
         }

@@ -65,10 +65,10 @@ impl Default for Options {
             client_tls: Arc::new(ClientTls::default()),
             connect_timeout: Duration::from_secs(10),
             proxy_timeout: None,
-            errors: ErrorPages::Plain,
+            errors: ErrorPages::Own,
             hsts: None,
             intercept: None,
-            pool_idle_per_target: 32,
+            pool_idle_per_target: 256,
             pool_idle_timeout: Duration::from_secs(60),
         }
     }
@@ -78,7 +78,7 @@ impl Default for Options {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorPages {
     /// A short page of our own.
-    Plain,
+    Own,
     /// `GET {target}/{code}?url={the request's URL}` (`--error-target`).
     Target(Target),
     /// `{code}.html`, then `error.html`, of a folder (`--error-path`).

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::header::{CONNECTION, HOST};
+use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode, Version};
+use http::{Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -83,9 +83,6 @@ pub(super) async fn forward(
     if rewrites {
         let host = host.as_ref().and_then(|host| host.to_str().ok());
         redirect::rewrite(answer.status, &mut headers, target, host, &options);
-    }
-    if passage.version == Version::HTTP_11 {
-        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
     }
     let relay = Box::new(Relay {
         transfer,

@@ -39,7 +39,7 @@ async fn a_request_arrives_as_it_was_sent() {
     ] {
         assert!(headers.contains(header), "{header} is not in {headers}");
     }
-    assert_eq!(answer.header("connection"), Some("keep-alive"));
+    assert_eq!(answer.header("connection"), None);
 }
 
 #[tokio::test]

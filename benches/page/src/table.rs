@@ -78,6 +78,12 @@ impl Sample {
         self.0.get(self.0.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
+    /// The smallest and the largest.
+    pub fn range(&self) -> (f64, f64) {
+        let at = |value: Option<&f64>| value.copied().unwrap_or(f64::NAN);
+        (at(self.0.first()), at(self.0.last()))
+    }
+
     /// `0.61 s (0.58–0.66 s)`, or the one value there is.
     pub fn describe(&self) -> String {
         match self.0.as_slice() {
@@ -90,4 +96,17 @@ impl Sample {
             _ => seconds(self.median()),
         }
     }
+}
+
+/// `10,000`.
+pub fn thousands(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
