@@ -505,10 +505,8 @@ mod tests {
 
     #[test]
     fn an_empty_value_is_none() {
-        let settings = settings(
-            "--default-target= --error-target= --error-path=/x --ssl-key= --socket= --ip=",
-        )
-        .unwrap();
+        let settings =
+            settings("--default-target= --error-target= --error-path=/x --ssl-key= --ip=").unwrap();
         assert!(settings.default_target.is_none() && settings.tls.is_none());
         assert_eq!(
             settings.error_pages,
