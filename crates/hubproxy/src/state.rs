@@ -17,7 +17,8 @@ use tracing::{error, info, warn};
 
 use crate::routes::Table;
 
-/// How long changes are gathered before they are written: ten thousand routes are a few writes, not ten thousand.
+/// How long changes are gathered after a write: ten thousand routes are some writes, not ten thousand. A change that
+/// comes alone is written at once.
 const GATHER: Duration = Duration::from_millis(50);
 /// How often times of last use are written, which are no change of the table.
 const ACTIVITY: Duration = Duration::from_secs(60);
@@ -178,9 +179,6 @@ pub async fn keep(path: PathBuf, table: Arc<Table>, mut stop: watch::Receiver<bo
             _ = activity.tick() => false,
             _ = stop.wait_for(|stop| *stop) => true,
         };
-        if !stopping {
-            tokio::time::sleep(GATHER).await;
-        }
         changes.mark_unchanged();
         let (to, from) = (path.clone(), Arc::clone(&table));
         let result = tokio::task::spawn_blocking(move || save(&to, &from)).await;
@@ -200,13 +198,20 @@ pub async fn keep(path: PathBuf, table: Arc<Table>, mut stop: watch::Receiver<bo
                 failing = true;
                 if !stopping {
                     changes.mark_changed();
-                    tokio::time::sleep(RETRY).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY) => {}
+                        _ = stop.wait_for(|stop| *stop) => {}
+                    }
                 }
             }
             Err(error) => error!("saving the routes: {error}"),
         }
         if stopping {
             return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(GATHER) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
         }
     }
 }
