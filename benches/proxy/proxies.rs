@@ -294,7 +294,6 @@ backend backend
             r#"{{
   admin off
   auto_https off
-  persist_config off
   log {{
     level ERROR
   }}

@@ -19,7 +19,7 @@ use crate::serve::{InFlight, Outcome};
 pub(crate) struct Body {
     inner: Inner,
     report: Option<Box<Report>>,
-    _exchange: InFlight,
+    exchange: InFlight,
 }
 
 enum Inner {
@@ -50,7 +50,7 @@ impl Body {
         let mut body = Self {
             inner,
             report,
-            _exchange: exchange,
+            exchange,
         };
         if matches!(body.inner, Inner::Empty) {
             body.complete();
@@ -67,7 +67,7 @@ impl Body {
         let mut body = Self {
             inner: Inner::Relay(relay),
             report,
-            _exchange: exchange,
+            exchange,
         };
         if ends {
             body.end();
@@ -92,11 +92,14 @@ impl Body {
             if let Some(report) = &mut self.report {
                 report.received = transfer.received;
             }
+            if transfer.is_early() {
+                self.exchange.linger();
+            }
             if keep_alive
                 && transfer.is_clean()
                 && let Ok(target) = &route.target
             {
-                self._exchange
+                self.exchange
                     .worker
                     .pool
                     .keep(target, transfer.upstream, pool_idle);

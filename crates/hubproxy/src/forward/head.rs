@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::options::Options;
 use super::request::{has_token, is_hop_by_hop, without_port};
+use super::url;
 use crate::routes::{Route, Target};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -55,7 +56,7 @@ impl Onward<'_> {
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.parts.method.as_str().as_bytes());
         out.push(b' ');
-        self.write_url(out);
+        url::write(out, self.parts, self.route, self.target, self.options);
         out.extend_from_slice(b" HTTP/1.1\r\n");
 
         let custom = |name: &HeaderName| {
@@ -69,7 +70,8 @@ impl Onward<'_> {
             let value = match host {
                 _ if self.options.change_origin => self.target.authority.as_bytes(),
                 Some(host) => host.as_bytes(),
-                None => b"",
+                // An HTTP/1.0 client may have none; HTTP/1.1 must have one.
+                None => self.target.authority.as_bytes(),
             };
             header(out, b"host", value);
         }
@@ -184,35 +186,6 @@ impl Onward<'_> {
             }
         }
     }
-
-    fn write_url(&self, out: &mut Vec<u8>) {
-        let whole = self
-            .parts
-            .uri
-            .path_and_query()
-            .map_or("/", http::uri::PathAndQuery::as_str);
-        if self.options.prepend_path {
-            out.extend_from_slice(self.target.path.as_bytes());
-        }
-        let rest = if self.options.include_prefix {
-            whole
-        } else {
-            let path = &*self.route.path;
-            let prefix = if self.options.host_routing {
-                // The first segment is the host.
-                path.get(1..)
-                    .and_then(|path| path.find('/'))
-                    .map_or("", |at| &path[at + 1..])
-            } else {
-                path
-            };
-            without_prefix(whole, prefix)
-        };
-        if !rest.starts_with('/') {
-            out.push(b'/');
-        }
-        out.extend_from_slice(rest.as_bytes());
-    }
 }
 
 fn header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
@@ -250,25 +223,6 @@ fn is_claim(name: &HeaderName) -> bool {
         || *name == FORWARDED
         || *name == REAL_IP
         || *name == SCHEME
-}
-
-/// Takes a route's path off a URL, whose encoding may differ from it. The URL stays whole where its dot segments hide
-/// the path.
-fn without_prefix<'a>(url: &'a str, prefix: &str) -> &'a str {
-    if prefix.is_empty() || prefix == "/" {
-        return url;
-    }
-    let path = url.split('?').next().unwrap_or_default();
-    let ends = path
-        .match_indices(['/', '\\'])
-        .map(|(at, _)| at)
-        .chain([path.len()]);
-    for end in ends {
-        if crate::routes::decode(&path[..end]).is_ok_and(|decoded| decoded == prefix) {
-            return &url[end..];
-        }
-    }
-    url
 }
 
 #[cfg(test)]
@@ -526,57 +480,6 @@ mod tests {
             written,
             "GET /user/ada/lab?a=%20b HTTP/1.1\nx-forwarded-for: 192.0.2.1\nx-forwarded-port: 80\n\
              x-forwarded-host: hub.example\nhost: x\nx-forwarded-proto: https"
-        );
-    }
-
-    #[test]
-    fn the_url_is_the_targets_path_and_what_is_left_of_the_requests() {
-        let url =
-            |url: &str, target: &'static str, route, include_prefix, prepend_path, host_routing| {
-                let options = Options {
-                    include_prefix,
-                    prepend_path,
-                    host_routing,
-                    x_forward: false,
-                    ..Options::default()
-                };
-                let written = Case {
-                    request: get(url),
-                    options,
-                    target,
-                    route,
-                    ..Case::default()
-                }
-                .write();
-                written.split(' ').nth(1).unwrap().to_owned()
-            };
-        let plain = "http://h";
-        assert_eq!(
-            url("/a//b%2F?q", plain, "/", true, true, false),
-            "/a//b%2F?q"
-        );
-        assert_eq!(
-            url("/a/b?q", "http://h/base/", "/a", true, true, false),
-            "/base/a/b?q"
-        );
-        assert_eq!(
-            url("/a/b?q", "http://h/base/", "/a", true, false, false),
-            "/a/b?q"
-        );
-        assert_eq!(url("/a/b?q", plain, "/a", false, true, false), "/b?q");
-        assert_eq!(url("/a?q", plain, "/a", false, true, false), "/?q");
-        assert_eq!(url("/a%20b/c", plain, "/a b", false, true, false), "/c");
-        assert_eq!(
-            url("/a/b", "http://h/base", "/a", false, true, false),
-            "/base/b"
-        );
-        assert_eq!(
-            url("/a/b", plain, "/hub.example/a", false, true, true),
-            "/b"
-        );
-        assert_eq!(
-            url("/a/b", plain, "/hub.example", false, true, true),
-            "/a/b"
         );
     }
 }

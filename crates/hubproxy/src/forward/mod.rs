@@ -15,6 +15,7 @@ mod request_body;
 mod transfer;
 mod tunnel;
 mod upstream;
+mod url;
 mod web;
 mod websocket;
 
@@ -25,6 +26,7 @@ use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use http::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+    TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -245,9 +247,7 @@ impl Passage {
         }
         if self.version != Version::HTTP_2 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
-            self.exchange
-                .lingers
-                .store(true, std::sync::atomic::Ordering::Relaxed);
+            self.exchange.linger();
         }
         self.local(response)
     }
@@ -264,6 +264,12 @@ impl Passage {
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
             return self.local(response);
+        }
+        if parts.headers.contains_key(CONTENT_LENGTH)
+            || parts.headers.contains_key(TRANSFER_ENCODING)
+        {
+            // hyper closes the connection where the body is not there already.
+            self.exchange.linger();
         }
         let url = parts
             .uri

@@ -103,6 +103,11 @@ impl Transfer {
         self.is_bodiless && (method.is_idempotent() || self.written == 0)
     }
 
+    /// Whether the answer came before the whole request was taken from the client.
+    pub(super) fn is_early(&self) -> bool {
+        self.is_broken || !self.is_sent
+    }
+
     /// Whether the connection can serve another exchange after this one.
     pub(super) fn is_clean(&self) -> bool {
         self.is_sent && !self.is_broken && self.upstream.read.is_empty()

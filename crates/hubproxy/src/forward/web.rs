@@ -94,6 +94,9 @@ pub(super) async fn forward(
     });
     let mut response = Response::new(());
     *response.status_mut() = answer.status;
+    if let Some(reason) = answer.reason {
+        response.extensions_mut().insert(reason);
+    }
     *response.headers_mut() = headers;
     passage.head(&mut response);
     let Passage {

@@ -37,9 +37,16 @@ pub(crate) struct Client {
     pub limits: Arc<Limits>,
     /// Set by an answer that went out before the request's body was read: what still comes is read and dropped for a
     /// moment, lest a reset overtakes the answer.
-    pub lingers: AtomicBool,
+    lingers: AtomicBool,
     _live: Live,
     _held: Option<Held>,
+}
+
+impl Client {
+    /// Has what still comes when the connection ends read and dropped for a moment.
+    pub fn linger(&self) {
+        self.lingers.store(true, Relaxed);
+    }
 }
 
 /// One exchange of a connection: the connection is not idle until it is dropped.

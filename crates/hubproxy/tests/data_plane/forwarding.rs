@@ -3,12 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubproxy::forward::{ErrorPages, Options};
-use hubproxy::routes;
-use hubproxy::serve::Limits;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::proxy::{PATIENCE, Proxy, Recorder};
+use crate::proxy::Proxy;
 use crate::target::{Target, echo_on_socket, read_head};
 
 #[tokio::test]
@@ -147,13 +144,14 @@ async fn events_pass_as_they_come() {
 #[tokio::test]
 async fn large_bodies_go_both_ways_and_slow_readers_hold_them_back() {
     const LENGTH: usize = 32 * 1024 * 1024;
+    const SENT: usize = 4 * 1024 * 1024;
     let target = Target::echo().await;
     let proxy = Proxy::start();
     proxy.route("/", &target);
     let client = reqwest::Client::new();
     let url = format!("http://{}/up", proxy.address);
-    let sum = (0..LENGTH).map(|at| (at % 251) as u64).sum::<u64>();
-    let body: Vec<u8> = (0..LENGTH)
+    let sum = (0..SENT).map(|at| (at % 251) as u64).sum::<u64>();
+    let body: Vec<u8> = (0..SENT)
         .map(|at| u8::try_from(at % 251).unwrap())
         .collect();
     let seen: serde_json::Value = client
@@ -167,7 +165,7 @@ async fn large_bodies_go_both_ways_and_slow_readers_hold_them_back() {
         .unwrap();
     assert_eq!(
         (seen["length"].as_u64(), seen["sum"].as_u64()),
-        (Some(LENGTH as u64), Some(sum))
+        (Some(SENT as u64), Some(sum))
     );
     let chunks: Vec<std::io::Result<Vec<u8>>> = body
         .chunks(100_000)
@@ -185,7 +183,7 @@ async fn large_bodies_go_both_ways_and_slow_readers_hold_them_back() {
         .unwrap();
     assert_eq!(
         (seen["length"].as_u64(), seen["sum"].as_u64()),
-        (Some(LENGTH as u64), Some(sum))
+        (Some(SENT as u64), Some(sum))
     );
 
     let written = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -249,6 +247,16 @@ async fn an_answer_may_come_before_the_request_is_whole() {
 }
 
 #[tokio::test]
+async fn a_client_without_a_host_is_given_the_targets() {
+    let target = Target::echo().await;
+    let proxy = Proxy::start();
+    proxy.route("/", &target);
+    let seen = proxy.send("GET / HTTP/1.0\r\n\r\n").await.json();
+    let host = format!(r#"["host","{}"]"#, target.address);
+    assert!(seen["headers"].to_string().contains(&host), "{seen}");
+}
+
+#[tokio::test]
 async fn a_request_goes_again_only_where_that_cannot_do_it_twice() {
     // Each connection answers once, keeps open, and ends without an answer at the second request.
     let target = Target::each(|mut stream, number| async move {
@@ -281,208 +289,48 @@ async fn a_request_goes_again_only_where_that_cannot_do_it_twice() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_forwarded_has_its_status() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+async fn the_words_after_the_status_are_the_targets() {
+    let (target, _requests) =
+        Target::script("HTTP/1.1 403 XSRF cookie does not match\r\nContent-Length: 0\r\n\r\n")
+            .await;
     let proxy = Proxy::start();
-    proxy
-        .route("/dead", format!("http://{closed}"))
-        .route("/nonsense", "nonsense");
-    assert_eq!(proxy.get("/nowhere").await.status, 404);
-    assert_eq!(proxy.get("/dead").await.status, 503);
-    assert_eq!(proxy.get("/nonsense").await.status, 500);
-    let healthy = proxy.get("/_chp_healthz").await;
-    assert_eq!(
-        (healthy.status, healthy.text()),
-        (200, r#"{"status":"OK"}"#)
-    );
-    assert_eq!(proxy.get("/_chp_healthz?x").await.status, 404);
-}
-
-#[tokio::test]
-async fn a_silent_target_is_given_up() {
-    let target = Target::each(|mut stream, _| async move {
-        read_head(&mut stream).await;
-        std::future::pending::<()>().await;
-    })
-    .await;
-    let options = Options {
-        proxy_timeout: Some(Duration::from_millis(100)),
-        ..Options::default()
-    };
-    let proxy = Proxy::with(options, Limits::default());
     proxy.route("/", &target);
-    assert_eq!(proxy.get("/").await.status, 503);
-}
-
-#[tokio::test]
-async fn error_pages_come_from_the_error_target() {
-    let (target, mut requests) = Target::script(
-        "HTTP/1.1 404 Nope\r\nContent-Type: text/html\r\nSet-Cookie: a=b\r\nX-Other: c\r\nContent-Length: 4\r\n\r\npage",
-    )
-    .await;
-    let errors = ErrorPages::Target(routes::Target::parse(&format!("{target}/hub/error")).unwrap());
-    let proxy = Proxy::with(
-        Options {
-            errors,
-            ..Options::default()
-        },
-        Limits::default(),
-    );
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    proxy.route("/dead", format!("http://{closed}"));
-    let answer = proxy.get("/dead/x?a=b%20c").await;
-    assert_eq!((answer.status, answer.text()), (503, "page"));
-    assert_eq!(answer.header("content-type"), Some("text/html"));
-    assert_eq!(
-        (answer.header("set-cookie"), answer.header("x-other")),
-        (None, None)
-    );
-    let request = String::from_utf8(requests.recv().await.unwrap()).unwrap();
+    let answer = proxy.get("/").await;
     assert!(
-        request.starts_with("GET /hub/error/503?url=%2Fdead%2Fx%3Fa%3Db%2520c HTTP/1.1\r\n"),
-        "{request}"
+        answer
+            .head
+            .starts_with("HTTP/1.1 403 XSRF cookie does not match\r\n"),
+        "{}",
+        answer.head
     );
-
-    let errors = ErrorPages::Target(routes::Target::parse(&format!("http://{closed}")).unwrap());
-    let proxy = Proxy::with(
-        Options {
-            errors,
-            ..Options::default()
-        },
-        Limits::default(),
-    );
-    let answer = proxy.get("/nowhere").await;
-    assert_eq!((answer.status, answer.text()), (404, "Not Found"));
 }
 
 #[tokio::test]
-async fn error_pages_come_from_a_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("404.html"), "lost").unwrap();
-    std::fs::write(folder.path().join("error.html"), "broken").unwrap();
-    let errors = ErrorPages::Path(folder.path().to_owned());
-    let proxy = Proxy::with(
-        Options {
-            errors,
-            ..Options::default()
-        },
-        Limits::default(),
-    );
-    proxy.route("/nonsense", "nonsense");
-    let answer = proxy.get("/nowhere").await;
-    assert_eq!(
-        (answer.status, answer.text(), answer.header("content-type")),
-        (404, "lost", Some("text/html"))
-    );
-    assert_eq!(proxy.get("/nonsense").await.text(), "broken");
-}
-
-#[tokio::test]
-async fn activity_is_what_was_asked_and_answered_well() {
-    let target = Target::echo().await;
-    let proxy = Proxy::start();
-    proxy.route("/", &target);
-    let route = proxy.table.get("/").unwrap();
-    let touched = |since: i64| {
-        let touched = route.last_activity_ms() > since;
-        route.set_last_activity_ms(since);
-        touched
-    };
-    assert!(touched(0));
-    for (request, expected) in [
-        ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", true),
-        ("GET /status/302 HTTP/1.1\r\nHost: h\r\n\r\n", false),
-        ("GET /status/404 HTTP/1.1\r\nHost: h\r\n\r\n", false),
-        ("GET /status/500 HTTP/1.1\r\nHost: h\r\n\r\n", false),
-        (
-            "POST /status/404 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi",
-            true,
-        ),
-    ] {
-        proxy.send(request).await;
-        assert_eq!(touched(0), expected, "{request}");
-    }
-}
-
-#[tokio::test]
-async fn exchanges_are_reported_with_what_went_through() {
-    let target = Target::echo().await;
-    let recorder = Arc::new(Recorder::default());
-    let proxy = Proxy::observed(
-        Options::default(),
-        Limits::default(),
-        Arc::clone(&recorder) as _,
-    );
-    proxy.route("/a", &target);
-    let answer = proxy
-        .send("POST /a/b?token=x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
+async fn a_target_hears_that_the_client_left() {
+    for answer in ["", "HTTP/1.1 200 OK\r\n\r\nsome"] {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let target = Target::each(move |mut stream, _| {
+            let tell = tell.clone();
+            async move {
+                read_head(&mut stream).await;
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                tell.send("asked").unwrap();
+                let mut rest = Vec::new();
+                let _ = stream.read_to_end(&mut rest).await;
+                tell.send("left").unwrap();
+            }
+        })
         .await;
-    let reported = recorder.next().await;
-    assert_eq!(reported.line, "Web POST /a/b?token=x 200 Complete");
-    assert_eq!(reported.route.as_deref(), Some("/a"));
-    assert_eq!(
-        (reported.received, reported.sent),
-        (2, answer.body.len() as u64)
-    );
-    proxy.get("/b").await;
-    assert_eq!(recorder.next().await.line, "Web GET /b 404 Complete");
-}
-
-#[tokio::test]
-async fn a_drain_lets_exchanges_end_and_cuts_at_its_deadline() {
-    let (go, gone) = tokio::sync::watch::channel(false);
-    let target = Target::each(move |mut stream, _| {
-        let mut gone = gone.clone();
-        async move {
-            read_head(&mut stream).await;
-            gone.wait_for(|gone| *gone).await.unwrap();
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-                .await
-                .unwrap();
+        let proxy = Proxy::start();
+        proxy.route("/", &target);
+        let mut client = proxy.connect().await;
+        client.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+        assert_eq!(told.recv().await, Some("asked"));
+        if !answer.is_empty() {
+            client.head().await;
         }
-    })
-    .await;
-    let mut proxy = Proxy::start();
-    proxy.route("/", &target);
-    let mut idle = proxy.connect().await;
-    let mut busy = proxy.connect().await;
-    busy.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
-    while target.connections() == 0 {
-        tokio::task::yield_now().await;
+        drop(client);
+        let left = tokio::time::timeout(crate::proxy::PATIENCE, told.recv()).await;
+        assert_eq!(left.unwrap(), Some("left"));
     }
-    let server = proxy.server.take().unwrap();
-    let drain = tokio::spawn(async move { server.drain(PATIENCE).await });
-    assert!(idle.is_closed().await);
-    go.send(true).unwrap();
-    assert_eq!(busy.answer().await.text(), "ok");
-    assert!(busy.is_closed().await);
-    assert_eq!(drain.await.unwrap().cut, 0);
-
-    let mut proxy = Proxy::start();
-    let silent = Target::each(|mut stream, _| async move {
-        read_head(&mut stream).await;
-        std::future::pending::<()>().await;
-    })
-    .await;
-    proxy.route("/", &silent);
-    let mut busy = proxy.connect().await;
-    busy.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
-    while silent.connections() == 0 {
-        tokio::task::yield_now().await;
-    }
-    let drained = proxy
-        .server
-        .take()
-        .unwrap()
-        .drain(Duration::from_millis(50))
-        .await;
-    assert_eq!(drained.cut, 1);
-    assert!(busy.is_closed().await);
 }

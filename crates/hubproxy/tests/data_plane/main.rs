@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod failing;
 mod forwarding;
 mod hardening;
 mod limits;
 mod proxy;
+mod serving;
 mod smuggling;
 mod target;
 mod tls;
