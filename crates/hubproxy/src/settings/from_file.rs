@@ -295,6 +295,19 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_readme_is_right() {
+        let readme = include_str!("../../README.md");
+        let example = readme
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next())
+            .unwrap();
+        let settings = from_file(example, 2).unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!(settings.listeners.len(), 4);
+        assert_eq!(settings.redirect, Some(443));
+    }
+
+    #[test]
     fn the_token_comes_from_its_file_and_is_not_shown() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
