@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::Styles;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
@@ -18,7 +19,7 @@ pub const CHP_VERSION: &str = "5.3.0";
 #[command(name = "hubproxy", disable_version_flag = true, args_override_self = true, styles = Styles::plain())]
 pub struct Args {
     /// Read hubproxy.toml instead of options
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub config: Option<PathBuf>,
     /// Check the configuration, say what is wrong with it, and end
     #[arg(long)]
@@ -34,16 +35,16 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub port: Option<u16>,
     /// Public Unix socket, instead of --ip and --port
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["ip", "port"])]
+    #[arg(long, value_name = "PATH", value_parser = path(), conflicts_with_all = ["ip", "port"])]
     pub socket: Option<PathBuf>,
     /// Key of the public certificate
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub ssl_key: Option<PathBuf>,
     /// Public certificate; with it, the public port speaks HTTPS
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub ssl_cert: Option<PathBuf>,
     /// Authorities of clients' certificates
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub ssl_ca: Option<PathBuf>,
     /// Ask clients for a certificate
     #[arg(long)]
@@ -61,7 +62,7 @@ pub struct Args {
     #[arg(long)]
     pub ssl_allow_rc4: bool,
     /// Accepted and ignored: key exchange is elliptic
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub ssl_dhparam: Option<PathBuf>,
 
     /// Address of the routes API
@@ -71,16 +72,16 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub api_port: Option<u16>,
     /// Unix socket of the routes API, instead of --api-ip and --api-port
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = path())]
     pub api_socket: Option<PathBuf>,
     /// Key of the API's certificate
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub api_ssl_key: Option<PathBuf>,
     /// The API's certificate
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub api_ssl_cert: Option<PathBuf>,
     /// Authorities of certificates that the API's callers show
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub api_ssl_ca: Option<PathBuf>,
     /// Ask the API's callers for a certificate
     #[arg(long)]
@@ -90,13 +91,13 @@ pub struct Args {
     pub api_ssl_reject_unauthorized: bool,
 
     /// Key of the certificate shown to https targets
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub client_ssl_key: Option<PathBuf>,
     /// Certificate shown to https targets
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub client_ssl_cert: Option<PathBuf>,
     /// Authorities of https targets
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub client_ssl_ca: Option<PathBuf>,
     /// Accepted; targets always show a certificate
     #[arg(long)]
@@ -112,7 +113,7 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     pub error_target: Option<String>,
     /// Folder of error pages: CODE.html, error.html
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = path())]
     pub error_path: Option<PathBuf>,
     /// Port whose HTTP requests are redirected to HTTPS
     #[arg(long, value_name = "N")]
@@ -121,7 +122,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub redirect_to: Option<u16>,
     /// File for the process id; removed at the end
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub pid_file: Option<PathBuf>,
 
     /// Add no X-Forwarded headers
@@ -159,7 +160,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub metrics_port: Option<u16>,
     /// Unix socket of the metrics, instead of --metrics-ip and --metrics-port
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = path())]
     pub metrics_socket: Option<PathBuf>,
     /// debug, info, warn or error
     #[arg(long, value_name = "LEVEL", default_value = "info")]
@@ -176,6 +177,11 @@ pub struct Args {
     /// Milliseconds that an idle connection is kept [default: 5000]
     #[arg(long, value_name = "MS")]
     pub keep_alive_timeout: Option<u64>,
+}
+
+/// A path that may be empty, which stands for an option that was not given.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// What the command line asks for.

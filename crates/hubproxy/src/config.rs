@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
+use hub_api::proxy::LogLevel;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use crate::settings::Note;
 
 /// Something wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +41,7 @@ impl fmt::Display for Problem {
 pub struct Problems {
     lines: BTreeMap<String, usize>,
     found: Vec<Problem>,
+    notes: Vec<Note>,
 }
 
 impl Problems {
@@ -57,6 +63,23 @@ impl Problems {
             path,
             message: message.into(),
         });
+    }
+
+    /// Notes that others may read a file that holds a secret.
+    pub fn note_if_open(&mut self, path: &str, file: &Path) {
+        if std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
+        {
+            let text = format!("{path}: others may read {}: chmod o= it", file.display());
+            self.notes.push(Note {
+                level: LogLevel::Warn,
+                text,
+            });
+        }
+    }
+
+    /// What is not wrong but should be said.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Whether nothing is wrong so far.
@@ -90,6 +113,7 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<(T, Problems), Vec<Proble
             .map(|field| (field.path.clone(), line_of(text, field.key.start)))
             .collect(),
         found: Vec::new(),
+        notes: Vec::new(),
     };
 
     // serde stops at the first error: note it, take the field out, and try again without it.

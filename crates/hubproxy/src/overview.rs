@@ -90,7 +90,7 @@ impl Overview {
 
     /// Routes in the table.
     pub fn routes(&self) -> u64 {
-        self.table.list(None).len() as u64
+        self.table.len() as u64
     }
 
     /// All of it.

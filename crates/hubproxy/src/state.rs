@@ -1,14 +1,15 @@
 //! Routes that survive a restart: a small JSON file, written whole and renamed into place.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -63,16 +64,65 @@ pub enum Loaded {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    version: u32,
-    routes: BTreeMap<String, SavedRoute>,
-}
-
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct SavedRoute {
     last_activity_ms: i64,
     data: Map<String, Value>,
+}
+
+/// Hands on one saved route after the other, so that ten thousand of them need the memory of one.
+struct Each<F>(F);
+
+impl<'de, F: FnMut(String, SavedRoute)> Visitor<'de> for Each<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("saved routes")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let mut version = None;
+        while let Some(key) = map.next_key::<String>()? {
+            match (key.as_str(), version) {
+                ("version", _) => version = Some(map.next_value::<u32>()?),
+                ("routes", Some(VERSION)) => map.next_value_seed(Routes(&mut self.0))?,
+                ("routes", _) => return Err(A::Error::custom("its version is not known")),
+                _ => return Err(A::Error::custom(format!("there is no field {key}"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Routes<'a, F>(&'a mut F);
+
+impl<'de, F: FnMut(String, SavedRoute)> DeserializeSeed<'de> for Routes<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, F: FnMut(String, SavedRoute)> Visitor<'de> for Routes<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("routes by their paths")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((spec, route)) = map.next_entry()? {
+            (self.0)(spec, route);
+        }
+        Ok(())
+    }
+}
+
+fn each(text: &[u8], hand_on: impl FnMut(String, SavedRoute)) -> serde_json::Result<()> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    deserializer.deserialize_map(Each(hand_on))?;
+    deserializer.end()
 }
 
 /// Fills the table from the file. A file that was torn by a crash of the machine is set aside, and the hub fills the
@@ -88,22 +138,22 @@ pub fn load(path: &Path, table: &Table) -> Result<Loaded, StateError> {
             });
         }
     };
-    let saved = match serde_json::from_slice::<Saved>(&text) {
-        Ok(saved) if saved.version == VERSION => saved,
-        Ok(saved) => return set_aside(path, format!("its version {} is not known", saved.version)),
-        Err(error) => return set_aside(path, error.to_string()),
-    };
-    let mut count = 0;
-    for (spec, saved) in saved.routes {
-        match table.insert(&spec, saved.data) {
-            Ok(route) => {
-                route.set_last_activity_ms(saved.last_activity_ms);
-                count += 1;
-            }
-            Err(error) => warn!("the saved route {spec} is left out: {error}"),
-        }
+    // All of it is read before any of it counts.
+    if let Err(error) = each(&text, |_, _| ()) {
+        return set_aside(path, error.to_string());
     }
-    Ok(Loaded::Routes(count))
+    let mut count = 0;
+    let filled = each(&text, |spec, saved| match table.insert(&spec, saved.data) {
+        Ok(route) => {
+            route.set_last_activity_ms(saved.last_activity_ms);
+            count += 1;
+        }
+        Err(error) => warn!("the saved route {spec} is left out: {error}"),
+    });
+    match filled {
+        Ok(()) => Ok(Loaded::Routes(count)),
+        Err(error) => set_aside(path, error.to_string()),
+    }
 }
 
 fn set_aside(path: &Path, reason: String) -> Result<Loaded, StateError> {
@@ -125,26 +175,33 @@ fn set_aside(path: &Path, reason: String) -> Result<Loaded, StateError> {
 /// Writes the table to the file: a temporary file beside it, synced, renamed, the folder synced.
 pub fn save(path: &Path, table: &Table) -> io::Result<usize> {
     let routes = table.list(None);
-    let saved = Saved {
-        version: VERSION,
-        routes: routes
-            .iter()
-            .map(|route| {
-                let saved = SavedRoute {
-                    last_activity_ms: route.last_activity_ms(),
-                    data: route.fields(),
-                };
-                (route.path.to_string(), saved)
-            })
-            .collect(),
-    };
-    let text = serde_json::to_vec(&saved).map_err(io::Error::other)?;
-    write_whole(path, &text, 0o600)?;
+    write_into(path, 0o600, |file| {
+        write!(file, "{{\"version\":{VERSION},\"routes\":{{")?;
+        for (index, route) in routes.iter().enumerate() {
+            let spec = Value::from(&*route.path);
+            write!(
+                file,
+                "{}\n{spec}:{{\"last_activity_ms\":{},\"data\":{}}}",
+                if index > 0 { "," } else { "" },
+                route.last_activity_ms(),
+                route.posted()
+            )?;
+        }
+        file.write_all(b"\n}}\n")
+    })?;
     Ok(routes.len())
 }
 
 /// Puts `content` at `path` so that a crash leaves the old file or the new one, never half of one.
 pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    write_into(path, mode, |file| file.write_all(content))
+}
+
+fn write_into(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = path
         .parent()
         .ok_or_else(|| io::Error::other("the path has no folder"))?;
@@ -156,13 +213,14 @@ pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new()
+    let file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
         .open(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
+    let mut file = BufWriter::new(file);
+    write(&mut file)?;
+    file.into_inner()?.sync_all()?;
     fs::rename(&temporary, path)?;
     File::open(folder)?.sync_all()
 }
@@ -259,9 +317,11 @@ mod tests {
             "{\"version\":1,\"routes\":{\"/\":{\"last_",
             "",
             "{\"version\":9,\"routes\":{}}",
+            "{\"version\":1,\"routes\":{\"/a\":{\"last_activity_ms\":1,\"data\":{\"target\":\"x\"}},\"/b\":{}}}",
         ] {
             fs::write(&path, text).unwrap();
-            let Loaded::Broken { aside, .. } = load(&path, &Table::default()).unwrap() else {
+            let table = Table::default();
+            let Loaded::Broken { aside, .. } = load(&path, &table).unwrap() else {
                 panic!("{text}")
             };
             assert_eq!(fs::read_to_string(&aside).unwrap(), text);
@@ -270,6 +330,10 @@ mod tests {
                 "{aside:?}"
             );
             assert!(!path.exists());
+            assert!(
+                table.list(None).is_empty(),
+                "half a file counts for nothing"
+            );
         }
     }
 

@@ -1,5 +1,6 @@
 //! `GET`, `POST` and `DELETE` on routes.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Instant;
 
@@ -65,7 +66,7 @@ impl Api {
             .and_then(Value::as_str)
             .map(str::to_owned)
         else {
-            warn!("Bad POST data: no target for {path}");
+            warn!("Bad POST data: no target for {}", printable(path));
             return text(StatusCode::BAD_REQUEST, NO_TARGET);
         };
         let inner = path.strip_prefix('/').unwrap_or(path);
@@ -74,13 +75,21 @@ impl Api {
             data.insert("host".to_owned(), Value::from(host));
         }
         if self.logs_calls {
-            info!("Adding route {} -> {target}", shown_path(path));
+            info!(
+                "Adding route {} -> {}",
+                printable(shown_path(path)),
+                printable(&target)
+            );
         }
         let began = Instant::now();
         match self.table.insert(path, data) {
             Ok(route) => {
                 self.metrics.route_added(began.elapsed());
-                info!("Route added {} -> {target}", route.path);
+                info!(
+                    "Route added {} -> {}",
+                    printable(&route.path),
+                    printable(&target)
+                );
                 if let Err(reason) = &route.target {
                     warn!("requests to {} will be answered 500: {reason}", route.path);
                 }
@@ -94,12 +103,21 @@ impl Api {
     pub(super) fn delete(&self, path: &str) -> (Answer, String) {
         self.metrics.route_deleted();
         if self.table.remove(path) {
-            info!("Removing route {}", shown_path(path));
+            info!("Removing route {}", printable(shown_path(path)));
             empty(StatusCode::NO_CONTENT)
         } else {
-            debug!("There is no route {}", shown_path(path));
+            debug!("There is no route {}", printable(shown_path(path)));
             empty(StatusCode::NOT_FOUND)
         }
+    }
+}
+
+/// Without control characters: a line of the log stays one.
+fn printable(text: &str) -> Cow<'_, str> {
+    if text.contains(char::is_control) {
+        Cow::Owned(text.replace(char::is_control, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 

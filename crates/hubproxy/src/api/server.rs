@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -127,12 +128,18 @@ where
     F: Future<Output = Response<Full<Bytes>>>,
 {
     let called = AtomicBool::new(false);
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         called.store(true, Ordering::Relaxed);
+        let is_last = request
+            .headers()
+            .get(CONNECTION)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
         let answer = handler(request);
-        async {
+        async move {
             let mut answer = answer.await;
-            answer.headers_mut().insert("keep-alive", ANNOUNCED);
+            if !is_last {
+                answer.headers_mut().insert("keep-alive", ANNOUNCED);
+            }
             Ok::<_, Infallible>(answer)
         }
     });

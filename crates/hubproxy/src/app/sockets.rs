@@ -243,6 +243,8 @@ fn assign(names: &[&str], roles: &[Role]) -> Vec<Option<Role>> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     #[test]
@@ -309,6 +311,20 @@ mod tests {
             mode: None,
         };
         assert!(bind(&file, &[]).is_err());
+    }
+
+    #[test]
+    fn both_families_may_be_listed_on_one_port() {
+        let (v4, _) = bind(&Address::Tcp(([0, 0, 0, 0], 0).into()), &[]).unwrap();
+        let Socket::Tcp(socket) = &v4[0] else {
+            panic!("{v4:?}")
+        };
+        let port = socket.local_addr().unwrap().port();
+        let v4_address = Address::Tcp(([0, 0, 0, 0], port).into());
+        let v6_address = Address::Tcp((Ipv6Addr::UNSPECIFIED, port).into());
+        assert!(bind(&v6_address, &[&v4_address, &v6_address]).is_ok());
+        // Alone, it takes IPv4 along.
+        assert!(bind(&v6_address, &[&v6_address]).is_err());
     }
 
     #[test]

@@ -264,12 +264,12 @@ fn load_state(settings: &Settings, table: &Table) -> Result<Option<String>, AppE
     }
 }
 
-/// Adds `/` as it was configured, unless a hub set it before a restart.
+/// Adds `/` as it was configured, unless a hub set it before a restart: what a hub sets has more fields than a target.
 fn add_default(settings: &Settings, table: &Table) {
     let Some(target) = &settings.default_target else {
         return;
     };
-    if !settings.is_chp && table.get("/").is_some() {
+    if table.get("/").is_some_and(|route| route.fields().len() > 1) {
         return;
     }
     info!("Adding route / -> {target}");

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use hyper::ext::ReasonPhrase;
 
 use super::chunked::Chunked;
 use super::request::is_hop_by_hop;
@@ -41,6 +42,8 @@ pub(super) enum Framing {
 #[derive(Debug)]
 pub(super) struct Head {
     pub status: StatusCode,
+    /// The words after the status, where they are not the usual ones.
+    pub reason: Option<ReasonPhrase>,
     pub headers: HeaderMap,
     pub framing: Framing,
     /// Whether the connection may be used again.
@@ -73,7 +76,7 @@ impl Head {
                 return Ok(None);
             }
             let mut spans = [Span::default(); HEADERS];
-            let (status, minor, length, count) = {
+            let (status, reason, minor, length, count) = {
                 let mut parsed = [const { MaybeUninit::uninit() }; HEADERS];
                 let mut response = httparse::Response::new(&mut []);
                 let bytes = &**input;
@@ -90,8 +93,13 @@ impl Head {
                             .code
                             .and_then(|code| StatusCode::from_u16(code).ok());
                         let status = status.ok_or(BadAnswer::Parse(httparse::Error::Status))?;
+                        let reason = response.reason.filter(|reason| {
+                            !reason.is_empty() && Some(*reason) != status.canonical_reason()
+                        });
                         (
                             status,
+                            reason
+                                .and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok()),
                             response.version.unwrap_or(0),
                             length,
                             response.headers.len(),
@@ -136,6 +144,7 @@ impl Head {
                 framing != Framing::Close && !body.close && (minor == 1 || body.keep_alive);
             return Ok(Some(Self {
                 status,
+                reason,
                 headers: std::mem::take(headers),
                 framing,
                 keep_alive,

@@ -4,6 +4,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TRANSFER_EN
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::answer::content_length;
 use super::options::Options;
 use super::request::{has_token, is_hop_by_hop, without_port};
 use super::url;
@@ -22,19 +23,17 @@ const SCHEME: HeaderName = HeaderName::from_static("x-scheme");
 pub(super) enum Sends {
     Nothing,
     /// So many bytes, as the client declared.
-    Length,
+    Length(u64),
     Chunked,
 }
 
 /// How a request's body is to go to the target. `ends` says that there is none.
 pub(super) fn sends(parts: &Parts, ends: bool) -> Sends {
     if ends {
-        Sends::Nothing
-    } else if parts.headers.contains_key(CONTENT_LENGTH) {
-        Sends::Length
-    } else {
-        Sends::Chunked
+        return Sends::Nothing;
     }
+    let declared = parts.headers.get(CONTENT_LENGTH).and_then(content_length);
+    declared.map_or(Sends::Chunked, Sends::Length)
 }
 
 /// A request on its way to its target.
@@ -117,10 +116,8 @@ impl Onward<'_> {
             header(out, name.as_str().as_bytes(), value.as_bytes());
         }
         match self.sends {
-            Sends::Length => {
-                if let Some(length) = self.parts.headers.get(CONTENT_LENGTH) {
-                    header(out, b"content-length", length.as_bytes());
-                }
+            Sends::Length(length) => {
+                header(out, b"content-length", length.to_string().as_bytes());
             }
             Sends::Chunked => header(out, b"transfer-encoding", b"chunked"),
             Sends::Nothing => {
@@ -446,7 +443,7 @@ mod tests {
             "POST / HTTP/1.1\nhost: h\ncontent-length: 0"
         );
         assert_eq!(
-            head("POST", Some("5"), Sends::Length),
+            head("POST", Some("5"), Sends::Length(5)),
             "POST / HTTP/1.1\nhost: h\ncontent-length: 5"
         );
         assert_eq!(

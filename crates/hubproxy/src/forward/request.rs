@@ -1,11 +1,16 @@
 //! A client's request: what is refused of it and what it asks for.
 
-use http::header::{CONNECTION, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
+use super::answer::content_length;
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// How long `Connection` may be. Each header is looked for in it: a long one would cost its length a hundred times.
+const CONNECTION_BYTES: usize = 1024;
 
 /// Headers that concern one connection alone.
 pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
@@ -43,6 +48,21 @@ pub(super) fn check(parts: &mut Parts) -> Result<(), StatusCode> {
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if is_host(host.as_bytes()) => {}
         (None, None) if parts.version == Version::HTTP_10 => {}
+        _ => return Err(StatusCode::BAD_REQUEST),
+    }
+    let connection: usize = parts
+        .headers
+        .get_all(CONNECTION)
+        .iter()
+        .map(HeaderValue::len)
+        .sum();
+    if connection > CONNECTION_BYTES {
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => {}
+        (Some(length), None) if content_length(length).is_some() => {}
         _ => return Err(StatusCode::BAD_REQUEST),
     }
     let mut encodings = parts.headers.get_all(TRANSFER_ENCODING).iter();
@@ -110,4 +130,23 @@ pub(super) fn asks_for_websocket(parts: &Parts) -> bool {
         && parts.headers.contains_key(UPGRADE)
         && has_token(&parts.headers, &UPGRADE, "websocket")
         && has_token(&parts.headers, &CONNECTION, "upgrade")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_told_from_its_port() {
+        for (host, name) in [
+            ("hub.example", "hub.example"),
+            ("hub.example:99", "hub.example"),
+            ("hub.example:", "hub.example"),
+            ("[::1]", "[::1]"),
+            ("[::1]:99", "[::1]"),
+            ("", ""),
+        ] {
+            assert_eq!(without_port(host), name);
+        }
+    }
 }

@@ -20,6 +20,8 @@ pub(super) enum BodyError {
     Long,
     #[error("the client took too long over the request's body")]
     Slow,
+    #[error("the request's body is not as long as was declared")]
+    Length,
     #[error("reading the request's body: {0}")]
     Client(#[from] hyper::Error),
 }
@@ -29,7 +31,7 @@ impl BodyError {
         match self {
             Self::Long => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Client(_) => StatusCode::BAD_REQUEST,
+            Self::Length | Self::Client(_) => StatusCode::BAD_REQUEST,
         }
     }
 }

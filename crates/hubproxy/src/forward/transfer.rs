@@ -44,7 +44,9 @@ pub(super) enum TransferError {
 /// The request's body on its way to the target.
 struct Upload {
     body: RequestBody,
-    chunked: bool,
+    /// How much of the declared length is still to come; none where the body is chunked. Whatever came before it, the
+    /// target's connection never sees more than was declared there.
+    left: Option<u64>,
     /// Read, and written after `out`.
     data: Bytes,
 }
@@ -75,7 +77,7 @@ impl Transfer {
         upstream: Upstream,
         route: Option<Arc<Route>>,
         head: Vec<u8>,
-        body: Option<(RequestBody, bool)>,
+        body: Option<(RequestBody, Option<u64>)>,
         silence: Option<Duration>,
     ) -> Self {
         Self {
@@ -86,9 +88,9 @@ impl Transfer {
             is_bodiless: body.is_none(),
             is_started: false,
             is_broken: false,
-            upload: body.map(|(body, chunked)| Upload {
+            upload: body.map(|(body, left)| Upload {
                 body,
-                chunked,
+                left,
                 data: Bytes::new(),
             }),
             received: 0,
@@ -198,8 +200,13 @@ impl Transfer {
                 if let Some(route) = &self.route {
                     route.touch();
                 }
+                if let Some(left) = &mut upload.left {
+                    *left = left
+                        .checked_sub(data.len() as u64)
+                        .ok_or(BodyError::Length)?;
+                }
                 if !data.is_empty() {
-                    if upload.chunked {
+                    if upload.left.is_none() {
                         use std::io::Write as _;
                         // Writing to a Vec cannot fail.
                         let _ = write!(self.out, "{:x}\r\n", data.len());
@@ -209,7 +216,7 @@ impl Transfer {
                         return Ok(());
                     }
                     self.out.extend_from_slice(&data);
-                    if upload.chunked {
+                    if upload.left.is_none() {
                         self.out.extend_from_slice(b"\r\n");
                     }
                 }
@@ -217,7 +224,10 @@ impl Transfer {
             }
         };
         if ends {
-            if upload.chunked {
+            if upload.left.is_some_and(|left| left > 0) {
+                return Err(BodyError::Length);
+            }
+            if upload.left.is_none() {
                 self.out.extend_from_slice(b"0\r\n\r\n");
             }
             self.upload = None;
@@ -229,12 +239,9 @@ impl Transfer {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let out = &self.out[self.written..];
-            let data = self
-                .upload
-                .as_mut()
-                .map(|upload| (&mut upload.data, upload.chunked));
+            let data = self.upload.as_mut().map(|upload| &mut upload.data);
             let wrote = match data {
-                Some((data, _)) if !data.is_empty() => {
+                Some(data) if !data.is_empty() => {
                     let slices = [IoSlice::new(out), IoSlice::new(data)];
                     let slices = if out.is_empty() {
                         &slices[1..]
@@ -258,7 +265,7 @@ impl Transfer {
                 && wrote > of_out
             {
                 upload.data.advance(wrote - of_out);
-                if upload.data.is_empty() && upload.chunked {
+                if upload.data.is_empty() && upload.left.is_none() {
                     self.out.clear();
                     self.out.extend_from_slice(b"\r\n");
                     self.written = 0;

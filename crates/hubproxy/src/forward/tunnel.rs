@@ -10,7 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How long one direction may go on after the other ended.
 const GRACE: Duration = Duration::from_secs(30);
-const SCRATCH: usize = 16 * 1024;
+/// What is read at once.
+const SCRATCH: usize = 64 * 1024;
 
 thread_local! {
     /// Read into by all tunnels of a worker in turn; what cannot be written on at once is copied out of it.

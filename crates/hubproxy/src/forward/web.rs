@@ -43,13 +43,17 @@ pub(super) async fn forward(
         sends,
     }
     .write(&mut head);
-    let body = match sends {
+    let body_length = match sends {
         Sends::Nothing => None,
-        Sends::Length | Sends::Chunked => Some((
-            RequestBody::new(body, Arc::clone(&passage.exchange.limits)),
-            sends == Sends::Chunked,
-        )),
+        Sends::Length(length) => Some(Some(length)),
+        Sends::Chunked => Some(None),
     };
+    let body = body_length.map(|length| {
+        (
+            RequestBody::new(body, Arc::clone(&passage.exchange.limits)),
+            length,
+        )
+    });
     let upstream = match passage.exchange.worker.pool.take(target) {
         Some(upstream) => upstream,
         None => match Upstream::dial(target, &options).await {
@@ -94,6 +98,9 @@ pub(super) async fn forward(
     });
     let mut response = Response::new(());
     *response.status_mut() = answer.status;
+    if let Some(reason) = answer.reason {
+        response.extensions_mut().insert(reason);
+    }
     *response.headers_mut() = headers;
     passage.head(&mut response);
     let Passage {

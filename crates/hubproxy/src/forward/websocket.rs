@@ -88,6 +88,9 @@ fn relay(
 ) -> Response<Body> {
     let mut response = Response::new(());
     *response.status_mut() = answer.status;
+    if let Some(reason) = answer.reason {
+        response.extensions_mut().insert(reason);
+    }
     *response.headers_mut() = answer.headers;
     response
         .headers_mut()
@@ -117,6 +120,9 @@ fn switch(
 ) -> Response<Body> {
     let mut response = Response::new(());
     *response.status_mut() = answer.status;
+    if let Some(reason) = answer.reason {
+        response.extensions_mut().insert(reason);
+    }
     *response.headers_mut() = answer.headers;
     passage.head(&mut response);
     debug_assert!(

@@ -1,6 +1,7 @@
 //! A tree of path segments: a lookup costs the path's length, however many routes there are.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Map, Value};
@@ -26,6 +27,7 @@ const MAX_DEPTH: usize = 128;
 #[derive(Debug)]
 pub struct Table {
     root: RwLock<Node>,
+    count: AtomicUsize,
     generation: watch::Sender<u64>,
 }
 
@@ -43,6 +45,7 @@ impl Default for Table {
     fn default() -> Self {
         Self {
             root: RwLock::default(),
+            count: AtomicUsize::new(0),
             generation: watch::Sender::new(0),
         }
     }
@@ -78,7 +81,9 @@ impl Table {
                 };
                 node = child;
             }
-            node.route = Some(Arc::clone(&route));
+            if node.route.replace(Arc::clone(&route)).is_none() {
+                self.count.fetch_add(1, Ordering::Relaxed);
+            }
         }
         self.changed();
         Ok(route)
@@ -89,6 +94,7 @@ impl Table {
         let path = canonical(path);
         let removed = remove(&mut self.write(), &mut segments(&path));
         if removed {
+            self.count.fetch_sub(1, Ordering::Relaxed);
             self.changed();
         }
         removed
@@ -151,6 +157,16 @@ impl Table {
         }
         routes.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         routes
+    }
+
+    /// How many routes there are.
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// A watch that is woken after each change; its value counts the changes.
@@ -298,7 +314,9 @@ mod tests {
         assert!(table.get("/a/b").is_some());
         assert!(table.remove("/a/b"));
         assert!(table.read().children.is_none());
+        assert_eq!(table.len(), 1);
         assert!(table.remove("/"));
+        assert!(table.is_empty());
         assert!(table.list(None).is_empty());
     }
 

@@ -1,18 +1,18 @@
 //! Settings from configurable-http-proxy's command line and environment.
 
-use std::path::{Path, PathBuf};
+mod tls;
+
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use hub_api::proxy::{AccessLog, LogFormat, LogLevel, MinVersion};
 use secrecy::SecretString;
 
-use super::{
-    Address, Api, ClientAuthority, ErrorPages, Forward, KeyFiles, Listener, Note, Settings, Tls,
-};
+use super::{Address, Api, ErrorPages, Forward, Listener, Note, Settings};
 use crate::cli::Args;
 use crate::config::{Problem, Problems};
 use crate::serve::Limits;
+use tls::{authority, pair, public_tls};
 
 /// What the environment says; secrets among it.
 #[derive(Debug, Default)]
@@ -214,6 +214,7 @@ pub fn from_args(
     if !problems.is_empty() {
         return Err(problems.into_vec());
     }
+    notes.extend(problems.take_notes());
     Ok(Settings {
         is_chp: true,
         workers: cpus,
@@ -295,96 +296,6 @@ fn without_empty(mut args: Args) -> Args {
     args
 }
 
-fn public_tls(
-    args: &Args,
-    passphrase: Option<SecretString>,
-    problems: &mut Problems,
-) -> Option<Tls> {
-    let files = pair(
-        "--ssl",
-        args.ssl_cert.clone(),
-        args.ssl_key.clone(),
-        passphrase,
-        problems,
-    )?;
-    Some(Tls {
-        files: vec![files],
-        acme: None,
-        min_version: MinVersion::Tls12,
-        only_tls12: false,
-        http2: true,
-        clients: authority(
-            "--ssl",
-            args.ssl_request_cert,
-            args.ssl_reject_unauthorized,
-            args.ssl_ca.clone(),
-            problems,
-        ),
-        hsts: None,
-    })
-}
-
-/// Certificate and key go together; one alone would fail at each handshake.
-fn pair(
-    option: &str,
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
-    passphrase: Option<SecretString>,
-    problems: &mut Problems,
-) -> Option<KeyFiles> {
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => {
-            for (file, part) in [(&certificate, "cert"), (&key, "key")] {
-                readable(&format!("{option}-{part}"), file, problems);
-            }
-            Some(KeyFiles {
-                certificate,
-                key,
-                passphrase,
-            })
-        }
-        (Some(_), None) => {
-            problems.add(format!("{option}-cert"), format!("needs {option}-key"));
-            None
-        }
-        (None, Some(_)) => {
-            problems.add(format!("{option}-key"), format!("needs {option}-cert"));
-            None
-        }
-        (None, None) => None,
-    }
-}
-
-/// A certificate that is asked for but not checked is looked at by nobody, so it is not asked for.
-fn authority(
-    option: &str,
-    request: bool,
-    reject: bool,
-    ca: Option<PathBuf>,
-    problems: &mut Problems,
-) -> ClientAuthority {
-    match (request && reject, ca) {
-        (false, _) => ClientAuthority::Off,
-        (true, Some(ca)) => {
-            readable(&format!("{option}-ca"), &ca, problems);
-            ClientAuthority::Require(ca)
-        }
-        (true, None) => {
-            problems.add(
-                format!("{option}-reject-unauthorized"),
-                format!("needs {option}-ca"),
-            );
-            ClientAuthority::Off
-        }
-    }
-}
-
-fn readable(option: &str, file: &Path, problems: &mut Problems) {
-    if let Err(error) = std::fs::File::open(file) {
-        problems.add(option, format!("reading {}: {error}", file.display()));
-    }
-}
-
 fn header(text: &str, problems: &mut Problems) -> Option<(HeaderName, HeaderValue)> {
     let text = text.trim();
     let Some((name, value)) = text.split_once(':').filter(|(name, _)| !name.is_empty()) else {
@@ -408,6 +319,8 @@ fn header(text: &str, problems: &mut Problems) -> Option<(HeaderName, HeaderValu
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::cli::{Request, parse};
 
@@ -505,10 +418,8 @@ mod tests {
 
     #[test]
     fn an_empty_value_is_none() {
-        let settings = settings(
-            "--default-target= --error-target= --error-path=/x --ssl-key= --socket= --ip=",
-        )
-        .unwrap();
+        let settings =
+            settings("--default-target= --error-target= --error-path=/x --ssl-key= --ip=").unwrap();
         assert!(settings.default_target.is_none() && settings.tls.is_none());
         assert_eq!(
             settings.error_pages,

@@ -1,30 +1,25 @@
 //! Settings from `hubproxy.toml`.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::path::Path;
+mod files;
+mod listeners;
+mod tls;
+
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use hub_api::proxy::{self, Challenge, ClientCertificates, File, Listen};
-use secrecy::SecretString;
-use url::Url;
+use hub_api::proxy::{self, File, Listen};
 
-use super::{
-    Acme, Address, Api, ClientAuthority, ErrorPages, Forward, KeyFiles, Listener, Settings, Tls,
-};
+use super::{Api, ErrorPages, Forward, Settings};
 use crate::config::{Problem, Problems, read};
 use crate::routes::Target;
 use crate::serve::{Limits, LoginLimit};
-
-const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+use files::{absolute, clients, key_files, readable, secret, with_mode};
 
 /// Reads the text of `hubproxy.toml` and the secrets that it names. `cpus` is how many threads serve by default.
 pub fn from_file(text: &str, cpus: usize) -> Result<Settings, Vec<Problem>> {
     let (file, mut problems) = read::<File>(text)?;
-    let (listeners, redirect) = listeners(&file, &mut problems);
-    let tls = tls(&file, &mut problems);
+    let (listeners, redirect) = listeners::listeners(&file, &mut problems);
+    let tls = tls::tls(&file, &mut problems);
     let api = api(&file, &mut problems);
     let forward = forward(file.forward, &mut problems);
     let limits = limits(file.limits, &mut problems);
@@ -84,196 +79,8 @@ pub fn from_file(text: &str, cpus: usize) -> Result<Settings, Vec<Problem>> {
         limits,
         forward,
         error_pages,
-        notes: Vec::new(),
+        notes: problems.take_notes(),
     })
-}
-
-fn listeners(file: &File, problems: &mut Problems) -> (Vec<Listener>, Option<u16>) {
-    if file.http.is_none() && file.https.is_none() {
-        problems.add("", "nothing to serve: write [http], [https] or both");
-    }
-    let mut listeners = Vec::new();
-    let mut redirect = None;
-    if let Some(http) = &file.http {
-        if http.redirect == Some(true) && file.https.is_none() {
-            problems.add("http.redirect", "there is no [https] to redirect to");
-        }
-        redirect = http.redirect.unwrap_or(file.https.is_some()).then(|| {
-            let port = file
-                .https
-                .iter()
-                .flat_map(|https| &https.listen)
-                .find_map(|listen| match listen {
-                    Listen::Tcp(address) => Some(address.port()),
-                    Listen::Unix(_) => None,
-                });
-            http.redirect_port.or(port).unwrap_or(443)
-        });
-        if http.listen.is_empty() {
-            problems.add("http.listen", "needs at least one address");
-        }
-        let plain = |listen: &Listen| Listener {
-            address: with_mode(listen.clone(), 0o666),
-            tls: false,
-        };
-        listeners.extend(http.listen.iter().map(plain));
-    }
-    if let Some(https) = &file.https {
-        if https.listen.is_empty() {
-            problems.add("https.listen", "needs at least one address");
-        }
-        let secure = |listen: &Listen| Listener {
-            address: with_mode(listen.clone(), 0o666),
-            tls: true,
-        };
-        listeners.extend(https.listen.iter().map(secure));
-    }
-    let mut seen = BTreeSet::new();
-    for listener in &listeners {
-        let address = listener.address.to_string();
-        if !address.ends_with(":0") && !seen.insert(address.clone()) {
-            problems.add(
-                if listener.tls {
-                    "https.listen"
-                } else {
-                    "http.listen"
-                },
-                format!("{address} is there twice"),
-            );
-        }
-    }
-    (listeners, redirect)
-}
-
-fn tls(file: &File, problems: &mut Problems) -> Option<Tls> {
-    let https = match (&file.https, &file.tls) {
-        (Some(https), _) => https,
-        (None, Some(_)) => {
-            problems.add("tls", "is of no use without [https]");
-            return None;
-        }
-        (None, None) => return None,
-    };
-    let certificates = file.tls.clone().unwrap_or_default();
-    if certificates.files.is_empty() && certificates.acme.is_none() {
-        problems.add(
-            "https",
-            "needs a certificate: write [[tls.files]] or [tls.acme]",
-        );
-    }
-    let files = certificates.files.iter().enumerate();
-    let files = files
-        .filter_map(|(index, pair)| key_files(&format!("tls.files[{index}]"), pair, problems))
-        .collect();
-    let acme = certificates
-        .acme
-        .and_then(|acme| self::acme(acme, file.http.is_some(), problems));
-    Some(Tls {
-        files,
-        acme,
-        min_version: https.min_version,
-        only_tls12: false,
-        http2: https.http2,
-        clients: clients(
-            "https",
-            https.client_certificates,
-            https.client_ca.as_deref(),
-            problems,
-        ),
-        hsts: https.hsts.clone(),
-    })
-}
-
-fn acme(acme: proxy::Acme, has_http: bool, problems: &mut Problems) -> Option<Acme> {
-    if acme.names.is_empty() {
-        problems.add("tls.acme.names", "needs at least one name or IP address");
-    }
-    let mut names = Vec::new();
-    for name in &acme.names {
-        match canonical_name(name) {
-            Ok(name) if names.contains(&name) => {
-                problems.add("tls.acme.names", format!("{name} is there twice"));
-            }
-            Ok(name) => names.push(name),
-            Err(reason) => problems.add("tls.acme.names", reason),
-        }
-    }
-    absolute("tls.acme.storage", &acme.storage, problems);
-    if acme.challenge == Challenge::Http01 && !has_http {
-        problems.add(
-            "tls.acme.challenge",
-            "http-01 needs [http] on port 80: add it, or use tls-alpn-01",
-        );
-    }
-    if acme.staging && acme.directory.is_some() {
-        problems.add(
-            "tls.acme.staging",
-            "is Let's Encrypt's; there is a directory of its own",
-        );
-    }
-    let default = if acme.staging {
-        LETS_ENCRYPT_STAGING
-    } else {
-        LETS_ENCRYPT
-    };
-    let directory = acme.directory.unwrap_or_else(|| default.to_owned());
-    if Url::parse(&directory).map_or(true, |url| url.scheme() != "https" || url.host().is_none()) {
-        problems.add(
-            "tls.acme.directory",
-            format!("\"{directory}\" is no https URL"),
-        );
-    }
-    let contact = acme
-        .contact
-        .iter()
-        .map(|contact| match contact.strip_prefix("mailto:") {
-            Some(_) => contact.clone(),
-            None => format!("mailto:{contact}"),
-        });
-    let contact: Vec<String> = contact.collect();
-    for address in &contact {
-        if !address.contains('@') {
-            problems.add("tls.acme.contact", format!("{address} is no mail address"));
-        }
-    }
-    if let Some(ca) = &acme.directory_ca {
-        readable("tls.acme.directory_ca", ca, problems);
-    }
-    Some(Acme {
-        directory,
-        names,
-        contact,
-        storage: acme.storage,
-        profile: acme.profile,
-        challenge: acme.challenge,
-        directory_ca: acme.directory_ca,
-    })
-}
-
-/// A name as certificates have it: lower case; an IP address in its shortest form.
-fn canonical_name(name: &str) -> Result<String, String> {
-    if let Ok(address) = name.parse::<IpAddr>() {
-        return Ok(address.to_string());
-    }
-    if name.starts_with("*.") {
-        return Err(format!(
-            "{name}: a wildcard needs the DNS challenge, which is not spoken here; list the names"
-        ));
-    }
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    if name.len() > 253 || !name.split('.').all(is_label) || !name.contains('.') {
-        return Err(format!(
-            "\"{name}\" is neither a full domain name nor an IP address"
-        ));
-    }
-    Ok(name.to_ascii_lowercase())
 }
 
 fn api(file: &File, problems: &mut Problems) -> Option<Api> {
@@ -394,85 +201,6 @@ fn limits(limits: proxy::Limits, problems: &mut Problems) -> Limits {
     }
 }
 
-fn clients(
-    section: &str,
-    wanted: ClientCertificates,
-    ca: Option<&Path>,
-    problems: &mut Problems,
-) -> ClientAuthority {
-    let path = format!("{section}.client_ca");
-    if let Some(ca) = ca {
-        readable(&path, ca, problems);
-    }
-    match (wanted, ca) {
-        (ClientCertificates::Off, _) => ClientAuthority::Off,
-        (ClientCertificates::Request, Some(ca)) => ClientAuthority::Request(ca.to_owned()),
-        (ClientCertificates::Require, Some(ca)) => ClientAuthority::Require(ca.to_owned()),
-        (_, None) => {
-            problems.add(path, "is missing: who signs the certificates?");
-            ClientAuthority::Off
-        }
-    }
-}
-
-fn key_files(path: &str, pair: &proxy::KeyPair, problems: &mut Problems) -> Option<KeyFiles> {
-    readable(&format!("{path}.certificate"), &pair.certificate, problems);
-    readable(&format!("{path}.key"), &pair.key, problems);
-    let passphrase = match &pair.key_passphrase_file {
-        Some(file) => Some(secret(
-            &format!("{path}.key_passphrase_file"),
-            file,
-            problems,
-        )?),
-        None => None,
-    };
-    Some(KeyFiles {
-        certificate: pair.certificate.clone(),
-        key: pair.key.clone(),
-        passphrase,
-    })
-}
-
-fn with_mode(listen: Listen, mode: u32) -> Address {
-    match listen {
-        Listen::Tcp(address) => Address::Tcp(address),
-        Listen::Unix(path) => Address::Unix {
-            path,
-            mode: Some(mode),
-        },
-    }
-}
-
-/// Reads a secret from its file, without one trailing newline.
-fn secret(path: &str, file: &Path, problems: &mut Problems) -> Option<SecretString> {
-    match std::fs::read_to_string(file) {
-        Ok(text) => {
-            let text = text.strip_suffix('\n').unwrap_or(&text);
-            if text.is_empty() || text.chars().any(char::is_control) {
-                problems.add(path, format!("{} must hold one line", file.display()));
-                return None;
-            }
-            Some(SecretString::from(text.to_owned()))
-        }
-        Err(error) => {
-            problems.add(path, format!("reading {}: {error}", file.display()));
-            None
-        }
-    }
-}
-
-fn readable(path: &str, file: &Path, problems: &mut Problems) {
-    if let Err(error) = std::fs::File::open(file) {
-        problems.add(path, format!("reading {}: {error}", file.display()));
-    }
-}
-
-fn absolute(path: &str, file: &Path, problems: &mut Problems) {
-    if !file.is_absolute() {
-        problems.add(path, format!("{} is not an absolute path", file.display()));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -510,7 +238,10 @@ mod tests {
         let acme = settings.tls.unwrap().acme.unwrap();
         assert_eq!(acme.names, ["hub.example.org", "2001:db8::1"]);
         assert_eq!(acme.contact, ["mailto:a@example.org"]);
-        assert_eq!(acme.directory, LETS_ENCRYPT);
+        assert_eq!(
+            acme.directory,
+            "https://acme-v02.api.letsencrypt.org/directory"
+        );
         assert_eq!(
             from_file(&text("redirect_port = 443"), 2).unwrap().redirect,
             Some(443)
@@ -561,6 +292,19 @@ mod tests {
         assert!(from_file(&text("0600"), 1).is_ok());
         assert!(problems(&text("0666"))[0].contains("api.token_file"));
         assert!(problems(&text("rw"))[0].contains("octal"));
+    }
+
+    #[test]
+    fn the_example_of_the_readme_is_right() {
+        let readme = include_str!("../../README.md");
+        let example = readme
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next())
+            .unwrap();
+        let settings = from_file(example, 2).unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!(settings.listeners.len(), 4);
+        assert_eq!(settings.redirect, Some(443));
     }
 
     #[test]

@@ -214,9 +214,19 @@ pub async fn as_the_hub_does(program: Program) {
     assert!(!quiet.log().contains("Adding route"), "{}", quiet.log());
 }
 
+/// An address whose next port is free on `localhost`. Below the ports that connections take, or one might have it first.
+fn free_with_next() -> std::net::SocketAddr {
+    let start = u16::try_from(std::process::id() % 5000).expect("a small number");
+    let mut candidates = (0..5000).map(|at| 20_000 + (start + at) % 5000 * 2);
+    let is_free = |address: (std::net::IpAddr, u16)| std::net::TcpListener::bind(address).is_ok();
+    let (ip, localhost) = (free().ip(), std::net::Ipv4Addr::LOCALHOST.into());
+    let port = candidates.find(|port| is_free((ip, *port)) && is_free((localhost, port + 1)));
+    (ip, port.expect("two free ports")).into()
+}
+
 /// The port of the API, where only the public one is given.
 pub async fn the_ports(program: Program) {
-    let public = free();
+    let public = free_with_next();
     let folder = tempfile::tempdir().expect("a folder");
     let mut child = program
         .command()

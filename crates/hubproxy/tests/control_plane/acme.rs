@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::program::certificates::Authority;
 use crate::program::client::request;
+use crate::program::directory::recorded_directory;
 use crate::program::{Program, Proxy, backend, eventually, free_port, write};
 use hub_api::proxy::{AcmePhase, AcmeStatus, CertificateSource};
 use nix::sys::signal::Signal;
@@ -293,7 +294,7 @@ fn a_profile_that_the_directory_does_not_offer_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     let own = authority.issue(folder.path(), "directory", &["localhost"]);
-    let (port, asked) = recorded_directory(&own.certificate_pem, &own.key_pem);
+    let (port, asked) = recorded_directory(&own.certificate_pem, &own.key_pem, "{}");
     let token = write(folder.path(), "token", "secret\n");
     let settings = |profile: &str, name: &str| {
         format!(
@@ -347,128 +348,6 @@ fn a_profile_that_the_directory_does_not_offer_is_refused() {
             "Retry-After is respected: {wait}"
         );
     }
-}
-
-/// Serves a recorded directory and as much of RFC 8555 as it takes to see an order; what is asked comes back in lines,
-/// of orders their payload.
-fn recorded_directory(certificate: &str, key: &str) -> (u16, std::sync::mpsc::Receiver<String>) {
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use std::io::{BufRead, BufReader, Read, Write};
-    use std::sync::Arc;
-
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let base = format!("https://localhost:{port}");
-    let directory = include_str!("../data/letsencrypt-directory.json")
-        .replace("https://acme-v02.api.letsencrypt.org", &base);
-    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(
-        rustls::crypto::ring::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .unwrap()
-    .with_no_client_auth()
-    .with_single_cert(chain, key)
-    .unwrap();
-    let config = Arc::new(config);
-    let (say, asked) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let (config, say, base, directory) = (
-                Arc::clone(&config),
-                say.clone(),
-                base.clone(),
-                directory.clone(),
-            );
-            std::thread::spawn(move || {
-                let connection = rustls::ServerConnection::new(config).unwrap();
-                let mut stream = BufReader::new(rustls::StreamOwned::new(connection, stream));
-                loop {
-                    let (mut first, mut length) = (String::new(), 0);
-                    loop {
-                        let mut line = String::new();
-                        if stream.read_line(&mut line).unwrap_or(0) == 0 {
-                            return;
-                        }
-                        if let Some(value) =
-                            line.to_ascii_lowercase().strip_prefix("content-length:")
-                        {
-                            length = value.trim().parse().unwrap();
-                        }
-                        if line == "\r\n" {
-                            break;
-                        }
-                        if first.is_empty() {
-                            first = line;
-                        }
-                    }
-                    let mut body = vec![0; length];
-                    stream.read_exact(&mut body).unwrap();
-                    let words: Vec<&str> = first.split(' ').collect();
-                    let (status, more, answer) = match words[1] {
-                        "/directory" => ("200 OK", String::new(), directory.clone()),
-                        "/acme/new-nonce" => ("200 OK", String::new(), String::new()),
-                        "/acme/new-acct" => {
-                            let location = format!("Location: {base}/acme/acct/1\r\n");
-                            ("201 Created", location, "{\"status\":\"valid\"}".to_owned())
-                        }
-                        "/acme/new-order" => (
-                            "429 Too Many Requests",
-                            "Retry-After: 7200\r\n".to_owned(),
-                            "{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"too many certificates\",\
-                             \"status\":429}"
-                                .to_owned(),
-                        ),
-                        other => panic!("{other}"),
-                    };
-                    let line = if words[1] == "/acme/new-order" {
-                        payload(&body)
-                    } else {
-                        format!("{} {}", words[0], words[1])
-                    };
-                    let _ = say.send(line);
-                    let length = answer.len();
-                    let answer = if words[0] == "HEAD" {
-                        ""
-                    } else {
-                        answer.as_str()
-                    };
-                    let head = format!(
-                        "HTTP/1.1 {status}\r\nReplay-Nonce: bm9uY2U\r\nCache-Control: no-store\r\n{more}Content-Length: {length}\r\n\r\n"
-                    );
-                    stream
-                        .get_mut()
-                        .write_all(format!("{head}{answer}").as_bytes())
-                        .unwrap();
-                    stream.get_mut().flush().unwrap();
-                }
-            });
-        }
-    });
-    (port, asked)
-}
-
-/// The payload of a JWS.
-fn payload(jws: &[u8]) -> String {
-    let jws: serde_json::Value = serde_json::from_slice(jws).unwrap();
-    let text = jws["payload"].as_str().unwrap();
-    let mut bits = 0u32;
-    let mut count = 0;
-    let mut bytes = Vec::new();
-    for byte in text.bytes() {
-        let value = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-            .iter()
-            .position(|c| *c == byte);
-        bits = bits << 6 | u32::try_from(value.unwrap()).unwrap();
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count & 0xff).unwrap());
-        }
-    }
-    String::from_utf8(bytes).unwrap()
 }
 
 #[test]
@@ -525,4 +404,73 @@ fn a_certificate_is_renewed_in_time_also_by_a_directory_that_forgot_the_account(
     proxy
         .program
         .wait_for("the directory does not know the account any more");
+}
+
+/// RFC 9773: the directory says when, and is told which certificate the new one replaces.
+#[test]
+fn a_renewal_is_due_when_the_directory_suggests_it() {
+    let authority = Authority::new();
+    let now = time::OffsetDateTime::now_utc();
+    let day = time::Duration::days(1);
+    let show = |time: time::OffsetDateTime| {
+        time.format(&time::format_description::well_known::Rfc3339)
+            .unwrap()
+    };
+    for (start, end) in [(now + day * 3, now + day * 4), (now - day * 2, now - day)] {
+        let folder = tempfile::tempdir().unwrap();
+        let own = authority.issue(folder.path(), "directory", &["localhost"]);
+        let window =
+            serde_json::json!({ "suggestedWindow": { "start": show(start), "end": show(end) } });
+        let (port, asked) =
+            recorded_directory(&own.certificate_pem, &own.key_pem, &window.to_string());
+        let storage = folder
+            .path()
+            .join(format!("acme/localhost-{port}-directory"));
+        std::fs::create_dir_all(&storage).unwrap();
+        let kept = authority.issue(folder.path(), "kept", &["hub.example.org"]);
+        write(
+            &storage,
+            "certificate.pem",
+            &format!("{}{}", kept.key_pem, kept.certificate_pem),
+        );
+        let token = write(folder.path(), "token", "secret\n");
+        let text = format!(
+            "workers = 1\n[https]\nlisten = [\"127.0.0.1:0\"]\n[tls.acme]\nnames = [\"hub.example.org\"]\n\
+             storage = {:?}\ndirectory = \"https://localhost:{port}/directory\"\nchallenge = \"tls-alpn-01\"\n\
+             directory_ca = {:?}\n[api]\nlisten = \"127.0.0.1:0\"\ntoken_file = {token:?}\n",
+            folder.path().join("acme"),
+            authority.write(folder.path()),
+        );
+        let proxy = start_with(&folder.path().join("hubproxy.toml"), &text);
+        if start > now {
+            let next = eventually("a date", || acme(&proxy).next_try);
+            assert!((start..=end).contains(&next), "{next}");
+            assert_eq!(acme(&proxy).phase, AcmePhase::Issued);
+        } else {
+            let order = eventually("an order", || {
+                asked
+                    .try_iter()
+                    .find(|line| line.contains("\"identifiers\""))
+            });
+            let order: serde_json::Value = serde_json::from_str(&order).unwrap();
+            let replaces = order["replaces"].as_str().unwrap();
+            assert!(
+                replaces.split('.').count() == 2 && replaces.len() > 20,
+                "{replaces}"
+            );
+            // The old one serves on.
+            eventually("a refusal", || {
+                Some(acme(&proxy)).filter(|acme| acme.phase == AcmePhase::Failed)
+            });
+            assert_eq!(
+                status(&proxy).certificates[0].source,
+                CertificateSource::Acme
+            );
+        }
+    }
+}
+
+fn start_with(path: &Path, text: &str) -> Proxy {
+    std::fs::write(path, text).unwrap();
+    start(path)
 }

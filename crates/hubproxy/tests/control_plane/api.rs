@@ -305,3 +305,41 @@ fn ten_thousand_routes_and_ten_callers() {
         10_000
     );
 }
+
+#[test]
+fn a_socket_that_others_cannot_open_needs_no_token() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("api.sock");
+    let metrics = folder.path().join("metrics.sock");
+    let text = format!(
+        "[http]\nlisten = [\"127.0.0.1:0\"]\n[api]\nlisten = \"unix:{}\"\nsocket_mode = \"0620\"\n\
+         [metrics]\nlisten = \"unix:{}\"\n",
+        socket.display(),
+        metrics.display()
+    );
+    let mut command = crate::program::hubproxy();
+    command
+        .arg("--config")
+        .arg(crate::program::write(folder.path(), "hubproxy.toml", &text));
+    let mut program = crate::program::Program::spawn(&command);
+    program.wait_for("Serve metrics at ");
+    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o620);
+    let ask = |path: &std::path::Path, method: &str, url: &str, body: &[u8]| {
+        crate::program::client::unix_request(path, method, url, &[], body).status
+    };
+    assert_eq!(
+        ask(
+            &socket,
+            "POST",
+            "/api/routes/a",
+            br#"{"target":"http://127.0.0.1:1"}"#
+        ),
+        201
+    );
+    assert_eq!(ask(&socket, "GET", "/api/status", b""), 200);
+    assert_eq!(ask(&metrics, "GET", "/metrics", b""), 200);
+    assert_eq!(program.terminate(), Some(0));
+    assert!(!socket.exists() && !metrics.exists());
+}

@@ -105,6 +105,35 @@ fn what_changed_last_is_saved_at_the_end() {
 }
 
 #[test]
+fn a_default_target_that_changed_in_the_file_counts_unless_a_hub_set_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |port: u16| {
+        Proxy::file(&config(
+            folder.path(),
+            &format!("default_target = \"http://127.0.0.1:{port}\""),
+        ))
+    };
+    let root = |proxy: &Proxy| {
+        routes(proxy.api)["/"]["target"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let mut proxy = start(1);
+    assert_eq!(root(&proxy), "http://127.0.0.1:1");
+    assert_eq!(proxy.program.terminate(), Some(0));
+    let mut proxy = start(2);
+    assert_eq!(root(&proxy), "http://127.0.0.1:2");
+    let hub = r#"{"hub":true,"target":"http://127.0.0.1:8081","jupyterhub":true}"#;
+    assert_eq!(
+        request(proxy.api, "POST", "/api/routes/", &[TOKEN], hub.as_bytes()).status,
+        201
+    );
+    assert_eq!(proxy.program.terminate(), Some(0));
+    assert_eq!(root(&start(3)), "http://127.0.0.1:8081");
+}
+
+#[test]
 fn a_torn_state_is_set_aside_and_said() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), "");

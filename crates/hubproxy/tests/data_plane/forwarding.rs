@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::proxy::Proxy;
 use crate::target::{Target, echo_on_socket, read_head};
@@ -144,13 +144,14 @@ async fn events_pass_as_they_come() {
 #[tokio::test]
 async fn large_bodies_go_both_ways_and_slow_readers_hold_them_back() {
     const LENGTH: usize = 32 * 1024 * 1024;
+    const SENT: usize = 4 * 1024 * 1024;
     let target = Target::echo().await;
     let proxy = Proxy::start();
     proxy.route("/", &target);
     let client = reqwest::Client::new();
     let url = format!("http://{}/up", proxy.address);
-    let sum = (0..LENGTH).map(|at| (at % 251) as u64).sum::<u64>();
-    let body: Vec<u8> = (0..LENGTH)
+    let sum = (0..SENT).map(|at| (at % 251) as u64).sum::<u64>();
+    let body: Vec<u8> = (0..SENT)
         .map(|at| u8::try_from(at % 251).unwrap())
         .collect();
     let seen: serde_json::Value = client
@@ -164,7 +165,7 @@ async fn large_bodies_go_both_ways_and_slow_readers_hold_them_back() {
         .unwrap();
     assert_eq!(
         (seen["length"].as_u64(), seen["sum"].as_u64()),
-        (Some(LENGTH as u64), Some(sum))
+        (Some(SENT as u64), Some(sum))
     );
     let chunks: Vec<std::io::Result<Vec<u8>>> = body
         .chunks(100_000)
@@ -182,7 +183,7 @@ async fn large_bodies_go_both_ways_and_slow_readers_hold_them_back() {
         .unwrap();
     assert_eq!(
         (seen["length"].as_u64(), seen["sum"].as_u64()),
-        (Some(LENGTH as u64), Some(sum))
+        (Some(SENT as u64), Some(sum))
     );
 
     let written = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -285,4 +286,51 @@ async fn a_request_goes_again_only_where_that_cannot_do_it_twice() {
         posted.status, 503,
         "a POST without a body may have been done too"
     );
+}
+
+#[tokio::test]
+async fn the_words_after_the_status_are_the_targets() {
+    let (target, _requests) =
+        Target::script("HTTP/1.1 403 XSRF cookie does not match\r\nContent-Length: 0\r\n\r\n")
+            .await;
+    let proxy = Proxy::start();
+    proxy.route("/", &target);
+    let answer = proxy.get("/").await;
+    assert!(
+        answer
+            .head
+            .starts_with("HTTP/1.1 403 XSRF cookie does not match\r\n"),
+        "{}",
+        answer.head
+    );
+}
+
+#[tokio::test]
+async fn a_target_hears_that_the_client_left() {
+    for answer in ["", "HTTP/1.1 200 OK\r\n\r\nsome"] {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let target = Target::each(move |mut stream, _| {
+            let tell = tell.clone();
+            async move {
+                read_head(&mut stream).await;
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                tell.send("asked").unwrap();
+                let mut rest = Vec::new();
+                let _ = stream.read_to_end(&mut rest).await;
+                tell.send("left").unwrap();
+            }
+        })
+        .await;
+        let proxy = Proxy::start();
+        proxy.route("/", &target);
+        let mut client = proxy.connect().await;
+        client.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+        assert_eq!(told.recv().await, Some("asked"));
+        if !answer.is_empty() {
+            client.head().await;
+        }
+        drop(client);
+        let left = tokio::time::timeout(crate::proxy::PATIENCE, told.recv()).await;
+        assert_eq!(left.unwrap(), Some("left"));
+    }
 }

@@ -188,6 +188,14 @@ async fn what_a_client_claims_of_itself_is_replaced_where_it_is_not_trusted() {
         headers,
         r#"[["host","h"],["x-forwarded-for","127.0.0.1"],["x-forwarded-port","80"],["x-forwarded-proto","http"],["x-forwarded-host","h"]]"#
     );
+    // Naming very many is refused: each would be looked for.
+    let names = "x,".repeat(600);
+    let answer = proxy
+        .send(format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: {names}\r\n\r\n"
+        ))
+        .await;
+    assert_eq!(answer.status, 431);
     // Naming a header as the connection's own does not remove what the proxy says.
     let answer = proxy.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: x-forwarded-for, host, cookie\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n").await;
     let headers = answer.json()["headers"].to_string();

@@ -8,7 +8,7 @@ use hubproxy::routes::Table;
 use hubproxy::serve::{Limits, Listener, Server, Silent};
 use tokio::io::AsyncWriteExt;
 
-use crate::proxy::{PATIENCE, Proxy, Recorder};
+use crate::proxy::{Client, PATIENCE, Proxy, Recorder};
 use crate::target::{Target, read_head};
 
 #[tokio::test]
@@ -151,4 +151,39 @@ async fn a_drain_lets_exchanges_end_and_cuts_at_its_deadline() {
         .await;
     assert_eq!(drained.cut, 1);
     assert!(busy.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_client_on_a_socket_has_no_address_to_forward() {
+    let target = Target::echo().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("public.sock");
+    let listener = Listener::unix(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let (table, server) = crate::proxy::serve(
+        listener,
+        Options::default(),
+        Limits::default(),
+        Arc::new(Silent),
+    );
+    let mut data = serde_json::Map::new();
+    data.insert("target".to_owned(), target.to_string().into());
+    table.insert("/", data).unwrap();
+    for (sent, expected) in [
+        ("", None),
+        (
+            "X-Forwarded-For: 192.0.2.1\r\n",
+            Some(r#"["x-forwarded-for","192.0.2.1"]"#),
+        ),
+    ] {
+        let mut client = Client::new(tokio::net::UnixStream::connect(&path).await.unwrap());
+        client
+            .write(format!("GET / HTTP/1.1\r\nHost: h\r\n{sent}\r\n"))
+            .await;
+        let headers = client.answer().await.json()["headers"].to_string();
+        match expected {
+            None => assert!(!headers.contains("x-forwarded-for"), "{headers}"),
+            Some(header) => assert!(headers.contains(header), "{headers}"),
+        }
+    }
+    drop(server);
 }

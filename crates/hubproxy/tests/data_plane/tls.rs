@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http_body_util::BodyExt;
 use hubproxy::forward::{ClientTls, Options};
 use hubproxy::routes::Table;
 use hubproxy::serve::{Limits, Listener, Server, Silent};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde_json::{Map, Value};
@@ -209,6 +211,61 @@ async fn http2_requests_arrive_as_http1() {
             .status(),
         400
     );
+}
+
+/// A body that need not be as long as was declared.
+async fn http2_with_length(
+    encrypted: &Encrypted,
+    declared: usize,
+    body: &'static str,
+) -> Option<u16> {
+    let stream = TcpStream::connect(encrypted.proxy.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = encrypted
+        .identity
+        .client(&["h2"])
+        .connect(name, stream)
+        .await
+        .unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::post("https://localhost/a")
+        .header("content-length", declared)
+        .body(http_body_util::Full::new(bytes::Bytes::from_static(
+            body.as_bytes(),
+        )))
+        .unwrap();
+    let answer = sender.send_request(request).await.ok()?;
+    let status = answer.status().as_u16();
+    // Whole, or it does not count.
+    answer.into_body().collect().await.ok()?;
+    Some(status)
+}
+
+#[tokio::test]
+async fn a_length_that_is_not_the_bodys_does_not_split_requests() {
+    let (target, mut requests) =
+        Target::script("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    let encrypted = Encrypted::start(Options::default(), Limits::default(), &["h2"]);
+    encrypted.proxy.route("/", &target);
+    const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n";
+    for declared in [0, 5, 1000] {
+        // The target answers at once, which is its right; what counts is what it was sent.
+        http2_with_length(&encrypted, declared, HIDDEN).await;
+    }
+    drop(encrypted);
+    requests.close();
+    while let Some(request) = requests.recv().await {
+        let request = String::from_utf8(request).unwrap();
+        let (_, body) = request.split_once("\r\n\r\n").unwrap_or(("", &request));
+        assert!(
+            request.contains("content-length: 1000\r\n") || body.len() <= 5,
+            "{request:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -198,19 +198,19 @@ async fn only_websockets_are_upgraded() {
 async fn a_websocket_may_be_silent_for_long() {
     let target = Target::each(|stream, _| echo(stream)).await;
     let options = Options {
-        proxy_timeout: Some(Duration::from_millis(50)),
+        proxy_timeout: Some(Duration::from_millis(400)),
         ..Options::default()
     };
     let limits = Limits {
-        client_timeout: Some(Duration::from_millis(50)),
-        keep_alive_timeout: Duration::from_millis(50),
-        header_timeout: Duration::from_millis(50),
+        client_timeout: Some(Duration::from_millis(400)),
+        keep_alive_timeout: Duration::from_millis(400),
+        header_timeout: Duration::from_millis(400),
         ..Limits::default()
     };
     let proxy = Proxy::with(options, limits);
     proxy.route("/", &target);
     let mut socket = open(&proxy, "/").await;
-    tokio::time::sleep(Duration::from_millis(250)).await;
+    tokio::time::sleep(Duration::from_millis(1000)).await;
     socket.send(Message::text("still here")).await.unwrap();
     assert_eq!(
         socket.next().await.unwrap().unwrap(),

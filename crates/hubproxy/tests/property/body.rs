@@ -15,7 +15,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 struct Api {
     runtime: tokio::runtime::Runtime,
     proxy: Proxy,
-    connection: std::cell::RefCell<Option<Connection>>,
+    connection: std::cell::Cell<Option<Connection>>,
 }
 
 impl Api {
@@ -34,8 +34,7 @@ impl Api {
 
     fn ask(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<Reply, TestCaseError> {
         self.runtime.block_on(async {
-            let mut kept = self.connection.borrow_mut();
-            let mut connection = match kept.take() {
+            let mut connection = match self.connection.take() {
                 Some(connection) => connection,
                 None => Connection::tcp(self.proxy.api).await,
             };
@@ -49,7 +48,7 @@ impl Api {
             match connection.reply(false, PATIENCE).await {
                 Outcome::Reply(reply) if reply.status < 500 => {
                     if reply.header("connection") != Some("close") {
-                        *kept = Some(connection);
+                        self.connection.set(Some(connection));
                     }
                     Ok(reply)
                 }

@@ -147,9 +147,8 @@ fn upstream_sees_what_the_rules_say() {
         .await;
         (upstream, proxy)
     });
-    let connection = std::cell::RefCell::new(None);
+    let kept = std::cell::Cell::new(None);
     let ask = async |host: &str, headers: &Headers| {
-        let mut kept = connection.borrow_mut();
         let mut connection: Connection = match kept.take() {
             Some(connection) => connection,
             None => Connection::tcp(proxy.public).await,
@@ -164,7 +163,7 @@ fn upstream_sees_what_the_rules_say() {
             .await;
         if matches!(&outcome, Outcome::Reply(reply) if reply.header("connection") != Some("close"))
         {
-            *kept = Some(connection);
+            kept.set(Some(connection));
         }
         outcome
     };

@@ -18,6 +18,8 @@ use crate::settings::Acme;
 const VALIDATION: Duration = Duration::from_secs(120);
 /// How long it may take to issue.
 const ISSUANCE: Duration = Duration::from_secs(90);
+/// The act of an order's first step.
+const ORDERING: &str = "ordering a certificate";
 /// Asked for by default where a name is an IP address: Let's Encrypt issues for those under this profile alone.
 const FOR_ADDRESSES: &str = "shortlived";
 
@@ -120,6 +122,13 @@ impl AcmeError {
         }
     }
 
+    /// The order itself was refused, before anything had to be proven.
+    fn is_refused_order(&self) -> bool {
+        let is_order =
+            matches!(self, Self::Directory { act, source: Error::Api(_) } if *act == ORDERING);
+        is_order && self.failure() == Failure::Refused
+    }
+
     fn is_about(&self, what: &str) -> bool {
         matches!(self, Self::Directory { source: Error::Api(problem), .. } if kind(problem) == Some(what))
     }
@@ -218,12 +227,8 @@ pub(super) async fn order(
         )
         .await;
     }
-    // A certificate can be replaced once; an order that got no further than that was the once.
-    if replaces.is_some()
-        && result
-            .as_ref()
-            .is_err_and(|error| error.is_about("alreadyReplaced"))
-    {
+    // It was replaced already, by an order that got no further, or belongs to another account: it is not needed.
+    if replaces.is_some() && result.as_ref().is_err_and(AcmeError::is_refused_order) {
         result = place(acme, &account, responder, profile.as_deref(), None).await;
     }
     result
@@ -254,7 +259,7 @@ async fn place(
     let mut order = account
         .new_order(&new)
         .await
-        .map_err(AcmeError::said("ordering a certificate"))?;
+        .map_err(AcmeError::said(ORDERING))?;
 
     // The answers stand as long as these live.
     let mut standing = Vec::new();

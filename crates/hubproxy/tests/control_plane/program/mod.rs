@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod certificates;
 pub mod client;
+pub mod directory;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
