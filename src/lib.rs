@@ -15,6 +15,7 @@ pub mod health;
 pub mod host;
 pub mod infra;
 pub mod key;
+pub mod release;
 pub mod secret;
 pub mod setup;
 pub mod spec;

@@ -65,8 +65,24 @@ pub struct Receipt {
     pub login: Option<String>,
     /// Where the hub is.
     pub url: Option<String>,
+    /// Whose certificate the hub has.
+    #[serde(default)]
+    pub certificate: Certificate,
     /// Secrets of the hub and the proxy by name (`proxy-token`, `cookie-secret`, …), made on first use.
     pub secrets: std::collections::BTreeMap<String, StoredSecret>,
+}
+
+/// Whose signature is under the hub's certificate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certificate {
+    /// The deployment's own authority's.
+    #[default]
+    Deployment,
+    /// That of an authority which systems know.
+    Public,
+    /// That of an authority for trying things out, which nobody knows.
+    Staging,
 }
 
 /// A secret as the receipt keeps it: readable in the 0600 file, masked everywhere else.

@@ -9,10 +9,39 @@ use hubctl::setup::facts::{
 use hubctl::setup::{self, Content, Desired, Upgrade};
 
 mod common;
-use common::{site, spec};
+use common::{AARCH64, X86_64, program, site, spec};
 
 fn desired() -> Desired {
     setup::desired(&spec("{name: class}"), &site()).unwrap()
+}
+
+/// The same with hubproxy, built for a processor.
+fn with_hubproxy(machine: u16) -> Desired {
+    let mut site = site();
+    site.programs = vec![program("hubproxy", machine)];
+    setup::desired(&spec("{name: class, proxy: {kind: hubproxy}}"), &site).unwrap()
+}
+
+/// The host that one choice led to, seen by who makes another.
+fn seen_by(desired: &Desired, left: &Desired) -> Facts {
+    let mut facts = converged(left);
+    for path in &desired.absent {
+        let below = |other: &String| other == path || other.starts_with(&format!("{path}/"));
+        let kind = if facts.files.contains_key(path) {
+            "file"
+        } else {
+            "folder"
+        };
+        if facts.files.keys().any(below) || left.npm.as_ref().is_some_and(|npm| npm.folder == path)
+        {
+            let found = FileFacts {
+                kind: kind.to_owned(),
+                ..FileFacts::default()
+            };
+            facts.files.entry(path.clone()).or_insert(Some(found));
+        }
+    }
+    facts
 }
 
 /// The host that `desired` leads to.
@@ -21,7 +50,7 @@ fn converged(desired: &Desired) -> Facts {
     for file in &desired.files {
         let text = match &file.content {
             Content::Text(text) => Some(text.clone()),
-            Content::Secret(_) => None,
+            Content::Secret(_) | Content::Program(_) => None,
         };
         let facts = FileFacts {
             kind: "file".to_owned(),
@@ -118,10 +147,11 @@ fn converged(desired: &Desired) -> Facts {
             .collect(),
         key_users: vec!["debian".to_owned()],
         venvs,
-        npm: BTreeMap::from([(
-            desired.npm.folder.to_owned(),
-            Some(desired.npm.version.clone()),
-        )]),
+        npm: desired
+            .npm
+            .iter()
+            .map(|npm| (npm.folder.to_owned(), Some(npm.version.clone())))
+            .collect(),
         sshd: Some(sshd.collect()),
         nft: desired
             .nft_tables
@@ -591,6 +621,104 @@ fn a_fresh_host_gets_everything_in_an_order_that_can_be_cut_anywhere() {
     ] {
         assert!(position(pair[0]) < position(pair[1]), "{pair:?}");
     }
+}
+
+#[test]
+fn another_proxy_takes_over_and_nothing_of_the_first_is_left() {
+    let (chp, hubproxy) = (desired(), with_hubproxy(X86_64));
+    assert_eq!(
+        steps(&hubproxy, &seen_by(&hubproxy, &chp)),
+        [
+            "make the system account hubproxy (absent)",
+            "make the folder /etc/hubproxy (absent)",
+            "write /usr/local/lib/hubctl/recheck-routes.py (changed)",
+            "write /etc/systemd/system/jupyterhub.service (changed)",
+            "write /etc/jupyterhub/jupyterhub_config.py (changed)",
+            "write /etc/systemd/system/hubproxy.service (absent)",
+            "write /etc/systemd/system/hubproxy-http.socket (absent)",
+            "write /etc/systemd/system/hubproxy-https.socket (absent)",
+            "write /etc/systemd/system/hubproxy-api.socket (absent)",
+            "write /etc/hubproxy/hubproxy.toml (absent)",
+            "write /etc/hubproxy/api-token (absent)",
+            "write /opt/hubctl/bin/hubproxy (absent)",
+            "stop and remove jupyterhub-proxy.service (another proxy was chosen)",
+            "start hubproxy-http.socket (absent)",
+            "start hubproxy-https.socket (absent)",
+            "start hubproxy-api.socket (absent)",
+            "start hubproxy.service (absent)",
+            "restart jupyterhub.service (/etc/systemd/system/jupyterhub.service changes)",
+            "remove /opt/configurable-http-proxy (not asked for any more)",
+            "remove /opt/nodejs (not asked for any more)",
+            "remove /etc/jupyterhub/secrets/proxy.env (not asked for any more)",
+        ]
+    );
+    let back = steps(&chp, &seen_by(&chp, &hubproxy));
+    for step in [
+        "stop and remove hubproxy.service (another proxy was chosen)",
+        "stop and remove hubproxy-https.socket (another proxy was chosen)",
+        "install configurable-http-proxy 5.3.0 (absent)",
+        "start jupyterhub-proxy.service (absent)",
+        "remove /etc/hubproxy (not asked for any more)",
+        "remove /opt/hubctl/bin/hubproxy (not asked for any more)",
+    ] {
+        assert!(
+            back.iter().any(|found| found == step),
+            "{step} is not in {back:#?}"
+        );
+    }
+    let position = |part: &str| back.iter().position(|step| step.starts_with(part)).unwrap();
+    assert!(position("stop and remove hubproxy-http.socket") < position("start jupyterhub-proxy"));
+
+    let converged = converged(&hubproxy);
+    assert_eq!(steps(&hubproxy, &converged), Vec::<String>::new());
+}
+
+#[test]
+fn a_new_program_restarts_what_runs_it_and_a_new_certificate_does_not() {
+    let desired = with_hubproxy(X86_64);
+    let mut facts = converged(&desired);
+    file(&mut facts, "/opt/hubctl/bin/hubproxy").sha256 = Some("older".to_owned());
+    assert_eq!(
+        steps(&desired, &facts),
+        [
+            "write /opt/hubctl/bin/hubproxy (changed)",
+            "restart hubproxy.service (/opt/hubctl/bin/hubproxy changes)",
+        ]
+    );
+    let mut facts = converged(&desired);
+    file(&mut facts, "/etc/jupyterhub/tls/certificate.pem").sha256 = Some("older".to_owned());
+    assert_eq!(
+        steps(&desired, &facts),
+        ["write /etc/jupyterhub/tls/certificate.pem (changed)"]
+    );
+}
+
+#[test]
+fn a_program_for_another_processor_is_refused() {
+    let desired = with_hubproxy(AARCH64);
+    let mut facts = converged(&desired);
+    facts.arch = "x86_64".to_owned();
+    let problems = setup::diff(&desired, &facts).problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(
+        problems[0].message,
+        "the server's processor is x86_64, and /usr/lib/hubctl/hubproxy is built for aarch64"
+    );
+    facts.arch = "aarch64".to_owned();
+    assert_eq!(setup::diff(&desired, &facts).problems, []);
+}
+
+#[test]
+fn the_sockets_that_systemd_holds_for_the_proxy_are_nobody_elses() {
+    let desired = with_hubproxy(X86_64);
+    let mut facts = converged(&desired);
+    facts.ports[0].unit = Some("init.scope".to_owned());
+    facts.ports[1].unit = Some("hubproxy.service".to_owned());
+    assert_eq!(setup::diff(&desired, &facts).problems, []);
+    for (unit, _, _) in setup::names::HUBPROXY_SOCKETS {
+        facts.units.get_mut(unit).unwrap().active = "inactive".to_owned();
+    }
+    assert_eq!(setup::diff(&desired, &facts).problems.len(), 1);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hubctl::setup;
 
 mod common;
-use common::{site, spec};
+use common::{X86_64, program, site, spec};
 
 #[test]
 fn defaults() {
@@ -40,6 +40,74 @@ fn local_spawner() {
         "{name: class, spawner: {kind: local}}",
         |_| {},
     );
+}
+
+const HUBPROXY: &str = "
+name: class
+proxy: {kind: hubproxy, hsts_days: 365, access_log: true, drain_seconds: 5, limits: {upload_mib: 512}}
+limits: {seats: 40}
+";
+
+const ACME: &str = "
+name: class
+domain: Hub.example.org
+hub: {version: 5.5.4}
+proxy: {kind: hubproxy}
+tls: {kind: acme, email: ada@example.org, staging: true}
+";
+
+fn with_hubproxy(site: &mut setup::Site) {
+    site.programs = vec![program("hubproxy", X86_64)];
+}
+
+fn with_domain(site: &mut setup::Site) {
+    with_hubproxy(site);
+    site.domain = Some("Hub.example.org".to_owned());
+}
+
+#[test]
+fn hubproxy() {
+    check("hubproxy", HUBPROXY, with_hubproxy);
+}
+
+#[test]
+fn acme() {
+    check("acme", ACME, with_domain);
+}
+
+/// What hubctl writes is what hubproxy reads.
+#[test]
+fn hubproxys_configuration_is_read_by_its_own_types() {
+    let file = configuration(HUBPROXY, with_hubproxy);
+    let https = file.https.unwrap();
+    assert_eq!(https.hsts.unwrap().max_age_seconds, 365 * 24 * 3600);
+    // A class shares an address.
+    assert_eq!(file.limits.login_per_minute, 120);
+    assert_eq!(file.limits.connections_per_address, 1600);
+    assert_eq!(file.limits.body_bytes, 512 << 20);
+    assert_eq!(file.tls.unwrap().files.len(), 1);
+    let api = file.api.unwrap().listen;
+    assert_eq!(api.to_string(), "unix:/run/hubproxy/api.sock");
+
+    let file = configuration(ACME, with_domain);
+    let tls = file.tls.unwrap();
+    let acme = tls.acme.unwrap();
+    assert!(tls.files.is_empty() && acme.staging);
+    assert_eq!(acme.names, ["hub.example.org"]);
+    assert_eq!(acme.contact, ["ada@example.org"]);
+    assert_eq!(file.api.unwrap().listen.to_string(), "127.0.0.1:882");
+}
+
+fn configuration(yaml: &str, change: fn(&mut setup::Site)) -> hub_api::proxy::File {
+    let mut site = site();
+    change(&mut site);
+    let desired = setup::desired(&spec(yaml), &site).unwrap();
+    let path = "/etc/hubproxy/hubproxy.toml";
+    let file = desired.files.iter().find(|file| file.path == path).unwrap();
+    let setup::Content::Text(text) = &file.content else {
+        panic!("{path} is a text");
+    };
+    toml::from_str(text).unwrap()
 }
 
 fn check(case: &str, yaml: &str, change: impl FnOnce(&mut setup::Site)) {

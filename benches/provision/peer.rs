@@ -124,7 +124,7 @@ impl Peer {
 /// New users. Their passwords are chosen and hashed before the clock runs.
 fn users(prefix: &str, count: usize) -> Value {
     let passwords: Vec<Secret> = (0..count).map(|_| password::generate()).collect();
-    let hashes = password::hash_all(&passwords);
+    let hashes: Vec<String> = passwords.iter().map(password::hash).collect();
     let users: Vec<Value> = passwords
         .iter()
         .zip(hashes)

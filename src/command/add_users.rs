@@ -39,8 +39,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
         url: state.receipt()?.url.unwrap_or_default(),
     };
     request.check()?;
+    let passwords = request.passwords();
     let host = server::of(context, &name, &state).await?;
-    let added = users::add(&host, &state, &request, &*context.ui).await?;
+    let added = users::add(&host, &state, &request, passwords, &*context.ui).await?;
     report(context, &state, &added, host.exchanges());
     if added.refused.is_empty() {
         Ok(Exit::Ok)

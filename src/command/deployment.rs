@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use hub_api::proxy::Status;
 use time::OffsetDateTime;
 
 use super::Context;
+use super::certificate;
 use super::domain;
 use super::server;
 use crate::cloud::Cloud;
@@ -15,10 +17,11 @@ use crate::health::{self, Checking, Endpoint, Trust};
 use crate::host::{Host, HostError};
 use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
+use crate::release::{self, Program};
 use crate::secret::Secret;
 use crate::setup::{self, HostPlan, Site, Upgrade};
 use crate::spec::{self, Spec, TlsKind};
-use crate::state::{Receipt, State};
+use crate::state::{Certificate, Receipt, State};
 use crate::tls;
 
 /// How long a server that is known may take to answer when it is only looked at.
@@ -39,6 +42,8 @@ pub(super) struct Deployment<'a> {
     local: Local,
     /// Whether the cloud keeps the DNS record of the domain.
     keeps_record: bool,
+    /// Our own programs for the server, once they are found.
+    programs: Vec<Program>,
     host: Option<Host>,
     timings: Vec<(&'static str, f64)>,
 }
@@ -46,6 +51,8 @@ pub(super) struct Deployment<'a> {
 /// The host half of a plan, and what it was made from.
 pub(super) struct HostWork {
     pub(super) plan: HostPlan,
+    /// What hubproxy says of itself, or why it says nothing.
+    pub(super) proxy: Option<Result<Status, String>>,
 }
 
 impl<'a> Deployment<'a> {
@@ -81,6 +88,7 @@ impl<'a> Deployment<'a> {
             receipt,
             local,
             keeps_record: false,
+            programs: Vec::new(),
             host: None,
             timings: Vec::new(),
         };
@@ -100,7 +108,10 @@ impl<'a> Deployment<'a> {
     }
 
     /// What differs in the cloud. All that stands in the way is refused together.
+    ///
+    /// What the server will need of this machine is looked for first.
     pub(super) async fn plan_cloud(&mut self) -> anyhow::Result<infra::Plan> {
+        self.programs = programs(&self.spec)?;
         let offer = if infra::needs_offer(&self.spec, &self.inventory, &self.local) {
             let block_storage = self.inventory.around.block_storage;
             Some(infra::offer(&self.cloud, block_storage).await?)
@@ -109,7 +120,21 @@ impl<'a> Deployment<'a> {
         };
         let plan = infra::plan(&self.spec, offer.as_ref(), &self.inventory, &self.local)?;
         self.keeps_record = !plan.desired.records.is_empty();
+        // A record that is still to be made is looked at once it is.
+        if self.wants_public_name()
+            && !plan.touches_server()
+            && !self.keeps_record
+            && !self.spec.dns.wait
+            && let (Some(domain), Some(outcome)) = (&self.spec.domain, &self.outcome)
+        {
+            domain::refuse_elsewhere(domain, outcome).await?;
+        }
         Ok(plan)
+    }
+
+    /// Whether a public certificate authority has to find the hub by its name.
+    fn wants_public_name(&self) -> bool {
+        self.spec.tls.kind == TlsKind::Acme && self.spec.tls.directory.is_none()
     }
 
     /// What differs on the host, where there is one that runs and `cloud` does not make another.
@@ -196,7 +221,8 @@ impl<'a> Deployment<'a> {
         let facts = setup::observe(&host, &desired, &*self.context.ui).await?;
         let plan = setup::diff(&desired, &facts);
         self.finish_phase("host", started);
-        Ok(HostWork { plan })
+        let proxy = facts.proxy_status();
+        Ok(HostWork { plan, proxy })
     }
 
     /// The session to the server, opened on first use.
@@ -222,7 +248,10 @@ impl<'a> Deployment<'a> {
 
     /// What the host half needs to know of the cloud half and of what was generated.
     fn site(&mut self, outcome: &Outcome) -> anyhow::Result<Site> {
-        let leaf = self.certificate(outcome)?;
+        let (certificate_pem, key_pem) = match self.certificate(outcome)? {
+            Some(leaf) => (leaf.certificate, leaf.key),
+            None => (String::new(), Secret::new("")),
+        };
         let site = Site {
             public_address: outcome.address,
             domain: self.spec.domain.clone(),
@@ -231,11 +260,12 @@ impl<'a> Deployment<'a> {
             memory_mb: outcome.memory_mib.unwrap_or(0),
             vcpus: outcome.vcpus.unwrap_or(0),
             data_volume: outcome.volume_id.clone(),
-            certificate_pem: leaf.certificate,
-            key_pem: leaf.key,
+            certificate_pem,
+            key_pem,
             proxy_token: self.receipt.secret("proxy-token", 32),
             cookie_secret: self.receipt.secret("cookie-secret", 32),
             api_token: self.receipt.secret("api-token", 32),
+            programs: self.programs.clone(),
             operator_keys: self
                 .local
                 .public_key
@@ -249,20 +279,17 @@ impl<'a> Deployment<'a> {
     }
 
     fn names(&self, outcome: &Outcome) -> tls::Names {
-        let public = outcome
-            .public_v4
-            .map(Into::into)
-            .into_iter()
-            .chain(outcome.public_v6.map(Into::into));
-        tls::Names::new(self.spec.domain.as_deref(), public.chain([outcome.address]))
+        tls::Names::new(self.spec.domain.as_deref(), outcome.addresses())
     }
 
-    fn certificate(&self, outcome: &Outcome) -> anyhow::Result<tls::Leaf> {
+    /// The certificate that the proxy is given; none where it gets one itself.
+    fn certificate(&self, outcome: &Outcome) -> anyhow::Result<Option<tls::Leaf>> {
         let now = OffsetDateTime::now_utc();
         let names = self.names(outcome);
         Ok(match self.spec.tls.kind {
-            TlsKind::SelfSigned => tls::ensure(&self.state, &names, now)?,
-            TlsKind::Own => self.own_certificate(&names, now)?,
+            TlsKind::SelfSigned => Some(tls::ensure(&self.state, &names, now)?),
+            TlsKind::Own => Some(self.own_certificate(&names, now)?),
+            TlsKind::Acme | TlsKind::AcmeIp => None,
         })
     }
 
@@ -296,9 +323,15 @@ impl<'a> Deployment<'a> {
             .outcome
             .as_ref()
             .context("there is no server to reach the hub on")?;
-        let trust = match self.spec.tls.kind {
-            TlsKind::SelfSigned => trust(&self.state)?,
-            TlsKind::Own => Trust::System,
+        let trust = match (self.spec.tls.kind, &self.spec.tls.directory_ca) {
+            (TlsKind::SelfSigned, _) => own_authority(&self.state)?,
+            (TlsKind::Own, _) => Trust::System,
+            (TlsKind::Acme | TlsKind::AcmeIp, Some(path)) => Trust::Authority(
+                std::fs::read_to_string(path)
+                    .with_context(|| format!("reading {}", path.display()))?,
+            ),
+            (TlsKind::Acme | TlsKind::AcmeIp, None) if self.spec.tls.staging => Trust::Anyone,
+            (TlsKind::Acme | TlsKind::AcmeIp, None) => Trust::System,
         };
         let url = url(self.spec.domain.as_deref(), outcome.address);
         Ok(Endpoint::new(&url, Some(outcome.address), &trust)?)
@@ -311,6 +344,38 @@ impl<'a> Deployment<'a> {
         {
             domain::tell(self.context, domain, outcome).await;
         }
+    }
+
+    /// Before a public certificate authority is asked: whether the domain leads to the server, now that its address is
+    /// known. A record that the cloud keeps has a while to spread.
+    pub(super) async fn check_name(&self) -> anyhow::Result<()> {
+        match (&self.spec.domain, &self.outcome) {
+            (Some(domain), Some(outcome)) if self.wants_public_name() => {
+                if self.spec.dns.wait || self.keeps_record {
+                    domain::wait(self.context, domain, outcome).await?;
+                }
+                domain::refuse_elsewhere(domain, outcome).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the proxy has the certificate it asked for by ACME; where it cannot have it, says why.
+    pub(super) async fn wait_for_certificate(&mut self) -> anyhow::Result<()> {
+        if !self.spec.tls.is_acme() {
+            return Ok(());
+        }
+        let outcome = self
+            .outcome
+            .clone()
+            .context("there is no server to have a certificate")?;
+        let host = self.connect(&outcome, SECOND_SESSION).await?;
+        let site = self.site(&outcome)?;
+        let desired = setup::desired(&self.spec, &site)?;
+        let Some(place) = desired.status else {
+            return Ok(());
+        };
+        certificate::wait(&host, &place, &*self.context.ui).await
     }
 
     /// Waits until the domain leads to the server, where the spec wants that.
@@ -361,6 +426,11 @@ impl<'a> Deployment<'a> {
     pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
         let url = self.endpoint()?.url().to_string();
         self.receipt.url = Some(url.clone());
+        self.receipt.certificate = match self.spec.tls.kind {
+            TlsKind::SelfSigned => Certificate::Deployment,
+            _ if self.spec.tls.staging => Certificate::Staging,
+            _ => Certificate::Public,
+        };
         self.state.write_receipt(&self.receipt)?;
         let seconds = self.context.started.elapsed().as_secs_f64();
         let ui = &self.context.ui;
@@ -401,8 +471,27 @@ pub(super) fn url(domain: Option<&str>, address: IpAddr) -> String {
     }
 }
 
-/// Whom to believe about the hub: the deployment's own authority, where this machine has it.
+/// Our own programs that the spec puts on the server, from where this machine has them.
+pub(super) fn programs(spec: &Spec) -> anyhow::Result<Vec<Program>> {
+    let hubctl = std::env::current_exe().ok();
+    let folders = release::folders(spec.release.source.as_deref(), hubctl.as_deref());
+    setup::programs(spec)
+        .into_iter()
+        .map(|name| Ok(Program::find(name, &folders)?))
+        .collect()
+}
+
+/// Whom to believe about the hub: the deployment's own authority, where this machine has it and the hub uses it.
 pub(super) fn trust(state: &State) -> anyhow::Result<Trust> {
+    match state.receipt()?.certificate {
+        Certificate::Deployment => {}
+        Certificate::Public => return Ok(Trust::System),
+        Certificate::Staging => return Ok(Trust::Anyone),
+    }
+    own_authority(state)
+}
+
+fn own_authority(state: &State) -> anyhow::Result<Trust> {
     Ok(state
         .read(tls::AUTHORITY)?
         .map_or(Trust::System, Trust::Authority))
@@ -429,6 +518,7 @@ pub(super) fn placeholder_site(spec: &Spec) -> Site {
         cookie_secret: placeholder("cookie-secret"),
         api_token: placeholder("api-token"),
         operator_keys: spec.ssh.authorized_keys.clone(),
+        programs: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Context, server};
 use crate::host::{Command, Limits};
+use crate::setup::names::{HUBPROXY_SERVICE, PROXY_SERVICE};
 use crate::ui::Exit;
 use crate::users::names;
 
@@ -31,12 +32,15 @@ const FOLLOW: Limits = Limits::new(
 );
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
-    let unit = unit(&args.whose)?;
+    let units = units(&args.whose)?;
     let name = context.name(args.name.as_deref())?;
     let state = context.state_for_reading(&name)?;
     let host = server::of(context, &name, &state).await?;
-    let mut command = Command::new("sudo").args(["-n", "journalctl", "--no-pager", "--unit"]);
-    command = command.arg(unit).arg(format!("--lines={}", args.lines));
+    let mut command = Command::new("sudo").args(["-n", "journalctl", "--no-pager"]);
+    for unit in units {
+        command = command.arg(format!("--unit={unit}"));
+    }
+    command = command.arg(format!("--lines={}", args.lines));
     let limits = if args.follow {
         command = command.arg("--follow");
         FOLLOW
@@ -48,14 +52,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     Ok(Exit::Ok)
 }
 
-/// The unit behind a name; users' servers run in `jupyter-NAME.service`.
-fn unit(whose: &str) -> Result<String, names::NameProblem> {
+/// The units behind a name, whichever kind of it there is; users' servers run in `jupyter-NAME.service`.
+fn units(whose: &str) -> Result<Vec<String>, names::NameProblem> {
     Ok(match whose {
-        "hub" => "jupyterhub.service".to_owned(),
-        "proxy" => "jupyterhub-proxy.service".to_owned(),
+        "hub" => vec!["jupyterhub.service".to_owned()],
+        "proxy" => vec![PROXY_SERVICE.to_owned(), HUBPROXY_SERVICE.to_owned()],
         user => {
             names::check(user)?;
-            format!("jupyter-{user}.service")
+            vec![format!("jupyter-{user}.service")]
         }
     })
 }
@@ -66,10 +70,10 @@ mod tests {
 
     #[test]
     fn nothing_but_a_users_name_becomes_a_unit() {
-        assert_eq!(unit("hub").unwrap(), "jupyterhub.service");
-        assert_eq!(unit("ada").unwrap(), "jupyter-ada.service");
+        assert_eq!(units("hub").unwrap(), ["jupyterhub.service"]);
+        assert_eq!(units("ada").unwrap(), ["jupyter-ada.service"]);
         for odd in ["*", "a b", "--vacuum-size=1", "../x", ""] {
-            assert!(unit(odd).is_err(), "{odd}");
+            assert!(units(odd).is_err(), "{odd}");
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod schema;
 pub mod status;
 pub mod validate;
 
+mod certificate;
 mod context;
 mod deployment;
 mod domain;

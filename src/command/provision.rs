@@ -34,8 +34,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
 
     let mut changed = deployment.apply_cloud(cloud).await?;
     deployment.tell_record().await;
+    deployment.check_name().await?;
     changed += deployment.apply_host(host).await?;
     deployment.wait_for_record().await?;
+    deployment.wait_for_certificate().await?;
     deployment.check(changed > 0).await?;
     deployment.report(changed)?;
     Ok(Exit::Ok)

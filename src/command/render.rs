@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::deployment::placeholder_site;
+use super::deployment::{placeholder_site, programs};
 use crate::setup;
 use crate::ui::Exit;
 
@@ -19,7 +19,9 @@ pub struct Args {
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let spec = context.spec()?;
-    let desired = setup::desired(&spec, &placeholder_site(&spec))?;
+    let mut site = placeholder_site(&spec);
+    site.programs = programs(&spec)?;
+    let desired = setup::desired(&spec, &site)?;
     setup::render(&desired, &args.folder)?;
     context.ui.data(&args.folder.display().to_string());
     Ok(Exit::Ok)

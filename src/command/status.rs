@@ -1,6 +1,9 @@
 //! `hubctl status`: what stands, and whether it works.
 
+use hub_api::proxy::Status;
+
 use super::Context;
+use super::certificate;
 use super::deployment::{Deployment, trust, url};
 use crate::event::Silent;
 use crate::health::{self, Endpoint, Report};
@@ -31,14 +34,18 @@ async fn with_spec(context: &Context) -> anyhow::Result<Exit> {
     let mut deployment = Deployment::open(context).await?;
     let cloud = deployment.plan_cloud().await;
     let items = deployment.inventory.items();
+    let mut proxy = None;
     let drift = match cloud {
         Ok(plan) => {
             let host = deployment.plan_host(&plan).await;
             match host {
-                Ok(Some(work)) => Drift::Known {
-                    cloud: plan.changes.len(),
-                    host: work.plan.steps.len(),
-                },
+                Ok(Some(work)) => {
+                    proxy = work.proxy;
+                    Drift::Known {
+                        cloud: plan.changes.len(),
+                        host: work.plan.steps.len(),
+                    }
+                }
                 Ok(None) => Drift::Unknown(
                     "the host was not looked at; `hubctl provision` goes on from here".to_owned(),
                 ),
@@ -55,6 +62,7 @@ async fn with_spec(context: &Context) -> anyhow::Result<Exit> {
         deployment.outcome.as_ref(),
         endpoint,
         Some(drift),
+        proxy.as_ref(),
     )
     .await)
 }
@@ -82,6 +90,7 @@ async fn without_spec(context: &Context, name: &str) -> anyhow::Result<Exit> {
         outcome.as_ref(),
         endpoint,
         None,
+        None,
     )
     .await)
 }
@@ -99,6 +108,7 @@ async fn show(
     outcome: Option<&Outcome>,
     endpoint: Option<Endpoint>,
     drift: Option<Drift>,
+    proxy: Option<&Result<Status, String>>,
 ) -> Exit {
     let health = match &endpoint {
         Some(endpoint) => Some(health::light(endpoint, &Silent).await),
@@ -115,6 +125,11 @@ async fn show(
             "url": endpoint.as_ref().map(|endpoint| endpoint.url().to_string()),
             "works": works,
             "health": health,
+            "proxy": match proxy {
+                Some(Ok(status)) => serde_json::json!(status),
+                Some(Err(why)) => serde_json::json!({"error": why}),
+                None => serde_json::Value::Null,
+            },
             "drift": match &drift {
                 Some(Drift::Known { cloud, host }) => serde_json::json!({"cloud": cloud, "host": host}),
                 Some(Drift::Unknown(why)) => serde_json::json!({"unknown": why}),
@@ -130,9 +145,15 @@ async fn show(
             text.push_str("cloud   nothing\n");
         }
         if let Some(outcome) = outcome {
+            let addresses: Vec<String> = outcome
+                .addresses()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             text.push_str(&format!(
                 "server  {} at {}\n",
-                outcome.status, outcome.address
+                outcome.status,
+                addresses.join(", ")
             ));
         }
         if let (Some(endpoint), Some(report)) = (&endpoint, &health) {
@@ -143,6 +164,19 @@ async fn show(
             if let Some(broken) = &report.broken {
                 text.push_str(&format!("broken  {broken}\n        {}\n", broken.hint));
             }
+        }
+        match proxy {
+            Some(Ok(status)) => {
+                text.push_str(&format!(
+                    "proxy   hubproxy {}: {} routes, {} connections\n",
+                    status.version, status.routes, status.connections
+                ));
+                for line in certificate::lines(status) {
+                    text.push_str(&format!("        {line}\n"));
+                }
+            }
+            Some(Err(why)) => text.push_str(&format!("proxy   does not say how it is: {why}\n")),
+            None => {}
         }
         match drift {
             Some(Drift::Known { cloud: 0, host: 0 }) => text.push_str("drift   none\n"),

@@ -1,9 +1,9 @@
 //! What the spec comes to on this cloud: every choice made, nothing compared yet.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::Ipv4Net;
 
 use super::inventory::Inventory;
 use super::offer::Offer;
@@ -391,14 +391,13 @@ fn records(
         }
         return Vec::new();
     };
-    let v4 = *floating_ip != FloatingIpWish::None || network.is_some();
-    let v6 = match network {
-        Some(NetworkWish::Existing { network, .. }) => around.subnets.iter().any(|subnet| {
-            subnet.network_id == network.id
-                && matches!(subnet.cidr, IpNet::V6(net) if is_global(net.addr()))
-        }),
-        _ => false,
+    let existing = match network {
+        Some(NetworkWish::Existing { network, .. }) => around.network(&network.id),
+        _ => None,
     };
+    let v4 = *floating_ip != FloatingIpWish::None
+        || (network.is_some() && !existing.is_some_and(|network| around.has_v6_only(network)));
+    let v6 = existing.is_some_and(|network| around.has_global_v6(network));
     [("A", v4), ("AAAA", v6)]
         .into_iter()
         .filter(|(_, wanted)| *wanted)
@@ -408,9 +407,4 @@ fn records(
             zone_id: zone.id.clone(),
         })
         .collect()
-}
-
-/// Whether an IPv6 address is reached from everywhere (2000::/3).
-pub(super) fn is_global(address: Ipv6Addr) -> bool {
-    address.segments()[0] & 0xe000 == 0x2000
 }

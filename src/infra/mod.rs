@@ -5,6 +5,7 @@
 //!
 //! Planning fetches the [`Offer`] (flavors, images, quotas) only where something is to be made: [`prepare`] does both.
 
+pub mod acme;
 mod apply;
 mod choose;
 mod desired;
@@ -82,6 +83,9 @@ pub fn plan(
             .0
             .extend(preflight(spec, offer, inventory, &changes).0);
     }
+    problems
+        .0
+        .extend(acme::address_problem(spec, &desired, inventory));
     if !problems.is_empty() {
         return Err(problems);
     }

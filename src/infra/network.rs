@@ -233,6 +233,15 @@ pub(super) fn floating_ip(
             if existing.is_some_and(|network| around.is_direct(network) || only_way(network)) {
                 return FloatingIpWish::None;
             }
+            if let Some(network) = existing
+                && around.has_v6_only(network)
+            {
+                problems.add(Problem::new(
+                    format!("network {} has no IPv4: a floating IP cannot lead there", network.name),
+                    "if servers on it are reached by their own address: `--set server.floating_ip=none`; else name another network",
+                ));
+                return FloatingIpWish::None;
+            }
             let external = match network {
                 NetworkWish::Own { external, .. } => Some(external.clone()),
                 NetworkWish::Existing { .. } => {

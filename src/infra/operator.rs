@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::desired::is_global;
+use super::survey::is_global;
 use super::survey::is_public;
 
 /// Why the address is not known.

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::desired::is_global;
 use super::inventory::Inventory;
-use super::survey::is_public;
+use super::survey::{is_global, is_public};
 use super::tag;
 
 /// A deployment's server as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     pub server_id: String,
     pub server_name: String,
@@ -45,6 +44,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Every address the server is reached under, IPv4 first.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let mut all: Vec<IpAddr> = self
+            .public_v4
+            .map(IpAddr::V4)
+            .into_iter()
+            .chain(self.public_v6.map(IpAddr::V6))
+            .chain([self.address])
+            .collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// Reads it off an inventory; `None` where there is no server with an address.
     pub fn of(inventory: &Inventory) -> Option<Self> {
         let server = inventory.server()?;

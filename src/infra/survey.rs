@@ -1,6 +1,6 @@
 //! One look at the project: everything in it that can matter.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::tag;
 use crate::cloud::config::ConfiguredNetwork;
@@ -226,19 +226,42 @@ impl Survey {
         }))
     }
 
-    /// Whether servers on `network` are reached from everywhere with no floating IP.
+    /// Whether servers on `network` are reached from everywhere with no floating IP: by an IPv4 address of their own, or
+    /// by IPv6 where the network has no IPv4.
     pub(super) fn is_direct(&self, network: &Network) -> bool {
+        let public = |subnet: &Subnet| matches!(subnet.cidr.addr(), IpAddr::V4(address) if is_public(address));
         network.external
-            || self.subnets.iter().any(|subnet| {
-                subnet.network_id == network.id
-                    && matches!(subnet.cidr.addr(), IpAddr::V4(address) if is_public(address))
-            })
+            || self.subnets_of(network).any(public)
+            || (self.has_v6_only(network) && self.has_global_v6(network))
+    }
+
+    fn subnets_of<'a>(&'a self, network: &'a Network) -> impl Iterator<Item = &'a Subnet> {
+        self.subnets
+            .iter()
+            .filter(|subnet| subnet.network_id == network.id)
+    }
+
+    /// Whether servers on `network` get an IPv6 address that is reached from everywhere.
+    pub(super) fn has_global_v6(&self, network: &Network) -> bool {
+        self.subnets_of(network)
+            .any(|subnet| matches!(subnet.cidr.addr(), IpAddr::V6(address) if is_global(address)))
+    }
+
+    /// Whether servers on `network` get IPv6 addresses alone: no floating IP can lead to them.
+    pub(super) fn has_v6_only(&self, network: &Network) -> bool {
+        let mut subnets = self.subnets_of(network).peekable();
+        subnets.peek().is_some() && subnets.all(|subnet| subnet.cidr.addr().is_ipv6())
     }
 }
 
 /// The deployment that tags and description name; the description first, since creates set it.
 pub(super) fn mark<'a>(tags: &'a [String], description: &'a str) -> Option<&'a str> {
     tag::of_description(description).or_else(|| tag::of_tags(tags))
+}
+
+/// Whether an IPv6 address is reached from everywhere (2000::/3).
+pub(super) fn is_global(address: Ipv6Addr) -> bool {
+    address.segments()[0] & 0xe000 == 0x2000
 }
 
 /// Whether an address is reached from everywhere.

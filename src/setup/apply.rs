@@ -22,6 +22,8 @@ pub struct Applied {
 
 /// The longest silence of a step that downloads and installs, and of a whole setup.
 const LIMITS: Limits = Limits::new(Duration::from_secs(1900), Duration::from_secs(2 * 3600));
+/// Takes half the time of the default, for a twentieth more bytes.
+const PACKING: flate2::Compression = flate2::Compression::new(3);
 /// How long the remote side goes on without hearing from us.
 const SILENCE: Duration = Duration::from_secs(90);
 /// How often it hears from us.
@@ -182,13 +184,28 @@ fn bundle(plan: &HostPlan) -> Vec<u8> {
     let mut bytes = framed(template::APPLY);
     bytes.extend(framed(&header.to_string()));
     for content in contents {
-        bytes.extend(content.reveal().as_bytes());
+        bytes.extend_from_slice(&content);
     }
     bytes
 }
 
+/// As it is sent: programs are large, and are packed (zlib).
+fn packed(content: &Content) -> std::borrow::Cow<'_, [u8]> {
+    use std::io::Write;
+    match content {
+        Content::Program(program) => {
+            let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), PACKING);
+            #[expect(clippy::expect_used, reason = "memory takes what is written")]
+            packer.write_all(program.content()).expect("packing");
+            #[expect(clippy::expect_used, reason = "memory takes what is written")]
+            packer.finish().expect("packing").into()
+        }
+        other => other.reveal().into(),
+    }
+}
+
 /// The header, which holds no secret, and the contents that follow it.
-pub(super) fn header(plan: &HostPlan) -> (serde_json::Value, Vec<&Content>) {
+pub(super) fn header(plan: &HostPlan) -> (serde_json::Value, Vec<std::borrow::Cow<'_, [u8]>>) {
     let mut contents = Vec::new();
     let mut steps = Vec::new();
     for step in &plan.steps {
@@ -199,7 +216,10 @@ pub(super) fn header(plan: &HostPlan) -> (serde_json::Value, Vec<&Content>) {
             }
             if let Some(content) = &step.content {
                 fields.insert("blob".to_owned(), json!(contents.len()));
-                contents.push(content);
+                if matches!(content, Content::Program(_)) {
+                    fields.insert("packed".to_owned(), json!(true));
+                }
+                contents.push(packed(content));
             }
         }
         steps.push(action);
@@ -210,7 +230,7 @@ pub(super) fn header(plan: &HostPlan) -> (serde_json::Value, Vec<&Content>) {
         "silence": SILENCE.as_secs(),
         "environment": plan.environment,
         "steps": steps,
-        "blobs": contents.iter().map(|content| content.reveal().len()).collect::<Vec<_>>(),
+        "blobs": contents.iter().map(|content| content.len()).collect::<Vec<_>>(),
     });
     (header, contents)
 }

@@ -19,6 +19,8 @@ pub enum SetupError {
         #[source]
         source: std::io::Error,
     },
+    #[error("writing hubproxy's configuration: {0}")]
+    Configuration(String),
     #[error("writing {}", path.display())]
     Write {
         path: std::path::PathBuf,
@@ -29,6 +31,12 @@ pub enum SetupError {
     Answer { line: String },
     #[error("observing the host ended with status {status}: {stderr}")]
     Observe { status: i32, stderr: String },
+    #[error("{directory} gives no certificate for {names}: {reason}")]
+    Certificate {
+        directory: String,
+        names: String,
+        reason: String,
+    },
     /// Something on the host is in the way; nothing was changed.
     #[error("{}", list(problems))]
     Blocked { problems: Vec<super::Problem> },
@@ -63,6 +71,11 @@ impl SetupError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Host(error) => error.hint(),
+            Self::Certificate { .. } => Some(
+                "the hub runs with a certificate that browsers warn about, and the proxy tries again by itself: \
+                 `hubctl status` shows when; `--set tls.staging=true` tries things out without the authority's limits"
+                    .to_owned(),
+            ),
             Self::Blocked { problems } => problems.iter().find_map(|problem| problem.hint.clone()),
             Self::Observe { stderr, .. } if stderr.contains("python3") => {
                 Some("the image lacks python3; images of Debian or Ubuntu with cloud-init have it".to_owned())

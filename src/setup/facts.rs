@@ -42,6 +42,8 @@ pub struct Facts {
     pub reboot_required: bool,
     pub dpkg_interrupted: bool,
     pub ports: Vec<PortHolder>,
+    /// What hubproxy says of itself, or `{"error": WHY}`.
+    pub proxy: Option<serde_json::Value>,
     /// The process of a run that is at work now.
     pub busy: Option<i64>,
 }

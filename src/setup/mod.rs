@@ -17,10 +17,10 @@ mod step;
 mod template;
 
 pub use apply::{Applied, apply};
-pub use desired::{Content, Desired, ManagedFile, Site, Upgrade, desired};
+pub use desired::{Content, Desired, ManagedFile, Site, StatusPlace, Upgrade, desired, programs};
 pub use error::SetupError;
 pub use facts::Facts;
-pub use observe::observe;
+pub use observe::{observe, proxy_status};
 pub use plan::{HostPlan, Problem};
 pub use render::render;
 pub use step::Step;
@@ -58,10 +58,12 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     run.environments();
     run.proxy();
 
-    // The hub: files first, then what reads them.
+    // The hub: files first, then what reads them. What other choices left ends as late as can be.
     run.folders();
     run.files(desired::Part::Hub);
+    run.retired_units();
     run.units(false);
+    run.absent_folders();
 
     run.finish()
 }

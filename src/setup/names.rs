@@ -6,8 +6,22 @@ pub const USERS_GROUP: &str = "jupyterhub-users";
 pub const ADMINS_GROUP: &str = "jupyterhub-admins";
 /// Accounts in this group, and nobody else, may log in by SSH.
 pub const SSH_GROUP: &str = "hubctl-ssh";
-/// The system account the proxy runs as.
+/// The system account `configurable-http-proxy` runs as; its group is that of users' sockets, whichever proxy serves them.
 pub const PROXY_ACCOUNT: &str = "jupyterhub-proxy";
+/// The system account that hubproxy runs as, and the name of the program.
+pub const HUBPROXY_ACCOUNT: &str = "hubproxy";
+/// The unit of `configurable-http-proxy`.
+pub const PROXY_SERVICE: &str = "jupyterhub-proxy.service";
+/// The unit of hubproxy.
+pub const HUBPROXY_SERVICE: &str = "hubproxy.service";
+/// The sockets that systemd holds for it: unit, the name that hubproxy knows it by, what it is.
+pub const HUBPROXY_SOCKETS: [(&str, &str, &str); 3] = [
+    ("hubproxy-http.socket", "http", "HTTP port"),
+    ("hubproxy-https.socket", "https", "HTTPS port"),
+    ("hubproxy-api.socket", "api", "Routes API"),
+];
+/// Where hubctl's own programs lie.
+pub const PROGRAMS: &str = "/opt/hubctl/bin";
 /// The system account that stops idle servers.
 pub const CULLER_ACCOUNT: &str = "jupyterhub-culler";
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use hub_api::proxy::Status;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::desired::{Content, Desired};
+use super::desired::{Content, Desired, StatusPlace};
 use super::facts::Facts;
 use super::names::{LOCK, SSH_GUARD, STAMP, UPGRADED};
 use super::{SetupError, template};
@@ -62,6 +63,45 @@ pub async fn observe(
     facts.ok_or(SetupError::Answer {
         line: strange.unwrap_or_else(|| output.stderr.clone()),
     })
+}
+
+/// What hubproxy says of itself now, or why it says nothing. One exchange.
+pub async fn proxy_status(
+    host: &Host,
+    place: &StatusPlace,
+) -> Result<Result<Status, String>, SetupError> {
+    let request = json!({"listen": place.listen, "token": place.token});
+    let script = format!(
+        "{}\n\nprint(json.dumps(proxy_status({})))\n",
+        template::OBSERVE,
+        python(&request)
+    );
+    let limits = Limits::new(Duration::from_secs(30), Duration::from_secs(60));
+    let mut said = String::new();
+    let output = host
+        .exchange(&runner(), framed(&script), limits, |line| said = line)
+        .await?;
+    match serde_json::from_str(&said) {
+        Ok(value) => Ok(status_of(&value)),
+        Err(_) => Err(SetupError::Observe {
+            status: output.exit_status,
+            stderr: output.stderr.trim().to_owned(),
+        }),
+    }
+}
+
+fn status_of(value: &serde_json::Value) -> Result<Status, String> {
+    match value.get("error").and_then(serde_json::Value::as_str) {
+        Some(why) => Err(why.to_owned()),
+        None => serde_json::from_value(value.clone()).map_err(|error| error.to_string()),
+    }
+}
+
+impl Facts {
+    /// What hubproxy says of itself, or why it says nothing; `None` where there is none to ask.
+    pub fn proxy_status(&self) -> Option<Result<Status, String>> {
+        self.proxy.as_ref().map(status_of)
+    }
 }
 
 #[derive(Deserialize)]
@@ -138,15 +178,20 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         "packages": desired.packages,
         "units": desired.units.iter()
             .map(|unit| json!({"name": unit.name, "reads": unit.reads}))
+            .chain(desired.retired.iter().map(|name| json!({"name": name, "reads": []})))
             .chain([json!({"name": SSH_GUARD, "reads": []})])
             .collect::<Vec<_>>(),
         "accounts": accounts,
         "groups": desired.groups,
         "venvs": desired.venvs.iter().map(|venv| venv.folder).collect::<Vec<_>>(),
-        "npm": [{"folder": desired.npm.folder, "package": desired.npm.package}],
+        "npm": desired.npm.iter()
+            .map(|npm| json!({"folder": npm.folder, "package": npm.package}))
+            .collect::<Vec<_>>(),
         "tables": desired.nft_tables.keys().collect::<Vec<_>>(),
         "volume": desired.volume,
         "ports": [80, 443],
+        "proxy": desired.status.as_ref()
+            .map(|place| json!({"listen": place.listen, "token": place.token})),
         "lock": LOCK,
     })
 }

@@ -34,10 +34,17 @@ pub fn render(desired: &Desired, folder: &Path) -> Result<(), SetupError> {
     };
     for file in &desired.files {
         let text = match &file.content {
-            Content::Text(text) => text.as_str(),
-            Content::Secret(_) => "(secret, not shown)\n",
+            Content::Text(text) => text.clone(),
+            Content::Secret(_) => "(secret, not shown)\n".to_owned(),
+            Content::Program(program) => {
+                format!(
+                    "(program for {}, sha256 {})\n",
+                    program.machine,
+                    program.sha256()
+                )
+            }
         };
-        write(&format!("files{}", file.path), text)?;
+        write(&format!("files{}", file.path), &text)?;
     }
     write(&format!("files{}", desired.ssh.path), &desired.ssh.content)?;
     let plan = diff(desired, &Facts::fresh());

@@ -100,6 +100,11 @@ pub(super) enum Action {
         ready: Vec<String>,
         deadline: u32,
     },
+    /// Ends a unit for good.
+    Retire {
+        name: String,
+        path: String,
+    },
     Sshd {
         path: String,
         unit: String,

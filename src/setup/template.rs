@@ -11,6 +11,8 @@ macro_rules! templates {
 }
 
 const TEMPLATES: &[(&str, &str)] = templates![
+    "hubproxy/hubproxy.service",
+    "hubproxy/hubproxy.socket",
     "jupyterhub/jupyter.slice",
     "jupyterhub/jupyterhub-proxy.service",
     "jupyterhub/jupyterhub.service",

@@ -57,6 +57,9 @@ pub struct Spec {
     /// The proxy in front of the hub and the single-user servers.
     #[serde(default)]
     pub proxy: Proxy,
+    /// Where hubctl's own programs for the server are.
+    #[serde(default)]
+    pub release: Release,
     /// What starts the single-user servers.
     #[serde(default)]
     pub spawner: Spawner,
@@ -320,9 +323,20 @@ pub enum HubKind {
 pub struct Proxy {
     /// Which proxy.
     pub kind: ProxyKind,
-    /// Version from the proxy's package registry.
+    /// Version of `configurable-http-proxy` from its package registry; hubproxy comes with hubctl (`release`).
     #[schemars(with = "format::Version")]
     pub version: String,
+    /// With `hubproxy`: what one client may ask for.
+    pub limits: ProxyLimits,
+    /// With `hubproxy`: days that browsers remember to open the hub by HTTPS only (HSTS); 0 not at all.
+    #[schemars(range(min = 0, max = 730))]
+    pub hsts_days: u32,
+    /// With `hubproxy`: note each request in the journal, as a line of JSON without secrets.
+    pub access_log: bool,
+    /// With `hubproxy`: seconds that open requests and WebSockets get to end when the proxy restarts. New connections
+    /// wait for so long.
+    #[schemars(range(min = 0, max = 3600))]
+    pub drain_seconds: u32,
 }
 
 impl Default for Proxy {
@@ -330,6 +344,10 @@ impl Default for Proxy {
         Self {
             kind: ProxyKind::Chp,
             version: "5.3.0".to_owned(),
+            limits: ProxyLimits::default(),
+            hsts_days: 0,
+            access_log: false,
+            drain_seconds: 10,
         }
     }
 }
@@ -339,6 +357,36 @@ impl Default for Proxy {
 pub enum ProxyKind {
     /// `configurable-http-proxy` in a unit of its own.
     Chp,
+    /// hubctl's own proxy in a unit of its own: certificates by ACME, limits, restarts that refuse no connection.
+    Hubproxy,
+}
+
+/// What one client may ask the proxy for. An address may stand for many people: a class behind one router.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProxyLimits {
+    /// Connections at a time. Default: 16384.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections: Option<u32>,
+    /// Connections at a time from one address. Default: 40 for each of `limits.seats`, 1000 at least; 0 means no limit.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub connections_per_address: Option<u32>,
+    /// Logins a minute from one address. Default: 3 for each of `limits.seats`, 30 at least; 0 means no limit.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub login_per_minute: Option<u32>,
+    /// MiB of an upload. Default: no limit.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub upload_mib: Option<u32>,
+}
+
+/// Where hubctl's own programs for the server are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Release {
+    /// Folder here that holds them (`hubproxy`), built for the server's processor. Default: beside hubctl itself, or
+    /// `../lib/hubctl` from there.
+    #[schemars(with = "Option<format::LocalFolder>")]
+    pub source: Option<PathBuf>,
 }
 
 /// What starts the single-user servers.
@@ -409,6 +457,26 @@ pub struct Tls {
     /// With `own`: file here with the private key, PEM.
     #[schemars(with = "Option<format::LocalFile>")]
     pub key: Option<PathBuf>,
+    /// With `acme` and `acme-ip`: whom the authority may write to about the certificate.
+    #[schemars(with = "Option<format::Email>")]
+    pub email: Option<String>,
+    /// With `acme` and `acme-ip`: take certificates from Let's Encrypt's staging directory, to try things out. Browsers
+    /// do not trust them.
+    pub staging: bool,
+    /// With `acme` and `acme-ip`: directory URL of another authority. Default: Let's Encrypt's.
+    #[schemars(with = "Option<format::WebAddress>")]
+    pub directory: Option<String>,
+    /// With `directory`: file here with the authority that signs its HTTPS and the hub's certificate, where the system
+    /// does not know it.
+    #[schemars(with = "Option<format::LocalFile>")]
+    pub directory_ca: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Whether the certificate comes from an ACME directory.
+    pub fn is_acme(&self) -> bool {
+        matches!(self.kind, TlsKind::Acme | TlsKind::AcmeIp)
+    }
 }
 
 impl Default for Tls {
@@ -417,6 +485,10 @@ impl Default for Tls {
             kind: TlsKind::SelfSigned,
             certificate: None,
             key: None,
+            email: None,
+            staging: false,
+            directory: None,
+            directory_ca: None,
         }
     }
 }
@@ -428,6 +500,10 @@ pub enum TlsKind {
     SelfSigned,
     /// Certificate and key are given.
     Own,
+    /// From an ACME directory (Let's Encrypt) for `domain`, renewed in time. Needs `proxy.kind: hubproxy`.
+    Acme,
+    /// From an ACME directory for the hub's bare address, where there is no `domain`: valid for days, renewed in time.
+    AcmeIp,
 }
 
 /// What the notebooks run in.

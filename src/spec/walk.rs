@@ -298,7 +298,7 @@ impl Walk<'_> {
             return self
                 .wrong(Problem::new(node.place.clone(), path, wrong.message).hint_if(wrong.hint));
         }
-        if format == Some("local-file") {
+        if matches!(format, Some("local-file" | "local-folder")) {
             scalar.raw = self
                 .folders
                 .resolve(&node.place, &scalar.raw)

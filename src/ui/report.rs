@@ -12,6 +12,7 @@ use crate::host::HostError;
 use crate::infra::InfraError;
 use crate::infra::operator::OperatorError;
 use crate::key::KeyError;
+use crate::release::ReleaseError;
 use crate::setup::SetupError;
 use crate::state::StateError;
 use crate::tls::TlsError;
@@ -102,7 +103,14 @@ fn known(cause: &(dyn Error + 'static)) -> Option<(Exit, Option<String>)> {
         InfraError => |error| (of_category(error.category()), error.hint()),
         CloudError => |error| (of_category(error.category()), error.hint()),
         OperatorError => |error| (Exit::Usage, Some(error.hint())),
-        SetupError => |error| (Exit::Ssh, error.hint()),
+        SetupError => |error| (of_setup(error), error.hint()),
+        WaitError<SetupError> => |error| match error {
+            WaitError::Failed(error) => (of_setup(error), error.hint()),
+            WaitError::Deadline { .. } => (Exit::Health, Some(
+                "run the same command again to go on waiting; `hubctl status` shows how the proxy is".to_owned(),
+            )),
+        },
+        ReleaseError => |error| (Exit::Usage, Some(error.hint())),
         HostError => |error| (Exit::Ssh, error.hint()),
         Broken => |error| (Exit::Health, Some(error.hint.clone())),
         EndpointError => |_error| (Exit::Health, None),
@@ -169,5 +177,12 @@ impl Diagnosis {
             }
         }
         text
+    }
+}
+/// A hub without a certificate stands, and does not work.
+fn of_setup(error: &SetupError) -> Exit {
+    match error {
+        SetupError::Certificate { .. } => Exit::Health,
+        _ => Exit::Ssh,
     }
 }

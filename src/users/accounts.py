@@ -19,6 +19,8 @@ import time
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 HASH = re.compile(r"\$(?:5|6|y)\$[./=,$A-Za-z0-9]{8,200}")
 CHECK = "hubctl-check-"
+# Making a file mostly waits for the disk; so many homes wait side by side.
+BUILDERS = 8
 
 
 class Problem(Exception):
@@ -77,6 +79,62 @@ class Table:
         self.text = text
 
 
+class Skeleton:
+    """What a new home begins with, read once however many homes are made of it."""
+
+    SMALL = 1 << 20
+
+    def __init__(self, path):
+        self.path = path
+        self.entries = []
+        for folder, folders, files, at in os.fwalk(path):
+            for name in folders + files:
+                found = os.stat(name, dir_fd=at, follow_symlinks=False)
+                inside = os.path.relpath(os.path.join(folder, name), path)
+                if stat.S_ISLNK(found.st_mode):
+                    self.entries.append((inside, "link", 0, os.readlink(name, dir_fd=at)))
+                elif stat.S_ISDIR(found.st_mode):
+                    self.entries.append((inside, "folder", found.st_mode & 0o777, None))
+                elif stat.S_ISREG(found.st_mode):
+                    self.entries.append((inside, "file", found.st_mode & 0o777, self.content(inside, found.st_size)))
+
+    def content(self, inside, size):
+        """Of a small file; a large one is read again for each home."""
+        if size > self.SMALL:
+            return None
+        with open(os.path.join(self.path, inside), "rb") as file:
+            return file.read()
+
+    def build(self, home, uid, gid):
+        """Makes a whole home. It is root's alone until nothing is missing."""
+        os.mkdir(home, 0o700)
+        at = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            for inside, kind, mode, content in self.entries:
+                if kind == "link":
+                    os.symlink(content, inside, dir_fd=at)
+                    os.chown(inside, uid, gid, dir_fd=at, follow_symlinks=False)
+                elif kind == "folder":
+                    os.mkdir(inside, 0o700, dir_fd=at)
+                    os.chown(inside, uid, gid, dir_fd=at, follow_symlinks=False)
+                    os.chmod(inside, mode, dir_fd=at)
+                else:
+                    with open(os.open(inside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=at),
+                              "wb", buffering=0) as file:
+                        os.fchown(file.fileno(), uid, gid)
+                        if mode != 0o600:
+                            os.fchmod(file.fileno(), mode)
+                        if content is None:
+                            with open(os.path.join(self.path, inside), "rb") as source:
+                                shutil.copyfileobj(source, file)
+                        elif file.write(content) != len(content):
+                            raise Problem(f"{home} could not be written whole")
+            os.fchmod(at, 0o700)
+            os.fchown(at, uid, gid)
+        finally:
+            os.close(at)
+
+
 class Accounts:
     def __init__(self, settings):
         self.root = settings.get("root", "/")
@@ -84,6 +142,7 @@ class Accounts:
         self.admin_name = settings["admin_group"]
         self.homes = settings.get("homes", "/home")
         self.shell = settings.get("shell", "/bin/bash")
+        self.due = []
 
     def at(self, path):
         return os.path.join(self.root, path.lstrip("/"))
@@ -205,22 +264,26 @@ class Accounts:
         number = int(group[2]) if group and int(group[2]) not in self.uids else self.new_id()
         return number, int(group[2]) if group else number
 
-    def make_home(self, name, uid, gid):
-        home = self.at(f"{self.homes}/{name}")
-        if os.path.lexists(home):
-            self.take_home(home, uid, gid)
-            return
-        building = self.at(f"{self.homes}/.hubctl-{name}")
-        os.mkdir(building, 0o700)
-        skeleton = self.at("/etc/skel")
-        if os.path.isdir(skeleton):
-            shutil.copytree(skeleton, building, symlinks=True, dirs_exist_ok=True)
-        os.chmod(building, 0o700)
-        for folder, folders, files, at in os.fwalk(building):
-            os.chown(at, uid, gid)
-            for entry in files + folders:
-                os.chown(entry, uid, gid, dir_fd=at, follow_symlinks=False)
-        os.rename(building, home)
+    def make_homes(self):
+        """Makes the homes that are due, side by side. Each appears under its name when it is whole."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        skeleton = Skeleton(self.at("/etc/skel"))
+
+        def make(due):
+            name, uid, gid = due
+            home = self.at(f"{self.homes}/{name}")
+            if os.path.lexists(home):
+                self.take_home(home, uid, gid)
+            else:
+                building = self.at(f"{self.homes}/.hubctl-{name}")
+                skeleton.build(building, uid, gid)
+                os.rename(building, home)
+
+        due, self.due = self.due, []
+        with ThreadPoolExecutor(BUILDERS) as builders:
+            for _ in builders.map(make, due):
+                pass
 
     def take_home(self, home, uid, gid):
         """A kept home whose number went to someone else in the meantime changes its owner; no link is followed."""
@@ -245,13 +308,13 @@ class Accounts:
                 shutil.rmtree(entry.path)
 
     def make(self, name, password, ids=None):
-        """Makes an account, or what it lacks, in memory; its home on disk. `save` makes it real."""
+        """Makes an account, or what it lacks, in memory. `save` makes it real."""
         row = self.passwd.named.get(name)
         uid, gid = (int(row[2]), int(row[3])) if row else ids or self.ids(name)
         self.uids.add(uid)
         self.gids.add(gid)
         self.used |= {uid, gid}
-        self.make_home(name, uid, gid)
+        self.due.append((name, uid, gid))
         if name not in self.group.named:
             self.group.put(name, "x", gid, "")
         if self.gshadow and name not in self.gshadow.named:
@@ -287,6 +350,8 @@ class Accounts:
 
     def save(self, tables=None):
         """An account that is in passwd has everything else; one that is not is nobody's yet."""
+        if self.due:
+            self.make_homes()
         for (table, group), members in self.lists.items():
             table.named[group][3] = ",".join(members)
         for table in filter(None, tables or (self.gshadow, self.group, self.shadow, self.passwd)):

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::credentials::{Credential, Credentials};
 use super::names::{self, NameProblem};
+use super::password::{self, Ahead, Hashed};
 use super::remote::{Conversation, Root};
-use super::{Account, Settings, UsersError, WITHIN, password};
+use super::{Account, Settings, UsersError, WITHIN};
 use crate::event::{Event, Observer};
 use crate::secret::Secret;
 use crate::state::{State, StateError};
@@ -101,7 +102,8 @@ struct Journal {
     names: Vec<String>,
 }
 
-/// Adds people in one exchange, however many.
+/// Adds people in one exchange, however many. `ahead` are the passwords for them, which may have been begun while the way
+/// to the server was being opened: [`Request::passwords`].
 ///
 /// Each new user's password is in the credentials file before there is an account, so that no run, however it ends,
 /// leaves an account whose password nobody knows. The server gets hashes alone.
@@ -109,6 +111,7 @@ pub async fn add(
     root: &dyn Root,
     state: &State,
     request: &Request,
+    ahead: Ahead,
     observer: &dyn Observer,
 ) -> Result<Added, UsersError> {
     request.check()?;
@@ -130,22 +133,15 @@ pub async fn add(
     let step = format!("add {} users", plan.making.len());
     let started = Instant::now();
     observer.on(Event::StepStarted { name: step.clone() });
-    let passwords = plan.passwords(&credentials);
-    let hashed = passwords.clone();
-    let hashes = tokio::task::spawn_blocking(move || password::hash_all(&hashed))
-        .await
-        .map_err(|error| UsersError::Broken {
-            status: 0,
-            said: error.to_string(),
-        })?;
+    let passwords = plan.passwords(&credentials, ahead).await?;
 
     let before = credentials.clone();
-    for (making, password) in plan.making.iter().zip(passwords) {
+    for (making, made) in plan.making.iter().zip(&passwords) {
         if making.needs_password {
             credentials.put(Credential {
                 url: request.url.clone(),
                 user: making.name.clone(),
-                password,
+                password: made.password.clone(),
             });
         }
     }
@@ -158,10 +154,10 @@ pub async fn add(
         add: plan
             .making
             .iter()
-            .zip(&hashes)
-            .map(|(making, hash)| Wanted {
+            .zip(&passwords)
+            .map(|(making, made)| Wanted {
                 name: &making.name,
-                hash,
+                hash: &made.hash,
             })
             .collect(),
         admins: &request.admins,
@@ -182,6 +178,11 @@ pub async fn add(
 }
 
 impl Request {
+    /// Begins to make passwords for all it may add.
+    pub fn passwords(&self) -> Ahead {
+        Ahead::begin(self.names.len() + self.count)
+    }
+
     /// Every name that cannot be, at once. [`add`] checks it too; a caller can do so before anything is contacted.
     pub fn check(&self) -> Result<(), UsersError> {
         let mut problems: Vec<NameProblem> = self
@@ -275,17 +276,42 @@ impl Plan {
     }
 
     /// A password for each to be made: the one written down by a run that was killed, or a new one.
-    fn passwords(&self, credentials: &Credentials) -> Vec<Secret> {
-        self.making
+    async fn passwords(
+        &self,
+        credentials: &Credentials,
+        ahead: Ahead,
+    ) -> Result<Vec<Hashed>, UsersError> {
+        let known: Vec<Option<Secret>> = self
+            .making
             .iter()
             .map(|making| {
-                credentials
-                    .of(&making.name)
-                    .map(|row| row.password.clone())
-                    .filter(|password| !password.reveal().is_empty())
-                    .unwrap_or_else(password::generate)
+                let row = credentials.of(&making.name)?;
+                (!row.password.reveal().is_empty()).then(|| row.password.clone())
             })
-            .collect()
+            .collect();
+        let broken = |error: tokio::task::JoinError| UsersError::Broken {
+            status: 0,
+            said: error.to_string(),
+        };
+        let new = known.iter().filter(|password| password.is_none()).count();
+        let mut ahead = if new == 0 {
+            Vec::new()
+        } else {
+            ahead.all().await.map_err(broken)?
+        };
+        tokio::task::spawn_blocking(move || {
+            known
+                .into_iter()
+                .map(|password| match password {
+                    Some(password) => Hashed::new(password),
+                    None => ahead
+                        .pop()
+                        .unwrap_or_else(|| Hashed::new(password::generate())),
+                })
+                .collect()
+        })
+        .await
+        .map_err(broken)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The credentials file: who logs in where with which password. Never forgets a row.
 
+use std::collections::BTreeMap;
+
 use super::UsersError;
 use crate::secret::Secret;
 use crate::state::{State, StateError};
@@ -20,6 +22,8 @@ pub struct Credential {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
     rows: Vec<Credential>,
+    /// Where each user's row is.
+    places: BTreeMap<String, usize>,
 }
 
 impl Credentials {
@@ -48,19 +52,26 @@ impl Credentials {
     }
 
     pub fn of(&self, user: &str) -> Option<&Credential> {
-        self.rows.iter().find(|row| row.user == user)
+        self.rows.get(*self.places.get(user)?)
     }
 
     /// Adds a row; a row of the same user is replaced where it stands.
     pub fn put(&mut self, credential: Credential) {
-        match self.rows.iter_mut().find(|row| row.user == credential.user) {
+        let next = self.rows.len();
+        let place = *self.places.entry(credential.user.clone()).or_insert(next);
+        match self.rows.get_mut(place) {
             Some(row) => *row = credential,
             None => self.rows.push(credential),
         }
     }
 
     pub fn remove(&mut self, user: &str) {
-        self.rows.retain(|row| row.user != user);
+        if let Some(place) = self.places.remove(user) {
+            self.rows.remove(place);
+            for later in self.places.values_mut().filter(|later| **later > place) {
+                *later -= 1;
+            }
+        }
     }
 
     /// All rows lead to `url`: the hub may have moved since they were written.

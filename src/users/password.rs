@@ -1,9 +1,11 @@
 //! Passwords that can be read out in class, and their hashes.
 
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use rand::TryRng;
 use sha_crypt::{PasswordHasher, ShaCrypt};
+use tokio::task::JoinHandle;
 
 use crate::secret::Secret;
 
@@ -49,24 +51,68 @@ fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// The passwords' hashes as `/etc/shadow` has them (sha512-crypt), in the same order, on all processors.
-pub fn hash_all(passwords: &[Secret]) -> Vec<String> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = passwords.len().div_ceil(workers).max(1);
-    std::thread::scope(|scope| {
-        let shares: Vec<_> = passwords
-            .chunks(share)
-            .map(|some| scope.spawn(move || some.iter().map(hash).collect::<Vec<_>>()))
-            .collect();
-        #[expect(clippy::expect_used, reason = "hashing does not panic")]
-        shares
-            .into_iter()
-            .flat_map(|worker| worker.join().expect("a worker hashes"))
-            .collect()
-    })
+/// A password and its hash as `/etc/shadow` has it (sha512-crypt).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashed {
+    pub password: Secret,
+    pub hash: String,
 }
 
-/// One password's hash.
+impl Hashed {
+    pub fn new(password: Secret) -> Self {
+        let hash = hash(&password);
+        Self { password, hash }
+    }
+}
+
+/// New passwords with their hashes, made on all processors while something else is waited for.
+///
+/// The rounds are the system's own 5,000. Fifty random bits would bear fewer, but then who reads one line of
+/// `/etc/shadow` would have to know how its password was chosen to judge it.
+#[derive(Debug)]
+pub struct Ahead {
+    workers: Vec<JoinHandle<Vec<Hashed>>>,
+    /// Nobody wants them any more.
+    stop: Arc<AtomicBool>,
+}
+
+impl Ahead {
+    /// Begins to make so many. Needs a tokio runtime.
+    pub fn begin(count: usize) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let stop = Arc::new(AtomicBool::new(false));
+        let workers = (0..processors)
+            .map(|worker| {
+                let share = count / processors + usize::from(worker < count % processors);
+                let stop = Arc::clone(&stop);
+                tokio::task::spawn_blocking(move || {
+                    (0..share)
+                        .take_while(|_| !stop.load(Ordering::Relaxed))
+                        .map(|_| Hashed::new(generate()))
+                        .collect()
+                })
+            })
+            .collect();
+        Self { workers, stop }
+    }
+
+    /// All of them, when they are made.
+    pub async fn all(mut self) -> Result<Vec<Hashed>, tokio::task::JoinError> {
+        let mut all = Vec::new();
+        for worker in std::mem::take(&mut self.workers) {
+            all.extend(worker.await?);
+        }
+        Ok(all)
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// One password's hash, for `/etc/shadow`.
 pub fn hash(password: &Secret) -> String {
     let salt = random_bytes::<12>();
     #[expect(clippy::expect_used, reason = "12 bytes are a valid salt")]
@@ -118,16 +164,12 @@ mod tests {
         assert!(used.len() > 1600, "{}", used.len());
     }
 
-    #[test]
-    fn hashes_are_what_the_server_checks_passwords_with() {
-        let passwords = [
-            Secret::new("maple-river-cloud-tiger-42"),
-            generate(),
-            generate(),
-        ];
-        let hashes = hash_all(&passwords);
-        assert_eq!(hashes.len(), 3);
-        for (password, hash) in passwords.iter().zip(&hashes) {
+    #[tokio::test]
+    async fn hashes_are_what_the_server_checks_passwords_with() {
+        let mut made = Ahead::begin(2).all().await.unwrap();
+        made.push(Hashed::new(Secret::new("maple-river-cloud-tiger-42")));
+        assert_eq!(made.len(), 3);
+        for Hashed { password, hash } in &made {
             assert!(hash.starts_with("$6$"), "{hash}");
             let salt = hash.rsplit_once('$').unwrap().0.rsplit('$').next().unwrap();
             let made = std::process::Command::new("openssl")
@@ -140,7 +182,16 @@ mod tests {
                 ])
                 .output()
                 .unwrap();
-            assert_eq!(String::from_utf8(made.stdout).unwrap().trim(), hash);
+            assert_eq!(&String::from_utf8(made.stdout).unwrap().trim(), hash);
+        }
+    }
+
+    #[tokio::test]
+    async fn as_many_are_made_as_asked_for_and_none_twice() {
+        for count in [0, 1, 7] {
+            let made = Ahead::begin(count).all().await.unwrap();
+            let different: BTreeSet<&str> = made.iter().map(|one| one.hash.as_str()).collect();
+            assert_eq!((made.len(), different.len()), (count, count));
         }
     }
 }

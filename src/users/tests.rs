@@ -207,7 +207,8 @@ impl Bed {
     }
 
     async fn add(&self, request: &Request) -> Result<Added, UsersError> {
-        add(&self.server, &self.state, request, &Silent).await
+        let ahead = request.passwords();
+        add(&self.server, &self.state, request, ahead, &Silent).await
     }
 
     /// That `name` is all there, and its password is the one in the credentials file.

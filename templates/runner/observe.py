@@ -260,6 +260,30 @@ def volume_facts(device):
                 mounted=[where for where, what in mounts().items() if os.path.realpath(what["source"]) == path])
 
 
+def proxy_status(place):
+    """What hubproxy says of itself."""
+    import http.client, socket
+    link = http.client.HTTPConnection("localhost", timeout=5)
+    try:
+        with open(place["token"]) as file:
+            token = file.read().strip()
+        if place["listen"].startswith("/"):
+            link.sock = socket.socket(socket.AF_UNIX)
+            link.sock.settimeout(5)
+            link.sock.connect(place["listen"])
+        else:
+            host, _, port = place["listen"].rpartition(":")
+            link.sock = socket.create_connection((host, int(port)), timeout=5)
+        link.request("GET", "/api/status", headers={"Authorization": "token " + token})
+        answer = link.getresponse()
+        body = answer.read()
+        return json.loads(body) if answer.status == 200 else dict(error="status %d" % answer.status)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return dict(error=str(error))
+    finally:
+        link.close()
+
+
 def busy_pid(lock):
     import fcntl
     try:
@@ -317,6 +341,7 @@ def observe(request):
         reboot_required=os.path.exists("/run/reboot-required"),
         dpkg_interrupted=interrupted,
         ports=port_holders(request["ports"]),
+        proxy=proxy_status(request["proxy"]) if request.get("proxy") else None,
         busy=busy_pid(request["lock"]),
     )
     emit("facts", facts=facts)

@@ -5,6 +5,9 @@
     reason = "each test file uses its part"
 )]
 
+use std::path::Path;
+
+use hubctl::release::Program;
 use hubctl::secret::Secret;
 use hubctl::setup::Site;
 use hubctl::spec::model::Spec;
@@ -28,6 +31,20 @@ pub fn site() -> Site {
         proxy_token: Secret::new("1".repeat(64)),
         cookie_secret: Secret::new("2".repeat(64)),
         api_token: Secret::new("3".repeat(64)),
+        programs: Vec::new(),
         operator_keys: Vec::new(),
     }
 }
+
+/// A program for this processor, as far as anybody looks.
+pub fn program(name: &str, machine: u16) -> Program {
+    let mut content = b"\x7fELF\x02\x01\x01".to_vec();
+    content.resize(18, 0);
+    content.extend(machine.to_le_bytes());
+    let found = Path::new("/usr/lib/hubctl").join(name);
+    Program::new(name, &found, content).unwrap()
+}
+
+/// The processors that programs are for, as ELF numbers them.
+pub const X86_64: u16 = 62;
+pub const AARCH64: u16 = 183;

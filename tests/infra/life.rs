@@ -160,6 +160,10 @@ async fn drift_of_each_resource_is_repaired() {
     )
     .await;
     cloud.delete_recordset(&set.zone_id, &set.id).await.unwrap();
+    // Designate takes a moment to let go of it.
+    while !seen(&bed).await.recordsets.is_empty() {
+        tokio::time::sleep(pace().every).await;
+    }
     repaired(
         &bed,
         &format!("+ create DNS record hub.sandbox.test. A ({address})"),

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends there")]
 
+mod acme;
 mod cloud;
 mod faults;
 mod fixture;
+mod ipv6;
 mod life;
 mod plan;
 mod preflight;

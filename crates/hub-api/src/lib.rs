@@ -4,4 +4,5 @@
 
 pub mod helper;
 pub mod hub;
+pub mod line;
 pub mod proxy;

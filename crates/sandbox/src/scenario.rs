@@ -10,6 +10,8 @@ pub struct Scenario {
     pub external: Vec<String>,
     /// A shared network on which servers get a reachable address with no floating IP.
     pub provider_network: bool,
+    /// A shared network on which servers get an IPv6 address that is reached from everywhere, and no other.
+    pub provider_v6: bool,
     /// Whether the project starts with a network, a subnet and a router of its own.
     pub project_network: bool,
     /// Further networks, shared by another project: enough that a server needs to be told which.
@@ -26,7 +28,7 @@ pub struct Scenario {
     pub console: bool,
     /// Nova's newest microversion: the N of 2.N.
     pub microversion: u16,
-    /// An IPv6 subnet on the project's network, where there is one.
+    /// An IPv6 subnet on the project's network and on the provider's, where there are such.
     pub ipv6: bool,
     /// Quotas other than the services' defaults, by the service's word: `cores`, `floatingip`, `gigabytes`.
     pub quotas: BTreeMap<String, i64>,
@@ -37,6 +39,7 @@ impl Default for Scenario {
         Self {
             external: vec!["public".to_owned()],
             provider_network: false,
+            provider_v6: false,
             project_network: false,
             shared_networks: Vec::new(),
             volumes: true,
@@ -53,9 +56,10 @@ impl Default for Scenario {
 }
 
 /// The words [`Scenario::from_str`] knows.
-pub const WORDS: [&str; 14] = [
+pub const WORDS: [&str; 15] = [
     "default",
     "provider-network",
+    "provider-v6",
     "no-external",
     "two-externals",
     "project-network",
@@ -82,6 +86,10 @@ impl Scenario {
             "default" => {}
             "provider-network" => {
                 self.provider_network = true;
+                self.external.clear();
+            }
+            "provider-v6" => {
+                self.provider_v6 = true;
                 self.external.clear();
             }
             "no-external" => self.external.clear(),

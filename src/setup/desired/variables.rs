@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use tera::Context;
 
-use super::Site;
+use super::{Site, proxy};
 use crate::setup::names::{
     ADMINS_GROUP, CULLER_ACCOUNT, HUB_PORT, PROXY_ACCOUNT, PROXY_API_PORT, SSH_GROUP, USERS_GROUP,
 };
@@ -13,7 +13,7 @@ use crate::spec::model::{SpawnerKind, Spec};
 use crate::spec::size;
 
 /// JupyterHub from 6 on speaks HTTP over Unix sockets, to the proxy's API and to users' servers.
-fn speaks_unix(version: &str) -> bool {
+pub(super) fn speaks_unix(version: &str) -> bool {
     version
         .split('.')
         .next()
@@ -31,16 +31,11 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
     let json = |text: &str| serde_json::Value::from(text).to_string();
     let hub_url = format!("http://127.0.0.1:{HUB_PORT}");
     let unix = speaks_unix(&spec.hub.version);
-    let (api_url, api_arguments) = if unix {
-        (
-            "http+unix://%2Frun%2Fjupyterhub-proxy%2Fapi.sock".to_owned(),
-            "--api-socket=/run/jupyterhub-proxy/api.sock".to_owned(),
-        )
+    let (api_url, api_listen) = proxy::api(spec.proxy.kind, unix);
+    let api_arguments = if unix {
+        format!("--api-socket={api_listen}")
     } else {
-        (
-            format!("http://127.0.0.1:{PROXY_API_PORT}"),
-            format!("--api-ip=127.0.0.1 --api-port={PROXY_API_PORT}"),
-        )
+        format!("--api-ip=127.0.0.1 --api-port={PROXY_API_PORT}")
     };
     let public_host = match (&site.domain, site.public_address) {
         (Some(domain), _) => domain.clone(),
@@ -70,6 +65,8 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("admins_group", ADMINS_GROUP);
     context.insert("ssh_group", SSH_GROUP);
     context.insert("proxy_account", PROXY_ACCOUNT);
+    context.insert("proxy_group", PROXY_ACCOUNT);
+    context.insert("proxy_unit", proxy::unit(spec.proxy.kind));
     context.insert("culler_account", CULLER_ACCOUNT);
     context.insert(
         "admins",

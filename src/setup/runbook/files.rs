@@ -56,7 +56,7 @@ impl Runbook<'_> {
             let old = found.and_then(|found| found.text.as_deref());
             let diff = match &file.content {
                 Content::Text(new) => Some(unified(&file.path, old.unwrap_or_default(), new)),
-                Content::Secret(_) => None,
+                Content::Secret(_) | Content::Program(_) => None,
             };
             self.write(
                 format!("write {}", file.path),
@@ -92,9 +92,23 @@ impl Runbook<'_> {
         });
     }
 
+    /// Files of other choices, before anything is made of these.
     pub(in crate::setup) fn absent_files(&mut self) {
+        self.absent(false);
+    }
+
+    /// Folders of other choices, when nothing runs from them any more.
+    pub(in crate::setup) fn absent_folders(&mut self) {
+        self.absent(true);
+    }
+
+    fn absent(&mut self, folders: bool) {
         for path in &self.desired.absent {
-            if self.file_facts(path).is_some() {
+            // What a unit of another choice runs from and reads must be there until it has ended.
+            let late = path.starts_with("/opt/")
+                || path.starts_with("/etc/hubproxy")
+                || path.starts_with("/etc/jupyterhub/");
+            if late == folders && self.file_facts(path).is_some() {
                 self.step(
                     format!("remove {path}"),
                     "not asked for any more",

@@ -1,6 +1,8 @@
 //! What hubctl will not decide about.
 
 use super::Runbook;
+use crate::setup::desired::Content;
+use crate::setup::names::{HUBPROXY_SERVICE, HUBPROXY_SOCKETS, PROXY_SERVICE};
 use crate::setup::plan::Problem;
 
 /// Below this much free disk an installation is not begun.
@@ -8,8 +10,17 @@ const DISK_NEEDED_MB: u64 = 2048;
 
 impl Runbook<'_> {
     pub(in crate::setup) fn look_for_problems(&mut self) {
+        let sockets = HUBPROXY_SOCKETS.iter().any(|(name, _, _)| {
+            let unit = self.facts.units.get(*name);
+            unit.is_some_and(|unit| unit.active == "active")
+        });
         for holder in &self.facts.ports {
-            if holder.unit.as_deref() != Some("jupyterhub-proxy.service") {
+            let ours = match holder.unit.as_deref() {
+                Some(PROXY_SERVICE | HUBPROXY_SERVICE) => true,
+                // systemd itself, for the proxy.
+                _ => sockets && holder.pid == 1,
+            };
+            if !ours {
                 let unit = holder.unit.as_deref().unwrap_or("no unit");
                 self.plan.problems.push(Problem {
                     message: format!(
@@ -18,6 +29,25 @@ impl Runbook<'_> {
                     ),
                     hint: Some(format!(
                         "stop it on the server: `sudo systemctl disable --now {unit}`; the hub needs ports 80 and 443"
+                    )),
+                });
+            }
+        }
+        for file in &self.desired.files {
+            if let Content::Program(program) = &file.content
+                && !self.facts.arch.is_empty()
+                && program.machine != self.facts.arch
+            {
+                self.plan.problems.push(Problem {
+                    message: format!(
+                        "the server's processor is {}, and {} is built for {}",
+                        self.facts.arch,
+                        program.found.display(),
+                        program.machine
+                    ),
+                    hint: Some(format!(
+                        "name a folder with one built for {} in `release.source`",
+                        self.facts.arch
                     )),
                 });
             }

@@ -78,7 +78,9 @@ impl Runbook<'_> {
     }
 
     pub(in crate::setup) fn proxy(&mut self) {
-        let npm = &self.desired.npm;
+        let Some(npm) = &self.desired.npm else {
+            return;
+        };
         let found = self.facts.npm.get(npm.folder).cloned().flatten();
         if found.as_ref() == Some(&npm.version) {
             return;

@@ -32,6 +32,27 @@ impl Runbook<'_> {
         }
     }
 
+    /// Ends what other choices left.
+    pub(in crate::setup) fn retired_units(&mut self) {
+        for name in &self.desired.retired {
+            let there = self
+                .facts
+                .units
+                .get(*name)
+                .is_some_and(|unit| !unit.load.is_empty() && unit.load != "not-found");
+            if there {
+                self.step(
+                    format!("stop and remove {name}"),
+                    "another proxy was chosen",
+                    Action::Retire {
+                        name: (*name).to_owned(),
+                        path: format!("/etc/systemd/system/{name}"),
+                    },
+                );
+            }
+        }
+    }
+
     /// What a unit needs, and why. Whether it is due is observed: it started before the newest thing it reads.
     fn unit_differs(&self, unit: &Unit, found: &UnitFacts) -> Option<(&'static str, String)> {
         let touched = unit.reads.iter().find(|path| self.touched.contains(path));

@@ -64,6 +64,7 @@ impl<'a> Checks<'a> {
         self.server();
         self.hub();
         self.tls();
+        self.proxy();
         self.files();
         self.limits();
         self.environment();

@@ -4,8 +4,36 @@ use std::path::Path;
 
 use super::{Checks, certificate, nearest};
 use crate::spec::document;
-use crate::spec::model::TlsKind;
+use crate::spec::model::{ProxyKind, Source, TlsKind};
 use crate::spec::problem::Problem;
+
+/// A kind as it is written.
+fn word(kind: TlsKind) -> &'static str {
+    match kind {
+        TlsKind::SelfSigned => "self-signed",
+        TlsKind::Own => "own",
+        TlsKind::Acme => "acme",
+        TlsKind::AcmeIp => "acme-ip",
+    }
+}
+
+/// The end of a name that is of no public DNS (RFC 2606, 6761, 6762, 8375, and ICANN's `internal`).
+fn inner(domain: &str) -> Option<&'static str> {
+    const ENDS: &[&str] = &[
+        "test",
+        "example",
+        "invalid",
+        "localhost",
+        "local",
+        "internal",
+        "home.arpa",
+        "lan",
+    ];
+    let domain = domain.trim_end_matches('.').to_lowercase();
+    ENDS.iter()
+        .find(|end| domain.ends_with(&format!(".{end}")))
+        .copied()
+}
 
 impl Checks<'_> {
     pub(super) fn tls(&mut self) {
@@ -36,12 +64,113 @@ impl Checks<'_> {
                             .hint(format!("the file with {what}, PEM: {example}")),
                     );
                 }
-                (TlsKind::SelfSigned, true) => self.problem(
+                (TlsKind::SelfSigned | TlsKind::Acme | TlsKind::AcmeIp, true) => self.problem(
                     path,
-                    "has no use while `tls.kind` is `self-signed`",
+                    format!("has no use while `tls.kind` is `{}`", word(tls.kind)),
                     "set `tls.kind: own`, or remove this line",
                 ),
                 _ => {}
+            }
+        }
+        if tls.is_acme() {
+            self.acme();
+        } else {
+            for (path, given) in [
+                ("tls.email", tls.email.is_some()),
+                ("tls.staging", tls.staging),
+                ("tls.directory", tls.directory.is_some()),
+                ("tls.directory_ca", tls.directory_ca.is_some()),
+            ] {
+                if given {
+                    self.problem(
+                        path,
+                        format!("has no use while `tls.kind` is `{}`", word(tls.kind)),
+                        "set `tls.kind: acme`, or remove this line",
+                    );
+                }
+            }
+        }
+    }
+
+    /// What a certificate by ACME needs, as far as the spec alone shows.
+    fn acme(&mut self) {
+        let tls = &self.spec.tls;
+        let kind = word(tls.kind);
+        if self.sound(&["proxy.kind"]) && self.spec.proxy.kind == ProxyKind::Chp {
+            self.problem(
+                "tls.kind",
+                format!("is `{kind}`, which `configurable-http-proxy` cannot do"),
+                "set `proxy.kind: hubproxy`",
+            );
+        }
+        if self.sound(&["domain"]) {
+            match (tls.kind, &self.spec.domain) {
+                (TlsKind::Acme, None) => self.problem(
+                    "tls.kind",
+                    "is `acme`, and there is no `domain` for the certificate to be for",
+                    "give the hub's DNS name in `domain`, or set `tls.kind: acme-ip`",
+                ),
+                (TlsKind::AcmeIp, Some(_)) => self.problem(
+                    "tls.kind",
+                    "is `acme-ip`, for a hub without a name, and `domain` gives it one",
+                    "set `tls.kind: acme`, or remove `domain`",
+                ),
+                (TlsKind::Acme, Some(domain)) if tls.directory.is_none() => {
+                    if let Some(end) = inner(domain) {
+                        self.problem(
+                            "domain",
+                            format!("ends with `.{end}`, for which no public authority gives certificates"),
+                            "use a name of the public DNS, a `tls.directory` of your own, or `tls.kind: self-signed`",
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+        match (&tls.directory, tls.staging, &tls.directory_ca) {
+            (Some(_), true, _) => self.problem(
+                "tls.staging",
+                "is Let's Encrypt's staging directory, and `tls.directory` names another",
+                "remove one of the two",
+            ),
+            (None, _, Some(_)) => self.problem(
+                "tls.directory_ca",
+                "has no use: `tls.directory` is not set",
+                "Let's Encrypt is known to every system; remove this line, or name your directory",
+            ),
+            _ => {}
+        }
+        let everyone =
+            |source: &Source| matches!(source, Source::Net(net) if net.prefix_len() == 0);
+        if tls.directory.is_none()
+            && self.sound(&["access.web"])
+            && !self.spec.access.web.iter().any(everyone)
+        {
+            self.problem(
+                "access.web",
+                format!("closes port 80 to the certificate authority, which asks there for a proof (`tls.kind: {kind}`)"),
+                "let everyone in (`[0.0.0.0/0, \"::/0\"]`), or set `tls.kind: self-signed`",
+            );
+        }
+    }
+
+    /// Settings of the proxy that only the other one has.
+    pub(super) fn proxy(&mut self) {
+        if self.spec.proxy.kind == ProxyKind::Hubproxy || !self.sound(&["proxy"]) {
+            return;
+        }
+        for path in [
+            "proxy.limits",
+            "proxy.hsts_days",
+            "proxy.access_log",
+            "proxy.drain_seconds",
+        ] {
+            if self.tree.at(path).is_some() {
+                self.warning(
+                    path,
+                    "has no use while `proxy.kind` is `chp`",
+                    "set `proxy.kind: hubproxy`, or remove it",
+                );
             }
         }
     }
@@ -51,6 +180,11 @@ impl Checks<'_> {
         let tls = &self.spec.tls;
         let certificate = self.pem("tls.certificate", tls.certificate.as_deref(), "CERTIFICATE");
         let key = self.pem("tls.key", tls.key.as_deref(), "PRIVATE KEY");
+        self.pem(
+            "tls.directory_ca",
+            tls.directory_ca.as_deref(),
+            "CERTIFICATE",
+        );
         self.pem(
             "host.ca_bundle",
             self.spec.host.ca_bundle.as_deref(),

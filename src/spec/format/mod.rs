@@ -93,6 +93,10 @@ formats! {
     UrlPath, "url-path", "^/", "/lab", name::url_path;
     /// A file on this machine; relative ones are beside the document that names them.
     LocalFile, "local-file", "^.+$", "certs/hub.pem", file::path;
+    /// A folder on this machine; relative ones are beside the document that names them.
+    LocalFolder, "local-folder", "^.+$", "target/release", file::path;
+    /// A mail address.
+    Email, "email", r"^[^\s@]+@[^\s@]+$", "ada@example.org", name::email;
     /// A version as package registries number them.
     Version, "version", r"^[0-9]+(\.[0-9]+)*([-.+]?[0-9A-Za-z]+)*$", "6.1.1", package::version;
     /// A pip requirement.

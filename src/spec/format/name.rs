@@ -65,6 +65,21 @@ fn slug(text: &str) -> Option<String> {
     (!slug.is_empty()).then(|| slug.to_owned())
 }
 
+/// A mail address, roughly: what it must have to be delivered anywhere.
+pub(super) fn email(text: &str) -> Result<(), Wrong> {
+    super::line(text)?;
+    let fine = text.split_once('@').is_some_and(|(name, host)| {
+        !name.is_empty() && host.contains('.') && !host.contains('@') && !text.contains([' ', ','])
+    });
+    if fine {
+        return Ok(());
+    }
+    Err(Wrong::new(
+        super::unlike(text, "wants a mail address"),
+        "one address, without a name or `mailto:`: `ada@example.org`",
+    ))
+}
+
 pub(super) fn domain(text: &str) -> Result<(), Wrong> {
     super::line(text)?;
     if let Some((_, rest)) = text.split_once("://") {

@@ -97,6 +97,7 @@ async fn names_are_checked_before_the_server_is_asked() {
         &unreachable,
         &bed.state,
         &named(&["Ada", "root", "fine"]),
+        password::Ahead::begin(0),
         &Silent,
     )
     .await
@@ -253,5 +254,42 @@ async fn a_run_killed_anywhere_is_finished_by_the_next() {
             assert!(kill_at > 15, "only {kill_at} steps were tried");
             return;
         }
+    }
+}
+
+#[tokio::test]
+async fn a_home_begins_with_all_of_the_skeleton() {
+    let bed = bed!();
+    let large = vec![b'x'; (1 << 20) + 1];
+    for (inside, content, mode) in [
+        ("etc/skel/notes/start/run.sh", &b"#!/bin/sh\n"[..], 0o755),
+        ("etc/skel/notes/data.csv", &large[..], 0o640),
+        ("etc/skel/empty", b"", 0o644),
+    ] {
+        let path = bed.path(inside);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+    std::fs::set_permissions(
+        bed.path("etc/skel/notes/start"),
+        PermissionsExt::from_mode(0o750),
+    )
+    .unwrap();
+    bed.add(&named(&["ada", "bob"])).await.unwrap();
+    for name in ["ada", "bob"] {
+        bed.assert_whole(name);
+        let owner: u32 = bed.row("etc/passwd", name).unwrap()[2].parse().unwrap();
+        for (inside, expected) in [
+            ("notes/start/run.sh", 0o755),
+            ("notes/start", 0o750),
+            ("notes/data.csv", 0o640),
+            ("empty", 0o644),
+        ] {
+            let found = mode(&bed.path(&format!("home/{name}/{inside}")));
+            assert_eq!(found, (owner, owner, expected), "{inside}");
+        }
+        let copied = std::fs::read(bed.path(&format!("home/{name}/notes/data.csv"))).unwrap();
+        assert!(copied == large);
     }
 }

@@ -1,1 +1,301 @@
 //! Single-user servers: their states, their way from requested to ready, and back.
+//!
+//! A server that somebody asked for has a `Life`, kept in memory from the request to its end. `start` and `stop` are
+//! the two ways through it, [`Servers::adopt`] the way back in after a restart of the hub; `watch` looks after those
+//! that run. What must outlive the hub is written down in `register`.
+
+pub mod activity;
+pub mod address;
+mod adopt;
+pub mod cull;
+pub mod environment;
+pub mod failure;
+pub mod http;
+mod life;
+pub mod options;
+pub mod probe;
+pub mod progress;
+pub mod refusal;
+mod register;
+mod start;
+pub mod state;
+mod stop;
+#[cfg(test)]
+mod tests;
+pub mod visit;
+mod watch;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use hub_api::hub::{Hub as Config, Place};
+
+use self::environment::HubAddress;
+use self::failure::Failure;
+use self::life::Life;
+use self::progress::Progress;
+use self::state::State;
+use crate::proxy::{Owner, Proxy, Route};
+use crate::spawner::{ServerKey, Spawner, Target};
+use crate::store::Store;
+
+pub use self::refusal::Refusal;
+pub use self::start::Wish;
+
+/// All single-user servers of this hub; clones are the same.
+#[derive(Clone)]
+pub struct Servers(Arc<Inner>);
+
+struct Inner {
+    config: Arc<Config>,
+    address: HubAddress,
+    store: Store,
+    spawner: Arc<dyn Spawner>,
+    proxy: Proxy,
+    /// Routes that are always there: the hub's own and those of services, by routespec.
+    fixed: Vec<(String, Route)>,
+    lives: Mutex<HashMap<ServerKey, Arc<Life>>>,
+    /// Set to have the routes looked at soon.
+    check_due: tokio::sync::Notify,
+}
+
+/// What is known of a server now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    pub state: State,
+    /// How its last life ended, if not as its owner wished.
+    pub failure: Option<Failure>,
+    /// Whether that was while it was starting.
+    pub failed_to_start: bool,
+    /// The version it said it is of.
+    pub version: Option<String>,
+}
+
+/// How far a start or a stop came in the time a request waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server is ready, or gone.
+    Done,
+    /// It is on its way.
+    Pending,
+}
+
+impl Servers {
+    /// Makes the servers of a hub; [`Servers::run`] looks after them.
+    pub fn new(config: Arc<Config>, store: Store, spawner: Arc<dyn Spawner>, proxy: Proxy) -> Self {
+        let address = HubAddress {
+            base: config.base_url.clone(),
+            api_url: api_url(&config),
+            public_url: public_url(&config),
+        };
+        let fixed = fixed_routes(&config);
+        Self(Arc::new(Inner {
+            config,
+            address,
+            store,
+            spawner,
+            proxy,
+            fixed,
+            lives: Mutex::default(),
+            check_due: tokio::sync::Notify::new(),
+        }))
+    }
+
+    /// What is known of a server. One that nobody asked for since the hub started is stopped.
+    pub fn view(&self, key: &ServerKey) -> View {
+        match self.0.life(key) {
+            Some(life) => {
+                let phase = life.phase();
+                View {
+                    state: phase.state,
+                    failure: phase.failure,
+                    failed_to_start: life.failed_to_start(),
+                    version: life.place().version,
+                }
+            }
+            None => View {
+                state: State::Stopped,
+                failure: None,
+                failed_to_start: false,
+                version: None,
+            },
+        }
+    }
+
+    /// The state of a server, for listings.
+    pub fn state(&self, key: &ServerKey) -> State {
+        self.0.life(key).map_or(State::Stopped, |life| life.state())
+    }
+
+    /// The path at which people reach a server.
+    pub fn url(&self, key: &ServerKey) -> String {
+        address::prefix(&self.0.address.base, key)
+    }
+
+    /// How many servers are in each state but stopped.
+    pub fn counts(&self) -> HashMap<State, usize> {
+        let mut counts = HashMap::new();
+        for life in self.0.lives().values() {
+            let state = life.state();
+            if state.is_active() {
+                *counts.entry(state).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// The servers in a state.
+    pub fn in_state(&self, state: State) -> Vec<ServerKey> {
+        let lives = self.0.lives();
+        lives
+            .values()
+            .filter(|life| life.state() == state)
+            .map(|life| life.key.clone())
+            .collect()
+    }
+
+    /// Follows a start. One that is over is told in one event; a server that is not starting has none.
+    pub fn progress(&self, key: &ServerKey) -> Result<BoxStream<'static, Progress>, Refusal> {
+        let life = self
+            .0
+            .life(key)
+            .ok_or_else(|| Refusal::NotStarting(key.clone()))?;
+        let follow = match life.state() {
+            State::Spawning | State::Checking => progress::follow(life.log()),
+            State::Ready => progress::only(Progress::ready(&self.url(key))),
+            State::Stopped | State::Stopping if life.failed_to_start() => {
+                let last = life.log().borrow().last().cloned();
+                progress::only(last.unwrap_or_else(Progress::requested))
+            }
+            State::Stopped | State::Stopping => return Err(Refusal::NotStarting(key.clone())),
+        };
+        Ok(follow)
+    }
+
+    /// What was told of a start so far; nothing of a server that is not starting.
+    pub fn events(&self, key: &ServerKey) -> Vec<Progress> {
+        self.0
+            .life(key)
+            .map(|life| life.log().borrow().to_vec())
+            .unwrap_or_default()
+    }
+
+    /// Whether any server of a user runs, or is on its way up or down.
+    pub fn has_any_of(&self, user: &str) -> bool {
+        self.0
+            .lives()
+            .iter()
+            .any(|(key, life)| key.user == user && life.state().is_active())
+    }
+
+    /// The client of the proxy's API.
+    pub fn proxy(&self) -> &Proxy {
+        &self.0.proxy
+    }
+
+    /// Asks for a look at the proxy's routes soon: somebody came to the hub who should have come to a server.
+    pub fn routes_look_wrong(&self) {
+        self.0.check_due.notify_one();
+    }
+}
+
+impl Inner {
+    fn lives(&self) -> MutexGuard<'_, HashMap<ServerKey, Arc<Life>>> {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn life(&self, key: &ServerKey) -> Option<Arc<Life>> {
+        self.lives().get(key).cloned()
+    }
+
+    /// How long a request waits before it answers that things are on their way.
+    fn slow(&self) -> Duration {
+        Duration::from_secs(self.config.spawn.slow_spawn_timeout)
+    }
+
+    fn server_route(&self, life: &Life) -> Option<(String, Route)> {
+        let target = address::target_url(&life.target()?);
+        let owner = Owner::Server {
+            user: life.key.user.clone(),
+            name: life.key.name.clone(),
+        };
+        let routespec = address::routespec(&self.address.base, &life.key);
+        Some((routespec, Route { target, owner }))
+    }
+}
+
+impl fmt::Debug for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Servers")
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The public URL with the base at its end, or "".
+fn public_url(config: &Config) -> String {
+    match config.public_url.as_deref() {
+        Some(url) if !url.is_empty() => {
+            let origin = url.trim_end_matches('/');
+            let origin = origin
+                .strip_suffix(config.base_url.trim_end_matches('/'))
+                .unwrap_or(origin);
+            format!("{origin}{}", config.base_url)
+        }
+        _ => String::new(),
+    }
+}
+
+/// Where single-user servers reach the API.
+fn api_url(config: &Config) -> String {
+    let internal = &config.listen.internal;
+    let origin = match internal.url.as_deref().filter(|url| !url.is_empty()) {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", internal.bind),
+    };
+    format!("{origin}{}hub/api", config.base_url)
+}
+
+/// Where the proxy reaches the hub.
+fn hub_target(config: &Config) -> String {
+    if let Some(target) = config
+        .proxy
+        .hub_target
+        .as_deref()
+        .filter(|target| !target.is_empty())
+    {
+        return target.trim_end_matches('/').to_owned();
+    }
+    address::target_url(&match &config.listen.public {
+        Place::Tcp(address) => Target::Tcp(*address),
+        Place::Unix(path) => Target::Unix(path.clone()),
+    })
+}
+
+fn fixed_routes(config: &Config) -> Vec<(String, Route)> {
+    let trimmed = |path: String| match path.trim_end_matches('/') {
+        "" => "/".to_owned(),
+        path => path.to_owned(),
+    };
+    let hub = Route {
+        target: hub_target(config),
+        owner: Owner::Hub,
+    };
+    let mut routes = vec![(trimmed(config.base_url.clone()), hub)];
+    for service in &config.services {
+        if let Some(url) = &service.url {
+            let route = Route {
+                target: url.trim_end_matches('/').to_owned(),
+                owner: Owner::Service(service.name.clone()),
+            };
+            routes.push((
+                format!("{}services/{}", config.base_url, service.name),
+                route,
+            ));
+        }
+    }
+    routes
+}

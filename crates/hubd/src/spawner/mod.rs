@@ -1,11 +1,18 @@
 //! Spawners: what runs single-user servers. The seam is narrow so that another engine fits behind it.
 
+pub mod docker;
+pub mod helper;
+pub mod process;
+pub mod systemd;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hub_api::hub::{Profile, Spawn, SpawnerKind};
 
 /// One single-user server: its owner's name and its own name, "" for the default one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,8 +35,8 @@ pub struct Launch {
     pub key: ServerKey,
     /// The environment, the server's API token in it: never to be put on a command line or in a log.
     pub environment: BTreeMap<String, String>,
-    /// What the user chose on the options form (environment, size), already checked against what is offered.
-    pub options: serde_json::Map<String, serde_json::Value>,
+    /// What the user chose from what the operator offers, if anything is offered.
+    pub profile: Option<Profile>,
     /// How long the start may take.
     pub within: Duration,
 }
@@ -86,4 +93,22 @@ pub trait Spawner: Send + Sync {
     async fn poll(&self, key: &ServerKey, state: &serde_json::Value) -> Result<Status, SpawnError>;
     /// Ends it, politely first; returns when it is gone.
     async fn stop(&self, key: &ServerKey, state: &serde_json::Value) -> Result<(), SpawnError>;
+}
+
+/// The spawner that the configuration names.
+///
+/// # Errors
+/// Where its engine's address makes no sense. Whether it answers is seen at the first start.
+pub fn from_configuration(spawn: &Spawn) -> Result<Arc<dyn Spawner>, SpawnError> {
+    Ok(match spawn.kind {
+        SpawnerKind::Systemd => Arc::new(systemd::Systemd::new(&spawn.systemd)),
+        SpawnerKind::Docker => {
+            let docker = spawn.docker.as_ref().ok_or_else(|| SpawnError::Engine {
+                doing: "choosing the spawner".to_owned(),
+                cause: "[spawn.docker] is missing".to_owned(),
+            })?;
+            Arc::new(docker::Docker::new(docker)?)
+        }
+        SpawnerKind::Process => Arc::new(process::Process::new(&spawn.process)),
+    })
 }

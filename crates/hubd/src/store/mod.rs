@@ -1,1 +1,247 @@
 //! What the hub must not forget: users, groups, tokens, servers, OAuth clients and codes, in SQLite.
+//!
+//! One thread writes and two read (WAL), so no call blocks the runtime and writes never wait for one another in SQLite.
+//! The functions of the modules below take a connection and can be joined in one [`Store::read`] or [`Store::write`].
+
+pub mod group;
+pub mod migration;
+pub mod oauth;
+pub mod people;
+pub mod requester;
+pub mod role;
+pub mod secret;
+pub mod server;
+pub mod service;
+pub mod session;
+pub mod token;
+pub mod user;
+
+mod thread;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rusqlite::{Connection, Transaction};
+
+use crate::clock::Clock;
+use crate::scope::Catalog;
+use requester::Requesters;
+use thread::Workers;
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database said: {0}")]
+    Sql(#[from] rusqlite::Error),
+    #[error("a value in the database is not the JSON it should be: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("opening the database {}: {cause}", path.display())]
+    Open {
+        path: PathBuf,
+        cause: rusqlite::Error,
+    },
+    #[error("{}: {cause}", path.display())]
+    File {
+        path: PathBuf,
+        cause: std::io::Error,
+    },
+    #[error("the database {} was written by a newer hubd (schema {found}, this one knows {known}): install that version, or go back to a backup beside it", path.display())]
+    Newer {
+        path: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    #[error("the store is closed, the hub is going down")]
+    Closed,
+}
+
+/// The result of a call of the store.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A handle to the store; clones are the same store.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    workers: Workers,
+    requesters: Requesters,
+    catalog: Catalog,
+    clock: Clock,
+    /// SQLite's count of other programs' writes, as last seen.
+    data_version: AtomicI64,
+}
+
+impl Store {
+    /// Opens the file, makes it if it is not there (0600), and brings an older schema forward: the file as it was is
+    /// then beside it, named after its schema.
+    pub fn open(path: &Path, catalog: Catalog, clock: Clock) -> Result<Self> {
+        let mut writer = open_file(path)?;
+        migration::run(&mut writer, path)?;
+        let readers = vec![connect(path)?, connect(path)?];
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            workers: Workers::start(writer, readers),
+            requesters: Requesters::default(),
+            catalog,
+            clock,
+            data_version: AtomicI64::new(0),
+        })))
+    }
+
+    /// Runs a function on a snapshot of the data. It must not write.
+    pub async fn read<T, E, F>(&self, f: F) -> std::result::Result<T, E>
+    where
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let job = self.0.workers.read(move |connection| {
+            // One transaction, so that all that is read is of one moment.
+            let transaction = connection.transaction().map_err(StoreError::from)?;
+            f(&transaction)
+        });
+        job.await?
+    }
+
+    /// Runs a function in a transaction, which is rolled back if it fails. What it changes may bear on who may do what:
+    /// every requester that is kept in memory is forgotten.
+    pub async fn write<T, E, F>(&self, f: F) -> std::result::Result<T, E>
+    where
+        F: FnOnce(&Transaction<'_>) -> std::result::Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let inner = self.0.clone();
+        let result = self.0.workers.write(move |connection| {
+            let result = commit(connection, f);
+            // Before the caller hears of it, so that no later request is answered from before it.
+            inner.requesters.forget();
+            result
+        });
+        result.await?
+    }
+
+    /// As [`Store::write`], for what does not bear on who may do what: activity, states of servers, OAuth codes, and new
+    /// tokens. A new token is not known yet, so nothing kept can be wrong about it.
+    pub async fn note<T, E, F>(&self, f: F) -> std::result::Result<T, E>
+    where
+        F: FnOnce(&Transaction<'_>) -> std::result::Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.0
+            .workers
+            .write(move |connection| commit(connection, f))
+            .await?
+    }
+
+    /// Forgets requesters kept in memory if another program (`hubd user`) wrote to the database since the last time.
+    pub async fn notice_foreign_writes(&self) -> Result<()> {
+        // On the one connection that writes here, the number changes by the writes of others only.
+        let version: i64 = self
+            .0
+            .workers
+            .write(|connection| connection.query_row("PRAGMA data_version", [], |row| row.get(0)))
+            .await??;
+        if self.0.data_version.swap(version, Ordering::SeqCst) != version {
+            self.0.requesters.forget();
+        }
+        Ok(())
+    }
+
+    /// The scopes there are.
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Copies the whole database, while it is in use, to a new file (0600).
+    pub async fn backup(&self, to: PathBuf) -> Result<()> {
+        self.read(move |connection| migration::copy(connection, &to))
+            .await
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+}
+
+fn commit<T, E: From<StoreError>>(
+    connection: &mut Connection,
+    f: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    let transaction = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(StoreError::from)?;
+    let value = f(&transaction)?;
+    transaction.commit().map_err(StoreError::from)?;
+    Ok(value)
+}
+
+fn open_file(path: &Path) -> Result<Connection> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // SQLite would make it as the umask says; the journal files take the mode of the database.
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|cause| StoreError::File {
+            path: path.to_owned(),
+            cause,
+        })?;
+    connect(path)
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let opened = Connection::open(path).and_then(|connection| {
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -1024;",
+        )?;
+        Ok(connection)
+    });
+    opened.map_err(|cause| StoreError::Open {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// A JSON value from a text column.
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    Ok(serde_json::from_str(text)?)
+}
+
+/// A list of numbers as JSON, for `json_each`: one statement for any length.
+fn ids(ids: impl IntoIterator<Item = i64>) -> String {
+    let list: Vec<i64> = ids.into_iter().collect();
+    serde_json::Value::from(list).to_string()
+}
+
+/// A list of texts as JSON, for `json_each`.
+fn texts<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> String {
+    let list: Vec<String> = texts
+        .into_iter()
+        .map(|text| text.as_ref().to_owned())
+        .collect();
+    serde_json::Value::from(list).to_string()
+}
+
+impl rusqlite::types::ToSql for crate::clock::Timestamp {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        Ok(self.0.into())
+    }
+}
+
+impl rusqlite::types::FromSql for crate::clock::Timestamp {
+    fn column_result(value: rusqlite::types::ValueRef<'_>) -> rusqlite::types::FromSqlResult<Self> {
+        value.as_i64().map(Self)
+    }
+}

@@ -121,6 +121,13 @@ fn networks(net: &mut Net, scenario: &Scenario, owners: &Owners<'_>, pool: Ipv4N
     if scenario.provider_network {
         let id = network(net, owners.admin, "provider", |n| n.shared = true);
         reachable(net, (owners.admin, &id, "provider"), pool, (190, 250));
+        if scenario.ipv6 {
+            v6(net, (owners.admin, &id, "provider"), "2001:db8:30::/64");
+        }
+    }
+    if scenario.provider_v6 {
+        let id = network(net, owners.admin, "provider-v6", |n| n.shared = true);
+        v6(net, (owners.admin, &id, "provider-v6"), "2001:db8:40::/64");
     }
     for (n, name) in scenario.shared_networks.iter().enumerate() {
         let id = network(net, owners.admin, name, |n| n.shared = true);
@@ -170,6 +177,24 @@ fn reachable(net: &mut Net, whose: (&str, &str, &str), pool: Ipv4Net, part: (u8,
     net.subnets.push(subnet);
 }
 
+/// A subnet of IPv6 addresses, of the prefix for documentation: no machine has one.
+fn v6(net: &mut Net, whose: (&str, &str, &str), cidr: &str) {
+    let (project, network_id, name) = whose;
+    let Ok(cidr) = cidr.parse::<IpNet>() else {
+        return;
+    };
+    let std = Standard::new(project, &json!({"name": format!("{name}-subnet-v6")}));
+    let gateway = Pool::after(cidr.network());
+    let mut subnet = Subnet::new(std, network_id, cidr, Some(gateway));
+    subnet.ipv6_ra_mode = Some("slaac".to_owned());
+    subnet.ipv6_address_mode = Some("slaac".to_owned());
+    subnet.shared = net
+        .networks
+        .iter()
+        .any(|n| n.std.id == network_id && n.shared);
+    net.subnets.push(subnet);
+}
+
 fn inner(net: &mut Net, project: &str, network_id: &str, name: &str, base: Ipv4Addr) -> String {
     let cidr = IpNet::V4(Ipv4Net::new(base, 24).unwrap_or_default());
     let std = Standard::new(project, &json!({"name": name}));
@@ -195,13 +220,8 @@ fn project_network(net: &mut Net, scenario: &Scenario, project: &str) {
         "project-subnet",
         Ipv4Addr::new(10, 20, 0, 0),
     );
-    if scenario.ipv6
-        && let Ok(cidr) = "fd00:20::/64".parse::<IpNet>()
-    {
-        let std = Standard::new(project, &json!({"name": "project-subnet-v6"}));
-        let gateway = Pool::after(cidr.network());
-        net.subnets
-            .push(Subnet::new(std, &network_id, cidr, Some(gateway)));
+    if scenario.ipv6 {
+        v6(net, (project, &network_id, "project"), "2001:db8:20::/64");
     }
     let external = scenario
         .external

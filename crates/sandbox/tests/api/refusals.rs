@@ -2,12 +2,10 @@
 //!
 //! `HUBCTL_TEST_CLOUD` names the entry of another cloud than the sandbox, see the README.
 
-use std::path::PathBuf;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, lan, text, world};
+use crate::support::{Client, lan, subject, text};
 
 /// A request and what is said to it. `{network}` and the like stand for ids; where versions of a service differ in
 /// words, the message is what is common.
@@ -567,11 +565,8 @@ async fn microversion(client: &Client) -> String {
 
 /// Whether this cloud can be asked, or the row's service or a thing of its kind is missing.
 fn can_ask(client: &Client, props: &Props, row: &Row) -> bool {
-    let services = client.catalog.as_array().unwrap();
     let body = props.fill(&row.body.to_string());
-    services
-        .iter()
-        .any(|service| service["type"] == row.service)
+    client.has(row.service)
         && ["{small_flavor}", "{large_image}", "{diskless_flavor}"]
             .iter()
             .all(|name| !body.contains(name))
@@ -619,16 +614,8 @@ async fn hold(client: &Client, props: &Props, version: &str, row: &Row) -> Optio
 
 #[tokio::test]
 async fn every_refusal_has_the_services_own_words() {
-    let another = std::env::var("HUBCTL_TEST_CLOUD").ok();
-    let world = world("default").await;
-    let client = match &another {
-        Some(name) => {
-            let file = std::env::var_os("OS_CLIENT_CONFIG_FILE")
-                .expect("OS_CLIENT_CONFIG_FILE says where HUBCTL_TEST_CLOUD's entry is");
-            Client::login(&PathBuf::from(file), name).await
-        }
-        None => world.client.clone(),
-    };
+    let subject = subject().await;
+    let (client, another) = (subject.client.clone(), &subject.another);
     let version = microversion(&client).await;
     let props = props(&client).await;
     let (mut wrong, mut unasked) = (Vec::new(), Vec::new());

@@ -31,6 +31,38 @@ pub async fn world(scenario: &str) -> World {
     }
 }
 
+/// Whoever is asked: the sandbox, or the cloud that `HUBCTL_TEST_CLOUD` names.
+pub struct Subject {
+    pub client: Client,
+    /// The other cloud's entry.
+    pub another: Option<String>,
+    _world: World,
+}
+
+impl Subject {
+    pub fn is_sandbox(&self) -> bool {
+        self.another.is_none()
+    }
+}
+
+pub async fn subject() -> Subject {
+    let another = std::env::var("HUBCTL_TEST_CLOUD").ok();
+    let world = world("default").await;
+    let client = match &another {
+        Some(name) => {
+            let file = std::env::var_os("OS_CLIENT_CONFIG_FILE")
+                .expect("OS_CLIENT_CONFIG_FILE says where HUBCTL_TEST_CLOUD's entry is");
+            Client::login(Path::new(&file), name).await
+        }
+        None => world.client.clone(),
+    };
+    Subject {
+        client,
+        another,
+        _world: world,
+    }
+}
+
 #[derive(Clone)]
 pub struct Client {
     pub http: reqwest::Client,
@@ -88,6 +120,12 @@ impl Client {
             catalog: answer["token"]["catalog"].clone(),
             region: text(&entry["region_name"]),
         }
+    }
+
+    /// Whether the catalog has a service.
+    pub fn has(&self, service: &str) -> bool {
+        let services = self.catalog.as_array().unwrap();
+        services.iter().any(|s| s["type"] == service)
     }
 
     /// The public URL of a service; Neutron's and Glance's with their version.

@@ -129,7 +129,6 @@ impl Port {
             "propagate_uplink_status": false,
             "qos_policy_id": null,
             "qos_network_policy_id": null,
-            "resource_request": null,
             "dns_name": "",
             "dns_assignment": [],
         }))

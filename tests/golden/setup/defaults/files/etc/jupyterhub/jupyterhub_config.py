@@ -1,5 +1,6 @@
 # JupyterHub of the deployment class. Written by hubctl; changes made here are undone by its next run.
 # Further settings belong into `hub.extra_config` of hub.yaml.
+import grp
 import os
 import pwd
 from urllib.parse import quote
@@ -77,10 +78,10 @@ class Spawner(SystemdSpawner):
 
     def prepare(self):
         account = pwd.getpwnam(self.user.name)
-        proxy = pwd.getpwnam("jupyterhub-proxy")
+        proxy = grp.getgrnam("jupyterhub-proxy")
         folder = os.path.dirname(self.socket())
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        os.chown(folder, account.pw_uid, proxy.pw_gid)
+        os.chown(folder, account.pw_uid, proxy.gr_gid)
         # What is made in it belongs to the proxy's group.
         os.chmod(folder, 0o2710)
         # The proxy takes the port that JupyterHub puts behind each address for a part of the path, the hub does not.

@@ -1,0 +1,73 @@
+//! The helper's own file, `/etc/hub-helper/helper.toml`: what the hub may ask for is written there by root alone.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The helper's configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// The hub's account: nobody else is answered.
+    #[serde(default = "hub_account")]
+    pub hub_account: String,
+    /// The group that enters the folders of the servers' sockets: the proxy's, with the hub in it.
+    #[serde(default = "proxy_group")]
+    pub proxy_group: String,
+    /// Users are members of one of these groups, or are refused. The hub is told which.
+    pub user_groups: Vec<String>,
+    /// Members of these are refused, beside those of `sudo`, `docker` and the like, which always are.
+    #[serde(default)]
+    pub refused_groups: Vec<String>,
+    /// Accounts with a lower user or group id are refused; never below 1000.
+    #[serde(default = "lowest_id")]
+    pub lowest_id: u32,
+    /// The service of PAM, a file in `/etc/pam.d`.
+    #[serde(default = "pam_service")]
+    pub pam_service: String,
+    /// Variables the hub may set beside `JUPYTERHUB_*` and the like.
+    #[serde(default)]
+    pub environment: Vec<String>,
+    /// The profile of servers for which none is named; one of `profiles`.
+    pub default_profile: String,
+    /// What servers may be, by the slug of the hub's profile.
+    pub profiles: BTreeMap<String, Profile>,
+}
+
+/// What one server may use, and what it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Memory, in MiB.
+    pub memory_mb: u64,
+    /// Processors, in hundredths of one (150: one and a half); no limit where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<u32>,
+    /// Processes and threads.
+    #[serde(default = "tasks")]
+    pub tasks: u32,
+    /// The single-user server's program, where it is another than the template unit's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
+}
+
+fn hub_account() -> String {
+    "hubd".to_owned()
+}
+
+fn proxy_group() -> String {
+    "hubproxy".to_owned()
+}
+
+fn lowest_id() -> u32 {
+    1000
+}
+
+fn pam_service() -> String {
+    "hubd".to_owned()
+}
+
+fn tasks() -> u32 {
+    1024
+}

@@ -1,0 +1,202 @@
+//! Notes how a unit ended, as its `ExecStopPost=`: while its control group, which alone knows of an out-of-memory kill
+//! on cgroup v1 as on v2, is still there.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use hub_api::helper::Ended;
+use hub_api::line::shown;
+
+use crate::places::{Places, write};
+
+/// As many last lines as are noted.
+const LINES: usize = 20;
+const JOURNAL_WITHIN: Duration = Duration::from_secs(5);
+
+/// What systemd tells a program that it runs when a unit has ended.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub invocation: String,
+    /// `success`, `exit-code`, `signal`, `oom-kill`, …
+    pub result: String,
+    /// `exited`, `killed` or `dumped`.
+    pub how: String,
+    /// The exit status, or the signal's name.
+    pub status: String,
+}
+
+/// Notes how the instance's unit ended.
+///
+/// # Errors
+/// Where the name is none of an instance, or the note cannot be written.
+pub fn note(instance: &str, told: &Told, places: &Places) -> anyhow::Result<()> {
+    let is_instance = !instance.starts_with('.')
+        && instance.len() < 200
+        && instance
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || b"_.:-".contains(&c));
+    anyhow::ensure!(
+        is_instance,
+        "{instance:?} is no instance of a server's unit"
+    );
+    let is_invocation =
+        told.invocation.len() == 32 && told.invocation.bytes().all(|c| c.is_ascii_hexdigit());
+    anyhow::ensure!(is_invocation, "systemd told no invocation");
+    let kills = kills(
+        &std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default(),
+        Path::new("/sys/fs/cgroup"),
+    );
+    let mut ended = from(told, kills);
+    if told.result != "success" {
+        ended.last_lines = journal(&told.invocation);
+    }
+    write(
+        &places.ended(instance),
+        &serde_json::to_string(&ended)?,
+        0o640,
+    )?;
+    Ok(())
+}
+
+fn from(told: &Told, kills: u64) -> Ended {
+    let was_killed = told.how == "killed" || told.how == "dumped";
+    Ended {
+        invocation: told.invocation.clone(),
+        code: if told.how == "exited" {
+            told.status.parse().ok()
+        } else {
+            None
+        },
+        signal: was_killed.then(|| told.status.clone()),
+        // A kernel of the user's may have been killed long before: it is the server's own end that is told.
+        out_of_memory: told.result == "oom-kill"
+            || (was_killed && told.status == "KILL" && kills > 0),
+        last_lines: Vec::new(),
+    }
+}
+
+/// How many processes of this process's control group were killed for want of memory. systemd counts on v2 alone.
+fn kills(own: &str, mount: &Path) -> u64 {
+    let mut count = 0;
+    for line in own.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+            continue;
+        };
+        let path = path.trim_start_matches('/');
+        let path = path.strip_suffix("/.control").unwrap_or(path);
+        let file = if controllers.is_empty() {
+            mount.join(path).join("memory.events")
+        } else if controllers.split(',').any(|name| name == "memory") {
+            mount.join("memory").join(path).join("memory.oom_control")
+        } else {
+            continue;
+        };
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        count += text
+            .lines()
+            .filter_map(|line| line.strip_prefix("oom_kill "))
+            .filter_map(|number| number.trim().parse::<u64>().ok())
+            .sum::<u64>();
+    }
+    count
+}
+
+/// The last lines that the run itself wrote.
+fn journal(invocation: &str) -> Vec<String> {
+    let (send, receive) = mpsc::channel();
+    let matching = format!("_SYSTEMD_INVOCATION_ID={invocation}");
+    // In a thread that is not waited for beyond the deadline; it ends with this process.
+    std::thread::spawn(move || {
+        let run = |arguments: &[&str]| {
+            Command::new("/usr/bin/journalctl")
+                .args(arguments)
+                .env_clear()
+                .stdin(Stdio::null())
+                .stderr(Stdio::null())
+                .output()
+        };
+        // What was written a moment ago may still be on its way.
+        let _ = run(&["--sync"]);
+        let lines = LINES.to_string();
+        let said = run(&[
+            "-q",
+            "--no-pager",
+            "-o",
+            "cat",
+            "-a",
+            "-n",
+            &lines,
+            &matching,
+        ]);
+        let _ = send.send(said.map(|said| said.stdout).unwrap_or_default());
+    });
+    let said = receive.recv_timeout(JOURNAL_WITHIN).unwrap_or_default();
+    String::from_utf8_lossy(&said).lines().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(result: &str, how: &str, status: &str) -> Told {
+        Told {
+            invocation: "0".repeat(32),
+            result: result.to_owned(),
+            how: how.to_owned(),
+            status: status.to_owned(),
+        }
+    }
+
+    #[test]
+    fn out_of_memory_is_told_on_v1_and_v2_and_not_of_a_kill_by_hand() {
+        assert!(from(&told("oom-kill", "killed", "TERM"), 0).out_of_memory);
+        assert!(from(&told("signal", "killed", "KILL"), 1).out_of_memory);
+        assert!(!from(&told("signal", "killed", "KILL"), 0).out_of_memory);
+        assert!(!from(&told("exit-code", "exited", "1"), 3).out_of_memory);
+        assert_eq!(from(&told("exit-code", "exited", "7"), 0).code, Some(7));
+        assert_eq!(
+            from(&told("signal", "killed", "SEGV"), 0).signal.as_deref(),
+            Some("SEGV")
+        );
+    }
+
+    #[test]
+    fn kills_are_counted_in_the_group_of_either_version() {
+        let mount = tempfile::tempdir().unwrap();
+        let place = |path: &str, text: &str| {
+            let path = mount.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let unit = "jupyter.slice/jupyter@ada.service";
+        place(
+            &format!("memory/{unit}/memory.oom_control"),
+            "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
+        );
+        let v1 = format!(
+            "9:memory:/{unit}\n3:cpu,cpuacct:/{unit}\n1:name=systemd:/{unit}\n0::/{unit}\n"
+        );
+        assert_eq!(kills(&v1, mount.path()), 2);
+        place(
+            &format!("{unit}/memory.events"),
+            "low 0\noom 4\noom_kill 3\noom_group_kill 0\n",
+        );
+        assert_eq!(kills(&format!("0::/{unit}/.control\n"), mount.path()), 3);
+        assert_eq!(kills("", mount.path()), 0);
+    }
+
+    #[test]
+    fn nothing_but_an_instance_names_the_note() {
+        let places = Places {
+            own: "/nonexistent".into(),
+            ..Places::default()
+        };
+        for instance in ["../x", "", "a/b", ".x"] {
+            let said = note(instance, &told("success", "exited", "0"), &places);
+            assert!(said.is_err(), "{instance:?}");
+        }
+    }
+}

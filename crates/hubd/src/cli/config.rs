@@ -1,0 +1,137 @@
+//! Reading the configuration file, and what can be wrong with it beyond its grammar.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use hub_api::hub::Hub as Config;
+
+use crate::scope::{self, Catalog};
+
+/// Reads the file and refuses one with problems, all named at once.
+pub fn load(path: &Path) -> anyhow::Result<Config> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("reading the configuration {}", path.display()))?;
+    let config: Config = toml::from_str(&text)
+        .with_context(|| format!("reading the configuration {}", path.display()))?;
+    let problems = problems(&config);
+    if !problems.is_empty() {
+        bail!(
+            "the configuration {} cannot be used:\n  {}",
+            path.display(),
+            problems.join("\n  ")
+        );
+    }
+    Ok(config)
+}
+
+/// What is wrong with a configuration, each with its key.
+pub fn problems(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let base = &config.base_url;
+    if !base.starts_with('/') || !base.ends_with('/') || base.contains("//") {
+        problems.push(format!(
+            "base_url: {base:?} must start and end with one slash"
+        ));
+    }
+    if let Some(public) = &config.public_url {
+        match url::Url::parse(public) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
+            _ => problems.push(format!(
+                "public_url: {public:?} is no http or https address"
+            )),
+        }
+    }
+    match Catalog::new(config.custom_scopes.clone()) {
+        Err(error) => problems.push(format!("custom_scopes: {error}")),
+        Ok(catalog) => {
+            if let Err(error) = scope::merge(&catalog, &config.roles) {
+                problems.push(format!("roles: {error}"));
+            }
+            for service in &config.services {
+                let name = &service.name;
+                if let Err(error) = catalog.check(
+                    &service.oauth_client_allowed_scopes,
+                    &format!("service {name}"),
+                ) {
+                    problems.push(format!(
+                        "services.{name}.oauth_client_allowed_scopes: {error}"
+                    ));
+                }
+            }
+        }
+    }
+    for role in &config.roles {
+        for service in role.services.iter().flatten() {
+            if !config.services.iter().any(|known| known.name == *service) {
+                problems.push(format!(
+                    "roles.{}: there is no service {service:?}",
+                    role.name
+                ));
+            }
+        }
+    }
+    for (at, service) in config.services.iter().enumerate() {
+        let name = &service.name;
+        if name.is_empty() || name.contains('/') {
+            problems.push(format!(
+                "services[{at}].name: {name:?} cannot be the name of a service"
+            ));
+        }
+        if config.services[..at]
+            .iter()
+            .any(|other| other.name == *name)
+        {
+            problems.push(format!("services[{at}].name: {name:?} is there twice"));
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_good() {
+        assert_eq!(problems(&Config::default()), Vec::<String>::new());
+        assert_eq!(toml::from_str::<Config>("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn every_problem_is_named_with_its_key() {
+        let config: Config = toml::from_str(
+            r#"
+            base_url = "hub"
+            public_url = "hub.example.org"
+            [[roles]]
+            name = "admin"
+            scopes = ["self"]
+            [[roles]]
+            name = "idle"
+            services = ["nobody"]
+            [[services]]
+            name = "a/b"
+            "#,
+        )
+        .unwrap();
+        let found = problems(&config);
+        for key in [
+            "base_url",
+            "public_url",
+            "roles: the role admin",
+            "roles.idle",
+            "services[0].name",
+        ] {
+            assert!(
+                found.iter().any(|problem| problem.starts_with(key)),
+                "{key} in {found:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        assert!(toml::from_str::<Config>("base_ulr = '/'").is_err());
+        assert!(toml::from_str::<Config>("[listen]\nprivate = 'x'").is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! Time: UTC with microseconds, as it goes over the wire and into the store.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+const WIRE: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+
+/// Microseconds since 1970, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// This moment and a duration.
+    pub fn after(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
+        )
+    }
+
+    /// This moment less a duration.
+    pub fn before(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
+        )
+    }
+
+    /// How long before this moment the other was; zero if it was later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Reads RFC 3339, or the same without an offset, which is taken for UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        OffsetDateTime::parse(text, &Rfc3339)
+            .or_else(|_| {
+                OffsetDateTime::parse(&format!("{}Z", text.replacen(' ', "T", 1)), &Rfc3339)
+            })
+            .ok()
+            .and_then(|moment| i64::try_from(moment.unix_timestamp_nanos() / 1000).ok())
+            .map(Self)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
+            .map_err(|_| fmt::Error)?;
+        f.write_str(&moment.format(WIRE).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What says how late it is; tests give their own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self::from_fn(|| {
+            let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1000;
+            Timestamp(i64::try_from(now).unwrap_or(i64::MAX))
+        })
+    }
+
+    /// A clock of one's own.
+    pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_go_over_the_wire_and_back() {
+        let moment = Timestamp(1_795_318_137_681_586);
+        assert_eq!(moment.to_string(), "2026-11-22T03:28:57.681586Z");
+        assert_eq!(
+            Timestamp::parse("2026-11-22T03:28:57.681586Z"),
+            Some(moment)
+        );
+        assert_eq!(
+            Timestamp::parse("2026-11-22T04:28:57.681586+01:00"),
+            Some(moment)
+        );
+        assert_eq!(Timestamp::parse("2026-11-22 03:28:57.681586"), Some(moment));
+        assert_eq!(Timestamp::parse("yesterday"), None);
+        assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000000Z");
+    }
+}

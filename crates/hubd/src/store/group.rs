@@ -1,0 +1,158 @@
+//! Groups.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::{Map, Value};
+
+use super::{Result, ids, json, texts};
+
+/// A group, with its members and roles.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    pub id: i64,
+    pub name: String,
+    pub properties: Map<String, Value>,
+    pub users: Vec<String>,
+    pub roles: Vec<String>,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<(i64, String, String)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
+/// Finds a group by name.
+pub fn find(connection: &Connection, name: &str) -> Result<Option<Group>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, name, properties FROM groups WHERE name = ?1")?;
+    match statement.query_row([name], read).optional()? {
+        Some(row) => Ok(fill(connection, vec![row])?.pop()),
+        None => Ok(None),
+    }
+}
+
+/// A page of the groups, in the order they were made, and how many there are in all. `only`: of these names.
+pub fn list(
+    connection: &Connection,
+    only: Option<&[String]>,
+    offset: u32,
+    limit: u32,
+) -> Result<(Vec<Group>, u32)> {
+    let names = only.map(texts);
+    let total = connection
+        .prepare_cached("SELECT COUNT(*) FROM groups WHERE ?1 IS NULL OR name IN (SELECT value FROM json_each(?1))")?
+        .query_row([&names], |row| row.get(0))?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, name, properties FROM groups WHERE ?1 IS NULL OR name IN (SELECT value FROM json_each(?1)) \
+         ORDER BY id LIMIT ?2 OFFSET ?3",
+    )?;
+    let rows = statement
+        .query_map(params![names, limit, offset], read)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok((fill(connection, rows)?, total))
+}
+
+fn fill(connection: &Connection, rows: Vec<(i64, String, String)>) -> Result<Vec<Group>> {
+    let wanted = ids(rows.iter().map(|row| row.0));
+    let mut groups = Vec::with_capacity(rows.len());
+    for (id, name, properties) in rows {
+        groups.push(Group {
+            id,
+            name,
+            properties: json(&properties)?,
+            users: Vec::new(),
+            roles: Vec::new(),
+        });
+    }
+    let at: std::collections::HashMap<i64, usize> = groups
+        .iter()
+        .enumerate()
+        .map(|(at, g)| (g.id, at))
+        .collect();
+    let mut statement = connection.prepare_cached(
+        "SELECT m.group_id, u.name FROM json_each(?1) w JOIN group_users m ON m.group_id = w.value \
+         JOIN users u ON u.id = m.user_id ORDER BY u.id",
+    )?;
+    let mut rows = statement.query([&wanted])?;
+    while let Some(row) = rows.next()? {
+        if let Some(at) = at.get(&row.get(0)?) {
+            groups[*at].users.push(row.get(1)?);
+        }
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT m.group_id, r.name FROM json_each(?1) w JOIN role_groups m ON m.group_id = w.value \
+         JOIN roles r ON r.id = m.role_id ORDER BY r.id",
+    )?;
+    let mut rows = statement.query([&wanted])?;
+    while let Some(row) = rows.next()? {
+        if let Some(at) = at.get(&row.get(0)?) {
+            groups[*at].roles.push(row.get(1)?);
+        }
+    }
+    Ok(groups)
+}
+
+/// Makes a group; the name is new.
+pub fn create(connection: &Connection, name: &str) -> Result<i64> {
+    connection
+        .prepare_cached("INSERT INTO groups (name) VALUES (?1)")?
+        .execute([name])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// The group's id, which is made if it is not there.
+pub fn ensure(connection: &Connection, name: &str) -> Result<i64> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO groups (name) VALUES (?1)")?
+        .execute([name])?;
+    Ok(connection
+        .prepare_cached("SELECT id FROM groups WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))?)
+}
+
+/// Puts a user into a group.
+pub fn add_user(connection: &Connection, group: i64, user: i64) -> Result<()> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO group_users (group_id, user_id) VALUES (?1, ?2)")?
+        .execute(params![group, user])?;
+    Ok(())
+}
+
+/// Takes a user out of a group.
+pub fn remove_user(connection: &Connection, group: i64, user: i64) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM group_users WHERE group_id = ?1 AND user_id = ?2")?
+        .execute(params![group, user])?;
+    Ok(())
+}
+
+/// Makes a user's groups exactly these, which are made where they are not there.
+pub fn set_of_user(connection: &Connection, user: i64, groups: &[String]) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM group_users WHERE user_id = ?1")?
+        .execute([user])?;
+    for name in groups {
+        let group = ensure(connection, name)?;
+        add_user(connection, group, user)?;
+    }
+    Ok(())
+}
+
+/// Says what a group has.
+pub fn set_properties(
+    connection: &Connection,
+    id: i64,
+    properties: &Map<String, Value>,
+) -> Result<()> {
+    let text = serde_json::to_string(properties)?;
+    connection
+        .prepare_cached("UPDATE groups SET properties = ?2 WHERE id = ?1")?
+        .execute(params![id, text])?;
+    Ok(())
+}
+
+/// Deletes a group; its members stay users.
+pub fn delete(connection: &Connection, id: i64) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM groups WHERE id = ?1")?
+        .execute([id])?;
+    Ok(())
+}
