@@ -81,6 +81,13 @@ impl Overview {
             .unwrap_or_default()
     }
 
+    /// TLS handshakes that were answered with a certificate.
+    pub fn handshakes(&self) -> u64 {
+        self.certificates
+            .as_ref()
+            .map_or(0, |store| store.handshakes())
+    }
+
     /// Routes in the table.
     pub fn routes(&self) -> u64 {
         self.table.list(None).len() as u64

@@ -8,6 +8,7 @@ mod server;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -34,8 +35,8 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 pub struct Api {
     /// The routes it changes.
     pub table: Arc<Table>,
-    /// What callers must send; none: anybody may call.
-    pub token: Option<SecretString>,
+    /// What callers must send; none: anybody may call. It may be swapped at any time.
+    pub token: ArcSwapOption<SecretString>,
     /// Whether the first segment of a routespec is a host name.
     pub host_routing: bool,
     /// Whether every call is logged, as the other does; if not, only changes are.
@@ -97,7 +98,7 @@ impl Api {
                 "the percent-encoding of the path is broken",
             );
         };
-        let is_authorized = auth::is_authorized(request.headers(), self.token.as_ref());
+        let is_authorized = self.is_authorized(request.headers());
         if *method == Method::POST {
             // A broken body is refused before a missing token, as there.
             let body = match read_json(request).await {
@@ -120,6 +121,10 @@ impl Api {
         }
     }
 
+    fn is_authorized(&self, headers: &http::HeaderMap) -> bool {
+        auth::is_authorized(headers, self.token.load().as_deref())
+    }
+
     /// What the other does not have.
     fn own<B>(&self, request: &Request<B>, path: &str) -> (Answer, String) {
         match (request.method(), path) {
@@ -127,7 +132,7 @@ impl Api {
                 json(StatusCode::OK, "{\"status\":\"OK\"}".to_owned())
             }
             (&Method::GET, "/api/status") => {
-                if !auth::is_authorized(request.headers(), self.token.as_ref()) {
+                if !self.is_authorized(request.headers()) {
                     return forbidden();
                 }
                 match serde_json::to_string(&self.overview.status()) {

@@ -82,7 +82,7 @@ impl Api {
                 self.metrics.route_added(began.elapsed());
                 info!("Route added {} -> {target}", route.path);
                 if let Err(reason) = &route.target {
-                    warn!("Requests to {} will be answered 500: {reason}", route.path);
+                    warn!("requests to {} will be answered 500: {reason}", route.path);
                 }
                 empty(StatusCode::CREATED)
             }

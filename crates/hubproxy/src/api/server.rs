@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ const ANNOUNCED: HeaderValue = HeaderValue::from_static("timeout=60");
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Connections at a time; the hub uses ten.
 const CONNECTIONS: usize = 512;
+/// How long a caller that was just accepted may take to call once the server is to stop.
+const FIRST_CALL: Duration = Duration::from_millis(500);
 /// How long connections get to end once the server is to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -123,7 +126,9 @@ where
     H: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<Full<Bytes>>>,
 {
+    let called = AtomicBool::new(false);
     let service = service_fn(|request| {
+        called.store(true, Ordering::Relaxed);
         let answer = handler(request);
         async {
             let mut answer = answer.await;
@@ -139,8 +144,19 @@ where
     let result = tokio::select! {
         result = connection.as_mut() => result,
         () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            // hyper closes a connection that it has read nothing of, though the first call may be on its way.
+            let first = async {
+                if !called.load(Ordering::Relaxed) {
+                    tokio::time::sleep(FIRST_CALL).await;
+                }
+            };
+            tokio::select! {
+                result = connection.as_mut() => result,
+                () = first => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
         }
     };
     if let Err(error) = result {

@@ -1,8 +1,12 @@
 //! Makes the parts of the proxy from its settings, and lets them run until they are told to end.
 
+mod certificates;
+mod listening;
 mod pid_file;
 mod plain;
+mod reload;
 mod service_manager;
+mod side;
 mod sockets;
 mod start;
 mod wiring;
@@ -16,8 +20,9 @@ use crate::state::StateError;
 use crate::tls::acme::AcmeError;
 use crate::tls::{CertificateError, ConfigError, PemError};
 
+pub use reload::Reload;
 pub use sockets::SocketError;
-pub use start::{Ended, Reload, run};
+pub use start::{Ended, run};
 pub use wiring::check;
 
 /// Why the proxy did not start.

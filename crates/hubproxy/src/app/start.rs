@@ -1,38 +1,35 @@
-//! The life of the proxy: bind, load, serve, reload, drain.
+//! The life of the proxy: bind, load, serve, drain.
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use http::{Method, Response, StatusCode};
+use arc_swap::ArcSwapOption;
 use hub_api::proxy::LogLevel;
-use rustls::ServerConfig;
 use serde_json::{Map, Value};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Mutex, Notify, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, watch};
 use tracing::{error, info, warn};
 
+use super::certificates::Certificates;
+use super::listening::Listening;
 use super::pid_file::PidFile;
-use super::sockets::{self, Role, SocketError};
+use super::reload::{Changeable, Reload};
+use super::side::Side;
 use super::{AppError, service_manager, wiring};
-use crate::api::{Api, Server as ApiServer, serve_http};
+use crate::api::Api;
 use crate::forward::Forwarder;
-use crate::log::{AccessLog, CONTENT_TYPE, LogHandle, Metrics, Watcher, exposition};
+use crate::log::{AccessLog, LogHandle, Metrics, Watcher};
 use crate::overview::Overview;
 use crate::routes::Table;
-use crate::serve::{Listener, Observer, Server, Socket};
-use crate::settings::{Address, Settings};
+use crate::serve::{Listener, Observer, Server};
+use crate::settings::Settings;
 use crate::state::{self, Loaded};
-use crate::tls::acme::{Renewer, Tokens};
-use crate::tls::{FileCertificates, Store, api_config, public_config};
+use crate::tls::acme::{AcmeError, Renewer, Tokens};
 
 /// How often certificate files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
-/// What a warning about certificate files begins with.
-const FILES: &str = "certificate files: ";
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,31 +38,20 @@ pub struct Ended {
     pub interrupted: bool,
 }
 
-/// Reads the settings again on SIGHUP; none with a command line, which stays as it is. Problems have been said.
-pub type Reload = Box<dyn Fn() -> Option<Settings> + Send>;
-
-/// All sockets, by what they are for.
-struct Sockets {
-    public: Vec<(Socket, bool)>,
-    api: Vec<Socket>,
-    metrics: Vec<Socket>,
-    made: Vec<PathBuf>,
-}
-
 /// Serves until SIGINT or SIGTERM. Must be called before other threads are started.
 pub fn run(settings: Settings, log: LogHandle, reload: Option<Reload>) -> Result<Ended, AppError> {
-    let system = |act| move |source| AppError::System { act, source };
-    let roles = roles(&settings);
-    let activated = sockets::activated(&roles)?;
-    let sockets = bind(&settings, activated)?;
+    let listening = Listening::open(&settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
         .thread_keep_alive(Duration::from_secs(2))
         .build()
-        .map_err(system("starting the runtime"))?;
-    let made = sockets.made.clone();
-    let result = runtime.block_on(serve(settings, sockets, log, reload));
+        .map_err(|source| AppError::System {
+            act: "starting the runtime",
+            source,
+        })?;
+    let made = listening.made.clone();
+    let result = runtime.block_on(serve(settings, listening, log, reload));
     runtime.shutdown_timeout(Duration::from_secs(1));
     for path in made {
         // Somebody may have taken its place already.
@@ -74,132 +60,30 @@ pub fn run(settings: Settings, log: LogHandle, reload: Option<Reload>) -> Result
     result
 }
 
-fn roles(settings: &Settings) -> Vec<Role> {
-    let mut roles = Vec::new();
-    if settings.listeners.iter().any(|listener| !listener.tls) {
-        roles.push(Role::Http);
-    }
-    if settings.listeners.iter().any(|listener| listener.tls) {
-        roles.push(Role::Https);
-    }
-    roles.push(Role::Api);
-    if settings.metrics.is_some() {
-        roles.push(Role::Metrics);
-    }
-    roles
-}
-
-/// Binds what systemd did not hand over.
-fn bind(settings: &Settings, activated: Vec<(Role, Socket)>) -> Result<Sockets, SocketError> {
-    let mut all = Sockets {
-        public: Vec::new(),
-        api: Vec::new(),
-        metrics: Vec::new(),
-        made: Vec::new(),
-    };
-    let mut has = Vec::new();
-    for (role, socket) in activated {
-        has.push(role);
-        match role {
-            Role::Http => all.public.push((socket, false)),
-            Role::Https => all.public.push((socket, true)),
-            Role::Api => all.api.push(socket),
-            Role::Metrics => all.metrics.push(socket),
-        }
-    }
-    let others: Vec<&Address> = settings
-        .listeners
-        .iter()
-        .map(|listener| &listener.address)
-        .collect();
-    for listener in &settings.listeners {
-        if has.contains(&if listener.tls {
-            Role::Https
-        } else {
-            Role::Http
-        }) {
-            continue;
-        }
-        let (sockets, made) = sockets::bind(&listener.address, &others)?;
-        all.public
-            .extend(sockets.into_iter().map(|socket| (socket, listener.tls)));
-        all.made.extend(made);
-    }
-    if !has.contains(&Role::Api) {
-        let (sockets, made) = sockets::bind(&settings.api.address, &[])?;
-        all.api = sockets;
-        all.made.extend(made);
-    }
-    if let Some(address) = settings
-        .metrics
-        .as_ref()
-        .filter(|_| !has.contains(&Role::Metrics))
-    {
-        let (sockets, made) = sockets::bind(address, &[])?;
-        all.metrics = sockets;
-        all.made.extend(made);
-    }
-    Ok(all)
-}
-
 async fn serve(
-    settings: Settings,
-    sockets: Sockets,
+    mut settings: Settings,
+    listening: Listening,
     log: LogHandle,
     reload: Option<Reload>,
 ) -> Result<Ended, AppError> {
-    let system = |act| move |source| AppError::System { act, source };
-    let mut signals = Signals::new().map_err(system("listening for signals"))?;
-    for note in &settings.notes {
-        match note.level {
-            LogLevel::Warn => warn!("{}", note.text),
-            LogLevel::Error => error!("{}", note.text),
-            _ => info!("{}", note.text),
-        }
-    }
+    let mut signals = Signals::new().map_err(|source| AppError::System {
+        act: "listening for signals",
+        source,
+    })?;
+    say_notes(&settings);
 
-    let tls = Certificates::load(&settings)?;
+    let certificates = Certificates::load(&settings)?;
     let tokens = Arc::<Tokens>::default();
     let kick = Arc::<Notify>::default();
-    let renewer = match (&settings.tls, &tls) {
-        (Some(wanted), Some(tls)) => {
-            let acme = wanted.acme.clone();
-            acme.map(|acme| {
-                Renewer::new(
-                    acme,
-                    Arc::clone(&tls.store),
-                    Arc::clone(&tokens),
-                    Arc::clone(&kick),
-                )
-            })
-            .transpose()?
-        }
-        _ => None,
-    };
-    let options = wiring::options(&settings, tokens)?;
-    let api_tls = api_config(&settings.api)?.map(Arc::new);
-
+    let renewer = renewer(&settings, certificates.as_ref(), &tokens, &kick)?;
+    let options = wiring::options(&settings, Arc::clone(&tokens))?;
     let table = Table::new();
-    let mut warnings = Vec::new();
-    if let Some(path) = &settings.state_file {
-        match state::load(path, &table)? {
-            Loaded::Nothing => {}
-            Loaded::Routes(count) => info!("{count} routes are back from {}", path.display()),
-            Loaded::Broken { aside, reason } => {
-                let warning = format!(
-                    "the saved routes were broken ({reason}) and lie in {} now",
-                    aside.display()
-                );
-                error!("{warning}");
-                warnings.push(warning);
-            }
-        }
-    }
+    let state_warning = load_state(&settings, &table)?;
     add_default(&settings, &table);
 
-    let access = AccessLog::open(&settings.access_log).map_err(|source| AppError::Write {
-        path: PathBuf::from(String::from(settings.access_log.clone())),
-        source,
+    let access = AccessLog::open(&settings.access_log).map_err(|source| {
+        let path = PathBuf::from(String::from(settings.access_log.clone()));
+        AppError::Write { path, source }
     })?;
     let metrics = Arc::<Metrics>::default();
     let watcher = Arc::new(Watcher::new(
@@ -207,102 +91,79 @@ async fn serve(
         settings.metrics.is_some(),
         access,
     ));
-    let observer: Arc<dyn Observer> = Arc::clone(&watcher) as _;
-    let forwarder = Forwarder::new(Arc::clone(&table), options, observer);
+    let forwarder = Forwarder::new(
+        Arc::clone(&table),
+        options,
+        Arc::clone(&watcher) as Arc<dyn Observer>,
+    );
 
-    // The server knows its connections, the overview is asked for them, and the API needs the overview first.
-    let server: Arc<OnceLock<Arc<Mutex<Option<Server>>>>> = Arc::default();
+    // The overview is made before the server whose connections it counts.
+    let server: Arc<OnceLock<Server>> = Arc::default();
     let asked = Arc::clone(&server);
-    let connections = move || {
-        let server = asked.get().and_then(|server| server.try_lock().ok());
-        server
-            .and_then(|server| server.as_ref().map(|server| server.connections() as u64))
-            .unwrap_or_default()
-    };
     let overview = Arc::new(Overview::new(
         Arc::clone(&table),
-        tls.as_ref().map(|tls| Arc::clone(&tls.store)),
+        certificates
+            .as_ref()
+            .map(|certificates| Arc::clone(&certificates.store)),
         renewer.as_ref().map(Renewer::status),
-        connections,
+        move || asked.get().map_or(0, |server| server.connections() as u64),
     ));
-    warnings
+    state_warning
         .into_iter()
         .for_each(|warning| overview.warn(warning));
-
-    let (stop, stopping) = watch::channel(false);
-    let mut tasks = JoinSet::new();
     let api = Arc::new(Api {
         table: Arc::clone(&table),
-        token: settings.api.token.clone(),
+        token: ArcSwapOption::from(settings.api.token.clone().map(Arc::new)),
         host_routing: settings.host_routing,
         logs_calls: settings.is_chp,
         metrics: Arc::clone(&metrics),
         overview: Arc::clone(&overview),
     });
-    say_where(&settings, &sockets);
-    for socket in sockets.api {
-        let socket = ApiServer::new(socket).map_err(system("taking up the API's socket"))?;
-        let api = Arc::clone(&api);
-        let handler = move |request| {
-            let api = Arc::clone(&api);
-            async move { api.answer(request).await }
-        };
-        tasks.spawn(serve_http(
-            socket,
-            api_tls.clone(),
-            handler,
-            stopping.clone(),
-        ));
-    }
-    for socket in sockets.metrics {
-        let socket = ApiServer::new(socket).map_err(system("taking up the metrics' socket"))?;
-        let (metrics, overview) = (Arc::clone(&metrics), Arc::clone(&overview));
-        let handler = move |request: http::Request<hyper::body::Incoming>| {
-            let answer =
-                metrics_answer(request.method(), request.uri().path(), &metrics, &overview);
-            async move { answer }
-        };
-        tasks.spawn(serve_http(socket, None, handler, stopping.clone()));
-    }
 
-    let listeners = sockets
+    listening.say(&settings);
+    let (stop, stopping) = watch::channel(false);
+    let mut side = Side::new(stopping.clone());
+    side.serve_api(listening.api, &settings, &api)?;
+    side.serve_metrics(listening.metrics, &metrics, &overview)?;
+    let listeners = listening
         .public
         .into_iter()
         .map(|(socket, is_tls)| Listener {
             socket,
-            tls: tls
+            tls: certificates
                 .as_ref()
                 .filter(|_| is_tls)
-                .map(|tls| Arc::clone(&tls.config)),
-        })
-        .collect();
+                .map(|certificates| Arc::clone(&certificates.config)),
+        });
     let started = Server::start(
-        listeners,
-        forwarder,
+        listeners.collect(),
+        Arc::clone(&forwarder),
         settings.limits.clone(),
         settings.workers,
     )
-    .map_err(system("starting the workers"))?;
-    let held = server.get_or_init(|| Arc::new(Mutex::new(Some(started))));
-
-    if let Some(renewer) = renewer {
-        tokio::spawn(renewer.run());
-    }
+    .map_err(|source| AppError::System {
+        act: "starting the workers",
+        source,
+    })?;
+    let _ = server.set(started);
+    let renewing = renewer.map(|renewer| tokio::spawn(renewer.run()));
     let keeper = settings
         .state_file
         .clone()
-        .map(|path| tokio::spawn(state::keep(path, table, stopping.clone())));
-    let pid_file = match settings.pid_file.clone() {
-        Some(path) => {
-            info!("Writing pid {} to {}", std::process::id(), path.display());
-            Some(PidFile::write(path.clone()).map_err(|source| AppError::Write { path, source })?)
-        }
-        None => None,
-    };
+        .map(|path| tokio::spawn(state::keep(path, table, stopping)));
+    let pid_file = write_pid(&settings)?;
     service_manager::ready("serving");
-    tokio::spawn(service_manager::watchdog());
+    let watchdog = tokio::spawn(service_manager::watchdog());
 
-    let mut files = tls.map(|tls| tls.files);
+    let mut changeable = Changeable {
+        log,
+        watcher,
+        api,
+        forwarder,
+        certificates,
+        overview,
+        tokens,
+    };
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let interrupted = loop {
@@ -317,64 +178,90 @@ async fn serve(
             }
             _ = signals.hangup.recv() => {
                 service_manager::reloading();
-                watcher.reopen();
-                if let Some(files) = &mut files {
-                    reload_files(files, &overview);
-                }
                 kick.notify_one();
-                if let Some(settings) = reload.as_ref().and_then(|reload| reload()) {
-                    log.set_level(settings.log_level);
-                    if let Some(server) = &*held.lock().await {
-                        server.set_limits(settings.limits.clone());
-                    }
-                    info!("limits, log level, certificates and access log are taken up again; the rest of a changed file at the next restart");
+                match &reload {
+                    None => changeable.refresh(),
+                    Some(reload) => match reload() {
+                        Some(new) => changeable.change(&mut settings, new, server.get()),
+                        None => changeable.refresh(),
+                    },
                 }
                 service_manager::ready("serving");
             }
             _ = look.tick() => {
-                if let Some(files) = files.as_mut().filter(|files| files.changed()) {
-                    reload_files(files, &overview);
+                if let Some(certificates) = &mut changeable.certificates {
+                    certificates.look(&changeable.overview);
                 }
             }
         }
     };
 
     service_manager::stopping(settings.drain);
-    overview.drain();
-    let server = held.lock().await.take();
-    if let Some(server) = server {
-        let drained = tokio::select! {
-            drained = server.drain(settings.drain) => Some(drained),
-            // The second time, it is meant.
-            _ = signals.interrupt.recv() => None,
-            _ = signals.terminate.recv() => None,
-        };
-        match drained {
-            Some(drained) if drained.cut > 0 => {
-                info!(
-                    "{} connections were cut after {} ms",
-                    drained.cut,
-                    settings.drain.as_millis()
-                );
-            }
-            _ => {}
-        }
+    changeable.overview.drain();
+    drain(server.get(), settings.drain, &mut signals).await;
+    if let Some(renewing) = renewing {
+        renewing.abort();
     }
     let _ = stop.send(true);
     if let Some(keeper) = keeper {
         within(Duration::from_secs(5), keeper).await;
     }
-    within(Duration::from_secs(3), async {
-        while tasks.join_next().await.is_some() {}
-    })
-    .await;
-    watcher.close();
+    within(Duration::from_secs(3), side.ended()).await;
+    watchdog.abort();
+    changeable.watcher.close();
     drop(pid_file);
     Ok(Ended { interrupted })
 }
 
-async fn within(time: Duration, work: impl Future) {
-    let _ = tokio::time::timeout(time, work).await;
+fn say_notes(settings: &Settings) {
+    for note in &settings.notes {
+        match note.level {
+            LogLevel::Warn => warn!("{}", note.text),
+            LogLevel::Error => error!("{}", note.text),
+            LogLevel::Info | LogLevel::Debug => info!("{}", note.text),
+        }
+    }
+}
+
+fn renewer(
+    settings: &Settings,
+    certificates: Option<&Certificates>,
+    tokens: &Arc<Tokens>,
+    kick: &Arc<Notify>,
+) -> Result<Option<Renewer>, AcmeError> {
+    let acme = settings.tls.as_ref().and_then(|tls| tls.acme.clone());
+    let (Some(acme), Some(certificates)) = (acme, certificates) else {
+        return Ok(None);
+    };
+    Renewer::new(
+        acme,
+        Arc::clone(&certificates.store),
+        Arc::clone(tokens),
+        Arc::clone(kick),
+    )
+    .map(Some)
+}
+
+/// Fills the table with the saved routes; says what an operator should know of it.
+fn load_state(settings: &Settings, table: &Table) -> Result<Option<String>, AppError> {
+    let Some(path) = &settings.state_file else {
+        return Ok(None);
+    };
+    match state::load(path, table)? {
+        Loaded::Nothing => Ok(None),
+        Loaded::Routes(count) => {
+            info!("{count} routes are back from {}", path.display());
+            Ok(None)
+        }
+        Loaded::Broken { aside, reason } => {
+            let warning = format!(
+                "the saved routes were broken ({reason}) and lie in {} now",
+                aside.display()
+            );
+            error!("{warning}");
+            Ok(Some(warning))
+        }
+    }
 }
 
 /// Adds `/` as it was configured, unless a hub set it before a restart.
@@ -389,130 +276,42 @@ fn add_default(settings: &Settings, table: &Table) {
     let mut data = Map::new();
     data.insert("target".to_owned(), Value::from(target.as_str()));
     match table.insert("/", data) {
-        Ok(_) => info!("Route added / -> {target}"),
+        Ok(route) => {
+            info!("Route added / -> {target}");
+            if let Err(reason) = &route.target {
+                warn!("requests to / will be answered 500: {reason}");
+            }
+        }
         Err(error) => error!("the default target: {error}"),
     }
 }
 
-fn say_where(settings: &Settings, sockets: &Sockets) {
-    let target = settings.default_target.as_deref().unwrap_or("(no default)");
-    let redirect = settings.redirect;
-    for (socket, is_tls) in &sockets.public {
-        match redirect.filter(|_| !is_tls) {
-            Some(to) => info!(
-                "Added HTTP to HTTPS redirection from {} to {to}",
-                port_of(socket)
-            ),
-            None => info!(
-                "Proxying {}://{} to {target}",
-                if *is_tls { "https" } else { "http" },
-                name_of(socket)
-            ),
-        }
-    }
-    for socket in &sockets.api {
-        let scheme = if settings.api.tls.is_some() {
-            "https"
-        } else {
-            "http"
-        };
-        info!("Proxy API at {scheme}://{}/api/routes", name_of(socket));
-    }
-    for socket in &sockets.metrics {
-        info!("Serve metrics at http://{}/metrics", name_of(socket));
-    }
-}
-
-fn name_of(socket: &Socket) -> String {
-    match socket {
-        Socket::Tcp(socket) => socket
-            .local_addr()
-            .map(|address| address.to_string())
-            .unwrap_or_default(),
-        Socket::Unix(socket) => socket
-            .local_addr()
-            .ok()
-            .and_then(|address| {
-                address
-                    .as_pathname()
-                    .map(|path| format!("unix:{}", path.display()))
-            })
-            .unwrap_or_default(),
-    }
-}
-
-fn port_of(socket: &Socket) -> String {
-    match socket {
-        Socket::Tcp(socket) => socket
-            .local_addr()
-            .map(|address| address.port().to_string())
-            .unwrap_or_default(),
-        Socket::Unix(_) => name_of(socket),
-    }
-}
-
-fn metrics_answer(
-    method: &Method,
-    path: &str,
-    metrics: &Metrics,
-    overview: &Overview,
-) -> Response<http_body_util::Full<bytes::Bytes>> {
-    let (status, kind, body) = match (path, method) {
-        ("/metrics", &Method::GET | &Method::HEAD) => {
-            (StatusCode::OK, CONTENT_TYPE, exposition(metrics, overview))
-        }
-        ("/metrics", _) => (
-            StatusCode::METHOD_NOT_ALLOWED,
-            "text/plain",
-            "Method not supported".to_owned(),
-        ),
-        _ => (StatusCode::NOT_FOUND, "text/plain", "Not Found".to_owned()),
+fn write_pid(settings: &Settings) -> Result<Option<PidFile>, AppError> {
+    let Some(path) = settings.pid_file.clone() else {
+        return Ok(None);
     };
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        http::HeaderValue::from_static(kind),
-    );
-    response
+    info!("Writing pid {} to {}", std::process::id(), path.display());
+    PidFile::write(path.clone())
+        .map(Some)
+        .map_err(|source| AppError::Write { path, source })
 }
 
-fn reload_files(files: &mut FileCertificates, overview: &Overview) {
-    let errors = files.reload();
-    overview.settle(FILES);
-    for error in &errors {
-        error!("the old certificate stays: {error}");
-        overview.warn(format!("{FILES}{error}"));
-    }
-    if errors.is_empty() && !files.is_empty() {
-        info!("the certificates are loaded again");
+async fn drain(server: Option<&Server>, deadline: Duration, signals: &mut Signals) {
+    let Some(server) = server else { return };
+    tokio::select! {
+        drained = server.drain(deadline) => {
+            if drained.cut > 0 {
+                info!("{} connections were cut after {} ms", drained.cut, deadline.as_millis());
+            }
+        }
+        // The second time, it is meant.
+        _ = signals.interrupt.recv() => {}
+        _ = signals.terminate.recv() => {}
     }
 }
 
-/// The certificates of the public listeners.
-struct Certificates {
-    store: Arc<Store>,
-    config: Arc<ArcSwap<ServerConfig>>,
-    files: FileCertificates,
-}
-
-impl Certificates {
-    fn load(settings: &Settings) -> Result<Option<Self>, AppError> {
-        let Some(tls) = &settings.tls else {
-            return Ok(None);
-        };
-        let store = Arc::<Store>::default();
-        let files = FileCertificates::load(tls.files.clone(), Arc::clone(&store))?;
-        let config = Arc::new(ArcSwap::from_pointee(public_config(
-            tls,
-            Arc::clone(&store),
-        )?));
-        Ok(Some(Self {
-            store,
-            config,
-            files,
-        }))
-    }
+async fn within(time: Duration, work: impl Future) {
+    let _ = tokio::time::timeout(time, work).await;
 }
 
 struct Signals {

@@ -73,16 +73,10 @@ pub fn exposition(metrics: &Metrics, overview: &Overview) -> String {
         overview.routes(),
     );
     text.one(
-        "hubproxy_received_bytes",
+        "hubproxy_tls_handshakes",
         "counter",
-        "Bytes of bodies from clients",
-        counts.received,
-    );
-    text.one(
-        "hubproxy_sent_bytes",
-        "counter",
-        "Bytes of bodies to clients",
-        counts.sent,
+        "TLS handshakes that were answered with a certificate",
+        overview.handshakes(),
     );
     let status = overview.status();
     text.one(

@@ -27,8 +27,6 @@ struct Shard {
     websocket: AtomicU64,
     lookups: AtomicU64,
     lookup_nanos: AtomicU64,
-    received: AtomicU64,
-    sent: AtomicU64,
     statuses: Box<[AtomicU64]>,
 }
 
@@ -45,8 +43,6 @@ impl Default for Metrics {
             websocket: AtomicU64::new(0),
             lookups: AtomicU64::new(0),
             lookup_nanos: AtomicU64::new(0),
-            received: AtomicU64::new(0),
-            sent: AtomicU64::new(0),
             statuses: zeros(STATUSES),
         };
         Self {
@@ -72,10 +68,6 @@ pub struct Counts {
     pub lookups: u64,
     /// How long they took together, in nanoseconds.
     pub lookup_nanos: u64,
-    /// Bytes of requests' bodies and from WebSockets' clients.
-    pub received: u64,
-    /// Bytes of answers' bodies and to WebSockets' clients.
-    pub sent: u64,
     /// Answers to clients by status.
     pub proxied: Vec<(u16, u64)>,
     /// Answers of the API by status.
@@ -113,13 +105,6 @@ impl Metrics {
         if let Some(count) = self.shard().statuses.get(usize::from(status.as_u16())) {
             count.fetch_add(1, Relaxed);
         }
-    }
-
-    /// It ended.
-    pub fn finished(&self, received: u64, sent: u64) {
-        let shard = self.shard();
-        shard.received.fetch_add(received, Relaxed);
-        shard.sent.fetch_add(sent, Relaxed);
     }
 
     /// The API answered.
@@ -170,8 +155,6 @@ impl Metrics {
             websocket: sum(|shard| &shard.websocket),
             lookups: sum(|shard| &shard.lookups),
             lookup_nanos: sum(|shard| &shard.lookup_nanos),
-            received: sum(|shard| &shard.received),
-            sent: sum(|shard| &shard.sent),
             proxied: counted(&status),
             api: counted(&|code| self.api[code].load(Relaxed)),
             route_get: self.route_get.load(Relaxed),

@@ -33,6 +33,11 @@ impl Watcher {
         }
     }
 
+    /// Writes to another access log, or to none, from now on.
+    pub fn set_access(&self, access: Option<AccessLog>) {
+        self.access.store(access.map(Arc::new));
+    }
+
     /// Ends the access log; what waits is written first.
     pub fn close(&self) {
         self.access.store(None);
@@ -41,7 +46,7 @@ impl Watcher {
 
 impl Observer for Watcher {
     fn detailed(&self) -> bool {
-        self.times_lookups || self.access.load().is_some()
+        self.access.load().is_some()
     }
 
     fn timed(&self) -> bool {
@@ -57,7 +62,6 @@ impl Observer for Watcher {
     }
 
     fn finished(&self, exchange: &Exchange<'_>) {
-        self.metrics.finished(exchange.received, exchange.sent);
         if let Some(access) = &*self.access.load() {
             access.note(exchange);
         }

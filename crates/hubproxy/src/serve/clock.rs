@@ -78,6 +78,11 @@ impl Clock {
         self.moved();
     }
 
+    /// Whether nothing was received yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.phase.load(Relaxed) == FRESH
+    }
+
     /// An exchange begins.
     pub(crate) fn begin(&self) {
         self.in_flight.fetch_add(1, Relaxed);

@@ -83,6 +83,9 @@ pub(super) struct Accepted {
 /// How long what still comes is read and dropped after an early answer.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a connection that was just accepted may take to send its first request once the worker stops.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
 /// Serves a connection to its end.
 pub(super) async fn serve(accepted: Accepted, worker: Arc<Worker>, limits: Arc<Limits>) {
     let Accepted {
@@ -231,6 +234,7 @@ where
     let mut subscribed = false;
     let mut draining = false;
     let mut closing = false;
+    let mut grace: Option<Pin<Box<tokio::time::Sleep>>> = None;
     let mut timer = None;
     let mut armed: Option<Instant> = None;
     poll_fn(|cx| {
@@ -239,8 +243,18 @@ where
             let _ = stop.as_mut().poll(cx);
         }
         if !draining && worker.is_stopping.load(Relaxed) {
-            draining = true;
-            drain(Pin::new(connection));
+            // hyper closes a connection that it has read nothing of, though the first request may be on its way.
+            if let Poll::Ready(result) = Pin::new(&mut *connection).poll(cx) {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "connection ended");
+                }
+                return Poll::Ready(None);
+            }
+            let grace = grace.get_or_insert_with(|| Box::pin(tokio::time::sleep(FIRST_REQUEST)));
+            if !client.clock.is_fresh() || grace.as_mut().poll(cx).is_ready() {
+                draining = true;
+                drain(Pin::new(connection));
+            }
         }
         loop {
             if let Poll::Ready(result) = Pin::new(&mut *connection).poll(cx) {

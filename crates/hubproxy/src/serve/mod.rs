@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::forward::Forwarder;
@@ -33,7 +33,7 @@ pub struct Server {
     shared: Arc<Shared>,
     stop: watch::Sender<Option<Instant>>,
     /// Closed when the last worker ended.
-    ended: mpsc::Receiver<()>,
+    ended: Mutex<mpsc::Receiver<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -105,7 +105,7 @@ impl Server {
         Ok(Self {
             shared,
             stop,
-            ended,
+            ended: Mutex::new(ended),
             threads,
         })
     }
@@ -121,11 +121,14 @@ impl Server {
     }
 
     /// Accepts no more, lets exchanges and WebSockets end, and cuts what is left at the deadline.
-    pub async fn drain(mut self, deadline: Duration) -> Drained {
+    pub async fn drain(&self, deadline: Duration) -> Drained {
         let deadline = Instant::now() + deadline;
         self.stop.send_replace(Some(deadline));
         // The workers keep the deadline themselves; a moment more, should one be stuck.
-        let _ = tokio::time::timeout_at(deadline + Duration::from_secs(5), self.ended.recv()).await;
+        let _ = tokio::time::timeout_at(deadline + Duration::from_secs(5), async {
+            self.ended.lock().await.recv().await
+        })
+        .await;
         Drained {
             cut: self.shared.cut.load(Relaxed),
         }

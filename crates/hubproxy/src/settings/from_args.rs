@@ -33,6 +33,7 @@ pub fn from_args(
     environment: Environment,
     cpus: usize,
 ) -> Result<Settings, Vec<Problem>> {
+    let args = without_empty(args);
     let mut problems = Problems::default();
     let mut notes = Vec::new();
     let mut note = |level, text: &str| {
@@ -260,6 +261,40 @@ pub fn from_args(
     })
 }
 
+/// There, an option with an empty value is one that was not given. (An empty address is all addresses.)
+fn without_empty(mut args: Args) -> Args {
+    let files = [
+        &mut args.socket,
+        &mut args.ssl_key,
+        &mut args.ssl_cert,
+        &mut args.ssl_ca,
+        &mut args.api_socket,
+        &mut args.api_ssl_key,
+        &mut args.api_ssl_cert,
+        &mut args.api_ssl_ca,
+        &mut args.client_ssl_key,
+        &mut args.client_ssl_cert,
+        &mut args.client_ssl_ca,
+        &mut args.error_path,
+        &mut args.pid_file,
+        &mut args.metrics_socket,
+    ];
+    for file in files {
+        file.take_if(|path| path.as_os_str().is_empty());
+    }
+    let texts = [
+        &mut args.default_target,
+        &mut args.error_target,
+        &mut args.protocol_rewrite,
+        &mut args.ssl_protocol,
+        &mut args.storage_backend,
+    ];
+    for text in texts {
+        text.take_if(|text| text.is_empty());
+    }
+    args
+}
+
 fn public_tls(
     args: &Args,
     passphrase: Option<SecretString>,
@@ -466,6 +501,20 @@ mod tests {
             let found = settings(line).unwrap_err();
             assert!(found[0].starts_with(text), "{line}: {found:?}");
         }
+    }
+
+    #[test]
+    fn an_empty_value_is_none() {
+        let settings = settings(
+            "--default-target= --error-target= --error-path=/x --ssl-key= --socket= --ip=",
+        )
+        .unwrap();
+        assert!(settings.default_target.is_none() && settings.tls.is_none());
+        assert_eq!(
+            settings.error_pages,
+            ErrorPages::Folder(PathBuf::from("/x"))
+        );
+        assert_eq!(settings.listeners[0].address.port(), Some(8000));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
@@ -17,6 +18,7 @@ use super::{ACME_TLS, Certificate};
 pub struct Store {
     current: ArcSwap<Current>,
     challenges: RwLock<HashMap<String, Arc<CertifiedKey>>>,
+    handshakes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -58,6 +60,11 @@ impl Store {
             .chain(&current.acme)
             .map(|certificate| certificate.status.clone())
             .collect()
+    }
+
+    /// Handshakes that were answered with one of them.
+    pub fn handshakes(&self) -> u64 {
+        self.handshakes.load(Ordering::Relaxed)
     }
 
     /// Answers TLS-ALPN-01 for `name` (a domain name, or the reverse name of an IP address) until it is removed.
@@ -139,6 +146,7 @@ impl ResolvesServerCert for Store {
                 .get(&hello.server_name()?.to_ascii_lowercase())
                 .cloned();
         }
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
         self.find(hello.server_name())
     }
 }

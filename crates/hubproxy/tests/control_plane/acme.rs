@@ -13,8 +13,9 @@ use nix::sys::signal::Signal;
 
 /// A directory with its resolver, both on ports of their own.
 struct Pebble {
-    _pebble: Program,
+    pebble: Program,
     _resolver: Program,
+    command: Command,
     directory: String,
     authority: PathBuf,
     /// Where it looks for HTTP-01 and for TLS-ALPN-01.
@@ -28,6 +29,11 @@ fn listens(port: u16) -> bool {
 
 impl Pebble {
     fn start(folder: &Path) -> Self {
+        Self::with_lifetime(folder, 30 * 24 * 3600)
+    }
+
+    /// Its certificates are valid for so many seconds.
+    fn with_lifetime(folder: &Path, seconds: u32) -> Self {
         let authority = Authority::new();
         let own = authority.issue(folder, "pebble", &["localhost", "127.0.0.1"]);
         let [port, management, http, tls, dns, dns_management] = [(); 6].map(|()| free_port());
@@ -39,6 +45,7 @@ impl Pebble {
             "httpPort": http,
             "tlsPort": tls,
             "ocspResponderURL": "",
+            "certificateValidityPeriod": seconds,
             "externalAccountBindingRequired": false,
         }});
         let config = write(folder, "pebble.json", &config.to_string());
@@ -62,12 +69,14 @@ impl Pebble {
             .arg(config)
             .args(["-dnsserver", &format!("127.0.0.1:{dns}")]);
         pebble.env("PEBBLE_VA_NOSLEEP", "1");
-        let pebble = Program::spawn(&pebble);
+        let command = pebble;
+        let pebble = Program::spawn(&command);
         eventually("pebble listens", || listens(port).then_some(()));
         eventually("its resolver listens", || listens(dns).then_some(()));
         Self {
-            _pebble: pebble,
+            pebble,
             _resolver: resolver,
+            command,
             directory: format!("https://localhost:{port}/dir"),
             authority: authority.write(folder),
             http,
@@ -487,4 +496,33 @@ fn plain_http_is_redirected_while_challenges_are_answered() {
         request(http, "GET", "/.well-known/acme-challenge/x", &[], b"").status,
         301
     );
+}
+
+#[test]
+fn a_certificate_is_renewed_in_time_also_by_a_directory_that_forgot_the_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pebble = Pebble::with_lifetime(folder.path(), 12);
+    let mut proxy = start(&pebble.settings(folder.path(), &["hub.example.org"], "tls-alpn-01"));
+    let serial = || status(&proxy).certificates[0].clone();
+    let first = eventually("the first certificate", || {
+        Some(serial()).filter(|now| now.source == CertificateSource::Acme)
+    });
+    let second = eventually("its renewal", || {
+        Some(serial()).filter(|now| now.serial != first.serial)
+    });
+    assert!(
+        time::OffsetDateTime::now_utc() < first.not_after,
+        "{first:?} {second:?}"
+    );
+    // The directory starts anew and knows nobody.
+    pebble.pebble.signal(Signal::SIGKILL);
+    pebble.pebble.wait();
+    pebble.pebble = Program::spawn(&pebble.command);
+    let third = eventually("a renewal with a new account", || {
+        Some(serial()).filter(|now| now.serial != second.serial)
+    });
+    assert!(third.not_after > second.not_after);
+    proxy
+        .program
+        .wait_for("the directory does not know the account any more");
 }

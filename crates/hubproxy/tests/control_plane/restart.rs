@@ -180,11 +180,15 @@ fn with_sockets_from_systemd_a_restart_refuses_nobody() {
 
     let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        for path in ["/", "/user/ada"] {
+        for (to, path) in [
+            (public, "/"),
+            (public, "/user/ada"),
+            (api_address, "/api/routes/user/ada"),
+        ] {
             let (stop, asked) = (&stop, &asked);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
-                    let answer = request(public, "GET", path, &[], b"");
+                    let answer = request(to, "GET", path, &[TOKEN], b"");
                     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
                     asked.fetch_add(1, Ordering::Relaxed);
                 }
@@ -344,10 +348,40 @@ fn a_reload_takes_up_limits_and_a_broken_file_changes_nothing() {
     proxy.program.signal(Signal::SIGHUP);
     proxy
         .program
-        .wait_for_next("limits, log level, certificates and access log are taken up again");
+        .wait_for_next("the configuration is taken up again");
     assert_eq!(ask(), 413);
+    // The token of the routes API changes without a restart, for a restart cuts WebSockets.
+    write(folder.path(), "token", "new\n");
+    proxy.program.signal(Signal::SIGHUP);
+    proxy
+        .program
+        .wait_for_next("the configuration is taken up again");
+    assert_eq!(
+        request(proxy.api, "GET", "/api/routes", &[TOKEN], b"").status,
+        403
+    );
+    assert_eq!(
+        request(
+            proxy.api,
+            "GET",
+            "/api/routes",
+            &[("Authorization", "token new")],
+            b""
+        )
+        .status,
+        200
+    );
+    std::fs::write(&path, format!("host_routing = true\n{text}")).unwrap();
+    proxy.program.signal(Signal::SIGHUP);
+    assert!(
+        proxy
+            .program
+            .wait_for_next("but a restart is needed for")
+            .contains("host_routing")
+    );
+    assert_eq!(ask(), 200);
     std::fs::write(&path, format!("{text}[limits]\nbody_bytes = \"none\"\n")).unwrap();
     proxy.program.signal(Signal::SIGHUP);
     proxy.program.wait_for_next("the old configuration stays: ");
-    assert_eq!(ask(), 413);
+    assert_eq!(ask(), 200);
 }

@@ -457,7 +457,8 @@ async fn a_drain_lets_exchanges_end_and_cuts_at_its_deadline() {
     while target.connections() == 0 {
         tokio::task::yield_now().await;
     }
-    let drain = tokio::spawn(proxy.server.take().unwrap().drain(PATIENCE));
+    let server = proxy.server.take().unwrap();
+    let drain = tokio::spawn(async move { server.drain(PATIENCE).await });
     assert!(idle.is_closed().await);
     go.send(true).unwrap();
     assert_eq!(busy.answer().await.text(), "ok");

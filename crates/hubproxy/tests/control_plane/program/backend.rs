@@ -10,6 +10,8 @@ pub fn echo() -> SocketAddr {
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
+            // Head and body go out apart, and the second must not wait for the first's receipt.
+            stream.set_nodelay(true).unwrap();
             std::thread::spawn(move || while answer(&stream).is_some() {});
         }
     });
