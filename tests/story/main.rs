@@ -6,6 +6,7 @@
 mod cloud;
 mod hub;
 mod hubctl;
+mod proxy;
 mod secrets;
 mod server;
 
