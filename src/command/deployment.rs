@@ -75,6 +75,7 @@ impl<'a> Deployment<'a> {
             operator_address: server::operator_address(&cloud, &spec).await?,
             host_key: server::injected_host_key(&state, &spec, &inventory)?,
             expires: None,
+            machine: None,
         };
         let outcome = Outcome::of(&inventory);
         let mut deployment = Self {
@@ -112,6 +113,7 @@ impl<'a> Deployment<'a> {
     /// What the server will need of this machine is looked for first.
     pub(super) async fn plan_cloud(&mut self) -> anyhow::Result<infra::Plan> {
         self.programs = programs(&self.spec)?;
+        self.local.machine = self.programs.first().map(|program| program.machine.clone());
         let offer = if infra::needs_offer(&self.spec, &self.inventory, &self.local) {
             let block_storage = self.inventory.around.block_storage;
             Some(infra::offer(&self.cloud, block_storage).await?)
