@@ -44,6 +44,8 @@ pub(super) struct Deployment<'a> {
     keeps_record: bool,
     /// Our own programs for the server, once they are found.
     programs: Vec<Program>,
+    /// Whether the proxy was seen with a certificate by ACME and nothing was to be done to it.
+    has_certificate: bool,
     host: Option<Host>,
     timings: Vec<(&'static str, f64)>,
 }
@@ -90,6 +92,7 @@ impl<'a> Deployment<'a> {
             local,
             keeps_record: false,
             programs: Vec::new(),
+            has_certificate: false,
             host: None,
             timings: Vec::new(),
         };
@@ -224,6 +227,8 @@ impl<'a> Deployment<'a> {
         let plan = setup::diff(&desired, &facts);
         self.finish_phase("host", started);
         let proxy = facts.proxy_status();
+        self.has_certificate =
+            plan.is_empty() && matches!(&proxy, Some(Ok(status)) if certificate::is_issued(status));
         Ok(HostWork { plan, proxy })
     }
 
@@ -364,7 +369,7 @@ impl<'a> Deployment<'a> {
 
     /// Waits until the proxy has the certificate it asked for by ACME; where it cannot have it, says why.
     pub(super) async fn wait_for_certificate(&mut self) -> anyhow::Result<()> {
-        if !self.spec.tls.is_acme() {
+        if !self.spec.tls.is_acme() || self.has_certificate {
             return Ok(());
         }
         let outcome = self

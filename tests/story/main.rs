@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod cloud;
+mod directory;
 mod hub;
 mod hubctl;
 mod proxy;

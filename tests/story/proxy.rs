@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::SPEC;
 use crate::cloud::Cloud;
+use crate::directory::Directory;
 use crate::hub::Hub;
-use crate::hubctl::done;
+use crate::hubctl::{Operator, done};
 use crate::server::Server;
 
 const HUBPROXY: [&str; 2] = ["--set", "proxy.kind=hubproxy"];
@@ -111,8 +112,48 @@ fn hubproxy_takes_over_from_chp_and_the_hub_restarts_beneath_it() {
         .unwrap_or_else(|| panic!("no exposure in {exposure}"));
     assert!(level < 2.0, "{exposure}");
 
+    acme(&mut operator, &hub);
+
     let events = operator.events(&["destroy", "--yes"]);
     assert_eq!(done(&events)["left"].as_array().unwrap().len(), 0);
+}
+
+/// The hub gets a name, and its certificate from a directory. A public one is refused: it could not reach this cloud.
+fn acme(operator: &mut Operator, hub: &Hub) {
+    let refused = operator.run(&[&["plan", "--set", "tls.kind=acme-ip"][..], &HUBPROXY].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", refused.stderr);
+    let why = "cannot be reached from outside: no certificate authority gives a certificate";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+
+    let directory = Directory::start(&operator.folder, hub.address().ip());
+    let (url, authorities) = (
+        format!("tls.directory={}", directory.url),
+        format!("tls.directory_ca={}", directory.authorities.display()),
+    );
+    let mut choices = HUBPROXY.to_vec();
+    for set in [
+        "tls.kind=acme",
+        "domain=hub.sandbox.test",
+        &url,
+        &authorities,
+    ] {
+        choices.extend(["--set", set]);
+    }
+    // It ends with a check as a user, over HTTPS, which nothing but the directory's authority vouches for.
+    let events = operator.events(&[&["provision", "--yes"][..], &choices].concat());
+    assert_eq!(done(&events)["url"], "https://hub.sandbox.test/");
+    assert!(events.iter().any(|event| event["name"] == "check compute"));
+    let events = operator.events(&[&["provision", "--yes"][..], &choices].concat());
+    assert_eq!(done(&events)["changed"], 0, "{:?}", done(&events));
+    assert_eq!(done(&events)["ssh_exchanges"], 1, "{:?}", done(&events));
+    let status = operator.run(&[&["status"][..], &choices].concat());
+    for part in [
+        "by ACME (Pebble",
+        ": issued; tried next at ",
+        "drift   none",
+    ] {
+        assert!(status.stdout.contains(part), "{part}: {}", status.stdout);
+    }
 }
 
 /// Opens connections one after the other while `work` is done; returns how many were refused.
