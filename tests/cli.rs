@@ -112,3 +112,44 @@ fn a_deployment_has_to_be_named_where_there_is_no_spec() {
         assert!(said.err.contains("which deployment?"), "{}", said.err);
     }
 }
+
+/// A program that is to go onto the server and is not here is missed before anything is made.
+#[tokio::test]
+async fn a_missing_program_is_said_before_anything_is_made() {
+    let cloud = sandbox::Sandbox::start(sandbox::Options::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("hub.yaml"),
+        "name: class\nproxy:\n  kind: hubproxy\nrelease:\n  source: nowhere\n",
+    )
+    .unwrap();
+    let (home, clouds) = (folder.path().to_owned(), cloud.clouds_yaml.clone());
+    let told = tokio::task::spawn_blocking(move || {
+        let mut all = Vec::new();
+        for verb in [&["provision", "--yes"][..], &["plan"], &["render", "out"]] {
+            let mut command = hubctl(&home);
+            command
+                .env("OS_CLIENT_CONFIG_FILE", &clouds)
+                .env("OS_CLOUD", "sandbox");
+            all.push((verb, say(command.args(verb))));
+        }
+        all
+    })
+    .await
+    .unwrap();
+    for (verb, said) in told {
+        assert_eq!(said.code, 2, "{verb:?}: {}", said.err);
+        for part in [
+            "hubproxy, which goes onto the server, is in none of nowhere",
+            "cargo build --release -p hubproxy",
+        ] {
+            assert!(said.err.contains(part), "{verb:?}: {part}: {}", said.err);
+        }
+    }
+    let made = cloud.control.requests();
+    let made: Vec<_> = made
+        .iter()
+        .filter(|request| request.method != "GET" && !request.path.starts_with("/auth"))
+        .collect();
+    assert!(made.is_empty(), "{made:?}");
+}

@@ -21,6 +21,11 @@ struct Run {
 
 impl Run {
     fn start(folder: &Path, steps: &Value, blobs: &[&str], silence: f64) -> Self {
+        let blobs: Vec<&[u8]> = blobs.iter().map(|blob| blob.as_bytes()).collect();
+        Self::start_with(folder, steps, &blobs, silence)
+    }
+
+    fn start_with(folder: &Path, steps: &Value, blobs: &[&[u8]], silence: f64) -> Self {
         let bootstrap = "import sys; i = sys.stdin.buffer; exec(compile(i.read(int(i.readline())), 'hubctl', 'exec'))";
         let mut process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "python3", "-I", "-c", bootstrap])
@@ -34,14 +39,8 @@ impl Run {
         })
         .to_string();
         let mut input = process.stdin.take().unwrap();
-        write!(
-            input,
-            "{}\n{APPLY}{}\n{header}{}",
-            APPLY.len(),
-            header.len(),
-            blobs.concat()
-        )
-        .unwrap();
+        write!(input, "{}\n{APPLY}{}\n{header}", APPLY.len(), header.len(),).unwrap();
+        input.write_all(&blobs.concat()).unwrap();
         input.flush().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         Self {
@@ -111,6 +110,39 @@ fn content(path: &Path) -> String {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// As hubctl sends a program.
+#[test]
+fn a_program_comes_packed() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bin/hubproxy");
+    // zlib's form of the text, by hand: a stored block.
+    let text = b"a program\n";
+    let sum = text.iter().fold((1_u32, 0_u32), |(a, b), byte| {
+        let a = (a + u32::from(*byte)) % 65521;
+        (a, (b + a) % 65521)
+    });
+    let length = u16::try_from(text.len()).unwrap();
+    let mut packed = vec![0x78, 0x01, 0x01];
+    packed.extend(length.to_le_bytes());
+    packed.extend((!length).to_le_bytes());
+    packed.extend(text);
+    packed.extend(((sum.1 << 16) | sum.0).to_be_bytes());
+    let step = json!({
+        "op": "write", "path": path, "owner": name("-un"), "group": name("-gn"), "mode": "0755", "blob": 0,
+        "packed": true,
+    });
+    let (events, status) = Run::start_with(folder.path(), &json!([step]), &[&packed], 60.0).rest();
+    assert_eq!(
+        (events.last().unwrap()["event"].as_str(), status),
+        (Some("done"), 0),
+        "{events:?}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), text);
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o755);
 }
 
 #[test]

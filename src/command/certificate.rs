@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::event::Observer;
-use crate::host::Host;
+use crate::host::{Command, Host, Limits};
+use crate::setup::names::HUBPROXY_SERVICE;
 use crate::setup::{self, SetupError, StatusPlace};
 use crate::wait::{Probe, Wait};
 
@@ -15,14 +16,18 @@ use crate::wait::{Probe, Wait};
 const DEADLINE: Duration = Duration::from_secs(300);
 /// Each look is an exchange.
 const EVERY: Duration = Duration::from_secs(3);
+/// A failure of a proxy that runs longer than that, in seconds, is an old one.
+const FRESH: u64 = 60;
 
-/// Waits until the proxy has a certificate of the directory's. The first refusal ends it: the next try is hours away.
+/// Waits until the proxy has a certificate of the directory's. A refusal ends it: the next try is a while away. Where the
+/// proxy was refused earlier and still waits, it tries again now: whoever runs this has perhaps mended the cause.
 pub(super) async fn wait(
     host: &Host,
     place: &StatusPlace,
     observer: &dyn Observer,
 ) -> anyhow::Result<()> {
     let wait = Wait::new("a certificate by ACME", EVERY, DEADLINE);
+    let mut again = true;
     wait.until(observer, async || -> Result<Probe<()>, SetupError> {
         let status = match setup::proxy_status(host, place).await? {
             Ok(status) => status,
@@ -37,6 +42,15 @@ pub(super) async fn wait(
         };
         match (acme.phase, &acme.last_error) {
             (AcmePhase::Issued, _) => Ok(Probe::Ready(())),
+            (AcmePhase::Failed, _) if again && status.uptime_seconds > FRESH => {
+                again = false;
+                let restart =
+                    Command::new("sudo").args(["-n", "systemctl", "restart", HUBPROXY_SERVICE]);
+                host.run(&restart, Vec::new(), Limits::default()).await?;
+                Ok(Probe::Pending(
+                    "it was refused earlier, and tries again".to_owned(),
+                ))
+            }
             (AcmePhase::Failed, reason) => Err(SetupError::Certificate {
                 directory: acme.directory.clone(),
                 names: acme.names.join(", "),
@@ -49,6 +63,14 @@ pub(super) async fn wait(
     })
     .await?;
     Ok(())
+}
+
+/// Whether the directory gave a certificate.
+pub(super) fn is_issued(status: &Status) -> bool {
+    status
+        .acme
+        .as_ref()
+        .is_some_and(|acme| acme.phase == AcmePhase::Issued)
 }
 
 /// How the proxy's certificates stand, for people: one line each.

@@ -44,6 +44,8 @@ pub(super) struct Deployment<'a> {
     keeps_record: bool,
     /// Our own programs for the server, once they are found.
     programs: Vec<Program>,
+    /// Whether the proxy was seen with a certificate by ACME and nothing was to be done to it.
+    has_certificate: bool,
     host: Option<Host>,
     timings: Vec<(&'static str, f64)>,
 }
@@ -75,6 +77,7 @@ impl<'a> Deployment<'a> {
             operator_address: server::operator_address(&cloud, &spec).await?,
             host_key: server::injected_host_key(&state, &spec, &inventory)?,
             expires: None,
+            machine: None,
         };
         let outcome = Outcome::of(&inventory);
         let mut deployment = Self {
@@ -89,6 +92,7 @@ impl<'a> Deployment<'a> {
             local,
             keeps_record: false,
             programs: Vec::new(),
+            has_certificate: false,
             host: None,
             timings: Vec::new(),
         };
@@ -112,6 +116,7 @@ impl<'a> Deployment<'a> {
     /// What the server will need of this machine is looked for first.
     pub(super) async fn plan_cloud(&mut self) -> anyhow::Result<infra::Plan> {
         self.programs = programs(&self.spec)?;
+        self.local.machine = self.programs.first().map(|program| program.machine.clone());
         let offer = if infra::needs_offer(&self.spec, &self.inventory, &self.local) {
             let block_storage = self.inventory.around.block_storage;
             Some(infra::offer(&self.cloud, block_storage).await?)
@@ -222,6 +227,8 @@ impl<'a> Deployment<'a> {
         let plan = setup::diff(&desired, &facts);
         self.finish_phase("host", started);
         let proxy = facts.proxy_status();
+        self.has_certificate =
+            plan.is_empty() && matches!(&proxy, Some(Ok(status)) if certificate::is_issued(status));
         Ok(HostWork { plan, proxy })
     }
 
@@ -362,7 +369,7 @@ impl<'a> Deployment<'a> {
 
     /// Waits until the proxy has the certificate it asked for by ACME; where it cannot have it, says why.
     pub(super) async fn wait_for_certificate(&mut self) -> anyhow::Result<()> {
-        if !self.spec.tls.is_acme() {
+        if !self.spec.tls.is_acme() || self.has_certificate {
             return Ok(());
         }
         let outcome = self

@@ -17,7 +17,7 @@ use super::Fault;
 /// Whose signature makes a certificate good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// This authority's alone, PEM: the deployment's own.
+    /// That of the authorities in this PEM text alone: the deployment's own, or those the operator named.
     Authority(String),
     /// The authorities this machine trusts.
     System,
@@ -161,11 +161,15 @@ fn roots(trust: &Trust) -> Result<RootCertStore, EndpointError> {
     let mut roots = RootCertStore::empty();
     match trust {
         Trust::Authority(pem) => {
-            let certificate = CertificateDer::from_pem_slice(pem.as_bytes())
-                .map_err(|_| EndpointError::Authority)?;
-            roots
-                .add(certificate)
-                .map_err(|_| EndpointError::Authority)?;
+            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+                let certificate = certificate.map_err(|_| EndpointError::Authority)?;
+                roots
+                    .add(certificate)
+                    .map_err(|_| EndpointError::Authority)?;
+            }
+            if roots.is_empty() {
+                return Err(EndpointError::Authority);
+            }
         }
         Trust::Anyone => {}
         Trust::System => {

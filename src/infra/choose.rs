@@ -84,6 +84,14 @@ fn default_image(offer: &Offer) -> Result<&Image, Problem> {
     })
 }
 
+/// The processor that an image is for, as `uname -m` names it; `None` where it does not say.
+pub(super) fn machine(image: &Image) -> Option<&'static str> {
+    match image.architecture.as_deref() {
+        Some("x86_64" | "amd64") => Some("x86_64"),
+        _ => is_arm(image).then_some("aarch64"),
+    }
+}
+
 fn is_arm(image: &Image) -> bool {
     let name = image.name.to_lowercase();
     match image.architecture.as_deref() {

@@ -24,6 +24,8 @@ pub struct Local {
     pub host_key: Option<HostKeyPair>,
     /// When the deployment may be removed (RFC 3339); kept in the server's metadata.
     pub expires: Option<String>,
+    /// The processor (`x86_64`) that the programs are built for which this machine has for the server, where it has any.
+    pub machine: Option<String>,
 }
 
 /// An SSH host key made for the first contact, to be replaced on it.
@@ -289,6 +291,19 @@ fn server(
                 size::words(flavor.ram)
             ),
             larger_flavor(offer, image.min_ram),
+        ));
+    }
+    if let (Some(ours), Some(theirs)) = (&local.machine, choose::machine(&image))
+        && ours != theirs
+    {
+        problems.add(Problem::new(
+            format!(
+                "image {} is for {theirs}, and hubctl's own programs here are built for {ours}",
+                choose::image_words(&image)
+            ),
+            format!(
+                "name a folder with those for {theirs} (`--set release.source=FOLDER`), or an image for {ours} (`--set server.image=NAME`)"
+            ),
         ));
     }
     let held = size::seats_held(&spec.limits, flavor.ram);

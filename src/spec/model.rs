@@ -466,8 +466,8 @@ pub struct Tls {
     /// With `acme` and `acme-ip`: directory URL of another authority. Default: Let's Encrypt's.
     #[schemars(with = "Option<format::WebAddress>")]
     pub directory: Option<String>,
-    /// With `directory`: file here with the authority that signs its HTTPS and the hub's certificate, where the system
-    /// does not know it.
+    /// With `directory`: file here with the authorities that sign its HTTPS and the hub's certificate, where the system
+    /// does not know them.
     #[schemars(with = "Option<format::LocalFile>")]
     pub directory_ca: Option<PathBuf>,
 }

@@ -469,3 +469,34 @@ fn a_floating_ip_asked_for_must_be_there_and_free() {
         ),
     ]);
 }
+
+#[test]
+fn programs_for_another_processor_than_the_images_are_refused_before_it_is_used() {
+    let told = |ours: Option<&str>, image: Option<&str>| {
+        let mut world = World::empty();
+        world.local.machine = ours.map(str::to_owned);
+        for found in &mut world.offer.images {
+            found.architecture = image.map(str::to_owned);
+        }
+        world.told()
+    };
+    for (ours, image) in [
+        (Some("x86_64"), Some("x86_64")),
+        (Some("aarch64"), Some("arm64")),
+        // Not said: the server will say it.
+        (Some("x86_64"), None),
+        // Nothing of ours goes onto it.
+        (None, Some("aarch64")),
+    ] {
+        let told = told(ours, image);
+        assert!(
+            told.contains("+ create server"),
+            "{ours:?} {image:?}: {told}"
+        );
+    }
+    assert_eq!(
+        told(Some("x86_64"), Some("aarch64")).trim(),
+        "image Debian 12 is for aarch64, and hubctl's own programs here are built for x86_64\n  name a folder with those \
+         for aarch64 (`--set release.source=FOLDER`), or an image for x86_64 (`--set server.image=NAME`)"
+    );
+}

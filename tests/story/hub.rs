@@ -1,6 +1,6 @@
 //! The hub as its users see it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use hubctl::event::Silent;
@@ -11,8 +11,15 @@ use crate::hubctl::Operator;
 
 const SPAWN: Duration = Duration::from_secs(120);
 
+/// Somebody at work.
+pub(crate) struct Session {
+    browser: Browser,
+    kernel: Kernel,
+}
+
 pub(crate) struct Hub {
     endpoint: Endpoint,
+    address: IpAddr,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -23,6 +30,7 @@ impl Hub {
         let address: IpAddr = receipt["address"].as_str().unwrap().parse().unwrap();
         let url = receipt["url"].as_str().unwrap();
         Self {
+            address,
             endpoint: Endpoint::new(url, Some(address), &Trust::Authority(authority)).unwrap(),
             runtime: tokio::runtime::Runtime::new().unwrap(),
         }
@@ -58,6 +66,41 @@ impl Hub {
             .unwrap_or_else(|fault| panic!("{user}: {fault:?}"))
             .trim()
             .to_owned()
+    }
+
+    /// Logs in, starts the user's server and a kernel in it, and keeps the WebSocket to it open.
+    pub(crate) fn open(&self, user: &str, password: &str) -> Session {
+        let work = async {
+            let browser = Browser::login(&self.endpoint, user, &Secret::new(password)).await?;
+            browser.spawn(SPAWN, &Silent).await?;
+            browser.open().await?;
+            let kernel = Kernel::start(&browser).await?;
+            Ok::<_, Fault>(Session { browser, kernel })
+        };
+        self.runtime
+            .block_on(work)
+            .unwrap_or_else(|fault| panic!("{user}: {fault:?}"))
+    }
+
+    /// Runs `code` through the WebSocket that is open.
+    pub(crate) fn run(&self, session: &mut Session, code: &str) -> String {
+        self.runtime
+            .block_on(session.kernel.execute(code))
+            .unwrap_or_else(|fault| panic!("the WebSocket was cut: {fault:?}"))
+            .trim()
+            .to_owned()
+    }
+
+    /// Opens another WebSocket to a kernel of the same server, which has not been restarted.
+    pub(crate) fn reopen(&self, session: &mut Session) {
+        session.kernel = self
+            .runtime
+            .block_on(Kernel::start(&session.browser))
+            .unwrap_or_else(|fault| panic!("the server is not reached any more: {fault:?}"));
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.address, 443)
     }
 
     /// Waits until the hub answers again.

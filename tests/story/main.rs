@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod cloud;
+mod directory;
 mod hub;
 mod hubctl;
+mod proxy;
 mod secrets;
 mod server;
 

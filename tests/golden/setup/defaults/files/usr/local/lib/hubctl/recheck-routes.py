@@ -5,9 +5,11 @@ import time
 with open("/etc/jupyterhub/secrets/api-token") as file:
     TOKEN = file.read().strip()
 
-for attempt in range(20):
+# Not for long: a hub that was set up for another proxy answers late, and is about to be restarted.
+until = time.monotonic() + 10
+while time.monotonic() < until:
     try:
-        hub = http.client.HTTPConnection("127.0.0.1", 881, timeout=5)
+        hub = http.client.HTTPConnection("127.0.0.1", 881, timeout=3)
         hub.request("POST", "/hub/api/proxy", headers={"Authorization": "token " + TOKEN})
         if hub.getresponse().status < 500:
             break
