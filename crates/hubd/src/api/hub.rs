@@ -58,12 +58,13 @@ pub async fn whoami(State(hub): State<Arc<Hub>>, caller: Caller) -> Answer {
                     Ok::<_, StoreError>((user::find_id(connection, id)?, servers))
                 })
                 .await?;
-            reader.user(
-                &found
+            {
+                let mut user = found
                     .0
-                    .ok_or_else(|| ApiError::bare(StatusCode::FORBIDDEN))?,
-                &found.1,
-            )
+                    .ok_or_else(|| ApiError::bare(StatusCode::FORBIDDEN))?;
+                user.last_activity = user.last_activity.max(hub.store.unwritten_activity(id));
+                reader.user(&user, &found.1)
+            }
         }
         Who::Service { id, .. } => {
             let found = hub

@@ -285,6 +285,11 @@ impl Store {
             .insert(id, self.0.clock.now());
     }
 
+    /// When a user was last active, as far as it is not written yet.
+    pub fn unwritten_activity(&self, user: i64) -> Option<Timestamp> {
+        lock(&self.0.requesters.pending).users.get(&user).copied()
+    }
+
     /// Writes the activity that was noted since the last time.
     pub async fn flush_activity(&self) -> Result<()> {
         let Pending { tokens, users } = std::mem::take(&mut *lock(&self.0.requesters.pending));
