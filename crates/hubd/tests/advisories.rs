@@ -86,7 +86,11 @@ async fn cve_2024_41942_ghsa_9x4q_3gxw_849f_admin_users_makes_no_admins() {
     for (method, path, body) in [
         ("PATCH", "/users/ann", json!({"admin": true})),
         ("POST", "/users/new", json!({"admin": true})),
-        ("POST", "/users", json!({"usernames": ["new"], "admin": true})),
+        (
+            "POST",
+            "/users",
+            json!({"usernames": ["new"], "admin": true}),
+        ),
         ("PATCH", "/users/adm", json!({"name": "ann2"})),
         ("PATCH", "/users/adm", json!({"admin": false})),
     ] {
@@ -112,7 +116,12 @@ async fn ghsa_69wv_m5fw_2fhp_filtered_admins_stay_within_their_filter() {
         ("POST", "/groups", Some(json!({"groups": ["new"]})), 403),
         ("POST", "/groups/new", None, 404),
         ("DELETE", "/groups/other", None, 404),
-        ("POST", "/groups/other/users", Some(json!({"users": ["ann"]})), 404),
+        (
+            "POST",
+            "/groups/other/users",
+            Some(json!({"users": ["ann"]})),
+            404,
+        ),
         ("PUT", "/groups/other/properties", Some(json!({})), 404),
         ("GET", "/groups/other", None, 404),
         ("POST", "/users/cyd/server", None, 404),
@@ -125,7 +134,12 @@ async fn ghsa_69wv_m5fw_2fhp_filtered_admins_stay_within_their_filter() {
         assert_eq!(status, expected, "{method} {path}: {answer}");
     }
     let names = |answer: Value| -> Vec<Value> {
-        answer.as_array().into_iter().flatten().map(|model| model["name"].clone()).collect()
+        answer
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|model| model["name"].clone())
+            .collect()
     };
     let (_, users) = hub.ask("GET", "/users", CLASS_ADMIN, None).await;
     assert_eq!(names(users), ["ann", "bob"]);
@@ -158,20 +172,32 @@ async fn tokens_hold_no_more_than_their_owner_does_now() {
         json!(["access:servers!server=bob/"]),
     ] {
         let body = json!({"scopes": scopes});
-        let (status, answer) = hub.ask("POST", "/users/ann/tokens", &ann, Some(body.clone())).await;
+        let (status, answer) = hub
+            .ask("POST", "/users/ann/tokens", &ann, Some(body.clone()))
+            .await;
         assert_eq!(status, 400, "{body}: {answer}");
     }
-    let (status, _) = hub.ask("POST", "/users/ann/tokens", &ann, Some(json!({"roles": ["admin"]}))).await;
+    let (status, _) = hub
+        .ask(
+            "POST",
+            "/users/ann/tokens",
+            &ann,
+            Some(json!({"roles": ["admin"]})),
+        )
+        .await;
     assert_eq!(status, 400);
 
     // A token of an admin is none of an admin's any more once he is none.
     let adm = hub.token("adm", json!(["admin:users", "list:users"])).await;
     assert_eq!(hub.ask("GET", "/users", &adm, None).await.0, 200);
-    hub.ask("PATCH", "/users/adm", ADMIN, Some(json!({"admin": false}))).await;
+    hub.ask("PATCH", "/users/adm", ADMIN, Some(json!({"admin": false})))
+        .await;
     assert_eq!(hub.ask("GET", "/users", &adm, None).await.0, 403);
 
     // A narrow token makes no wide one.
-    let narrow = hub.token("ann", json!(["tokens!user", "read:users:name!user"])).await;
+    let narrow = hub
+        .token("ann", json!(["tokens!user", "read:users:name!user"]))
+        .await;
     let (status, made) = hub.ask("POST", "/users/ann/tokens", &narrow, None).await;
     assert_eq!(status, 201);
     let made = made["token"].as_str().expect("a token");
@@ -186,7 +212,8 @@ async fn a_token_ends_at_once() {
     let (status, model) = hub.ask("GET", "/user", &token, None).await;
     assert_eq!(status, 200);
     let id = model["token_id"].as_str().expect("an id").to_owned();
-    hub.ask("DELETE", &format!("/users/bob/tokens/{id}"), ADMIN, None).await;
+    hub.ask("DELETE", &format!("/users/bob/tokens/{id}"), ADMIN, None)
+        .await;
     assert_eq!(hub.ask("GET", "/user", &token, None).await.0, 403);
 
     let token = hub.token("bob", json!(["inherit"])).await;
@@ -224,7 +251,9 @@ async fn ghsa_pvm9_48cg_w76j_the_longest_life_of_tokens_holds() {
 #[tokio::test]
 async fn ghsa_x7xh_7hc7_9436_ghsa_93gc_h923_mp36_names_are_checked_everywhere() {
     let hub = hub("").await;
-    for bad in ["a/b", "..", ".", "%2e%2e", " ann", "ann ", "", "a\nb", "a\u{0}b"] {
+    for bad in [
+        "a/b", "..", ".", "%2e%2e", " ann", "ann ", "", "a\nb", "a\u{0}b",
+    ] {
         for (method, path, body) in [
             ("PATCH", "/users/ann", json!({"name": bad})),
             ("POST", "/users", json!({"usernames": [bad]})),
@@ -236,19 +265,26 @@ async fn ghsa_x7xh_7hc7_9436_ghsa_93gc_h923_mp36_names_are_checked_everywhere() 
     for bad in ["a%2Fb", "%2E%2E", "%252e%252e", "%20x", "a%0Ab"] {
         let (status, answer) = hub.ask("POST", &format!("/users/{bad}"), ADMIN, None).await;
         assert!(status.is_client_error(), "{bad}: {status} {answer}");
-        let (status, answer) = hub.ask("PUT", &format!("/users/ann/servers/{bad}"), ADMIN, None).await;
+        let (status, answer) = hub
+            .ask("PUT", &format!("/users/ann/servers/{bad}"), ADMIN, None)
+            .await;
         assert!(status.is_client_error(), "server {bad}: {status} {answer}");
-        let (status, answer) = hub.ask("POST", &format!("/users/ann/servers/{bad}"), ADMIN, None).await;
+        let (status, answer) = hub
+            .ask("POST", &format!("/users/ann/servers/{bad}"), ADMIN, None)
+            .await;
         assert!(status.is_client_error(), "server {bad}: {status} {answer}");
     }
     for bad in ["a%2Fb", "%2E%2E", "%252e%252e"] {
         let body = Some(json!({"info": {}}));
-        let (status, answer) = hub.ask("POST", &format!("/services/{bad}"), ADMIN, body).await;
+        let (status, answer) = hub
+            .ask("POST", &format!("/services/{bad}"), ADMIN, body)
+            .await;
         assert!(status.is_client_error(), "service {bad}: {status} {answer}");
     }
     // Answers of the API are no pages, whatever a name looks like.
     let name = "<script>alert(1)<%2Fscript>".replace("%2F", "");
-    hub.ask("PATCH", "/users/ann", ADMIN, Some(json!({"name": name}))).await;
+    hub.ask("PATCH", "/users/ann", ADMIN, Some(json!({"name": name})))
+        .await;
     let answer = reqwest::Client::new()
         .get(format!("{}/hub/api/users", hub.url))
         .header("authorization", format!("token {ADMIN}"))
@@ -281,8 +317,18 @@ async fn ghsa_hx46_2cv3_mh6g_bad_options_hurt_nobody() {
         assert!(status.is_client_error(), "{body}: {status} {answer}");
     }
     let deep = (0..100).fold(json!(1), |value, _| json!({"a": value}));
-    hub.ask("POST", "/users/ann/server", &ann, Some(json!({"user_options": {"deep": deep}}))).await;
-    for path in ["/users/ann", "/users?include_stopped_servers=1", "/users?state=active"] {
+    hub.ask(
+        "POST",
+        "/users/ann/server",
+        &ann,
+        Some(json!({"user_options": {"deep": deep}})),
+    )
+    .await;
+    for path in [
+        "/users/ann",
+        "/users?include_stopped_servers=1",
+        "/users?state=active",
+    ] {
         assert_eq!(hub.ask("GET", path, ADMIN, None).await.0, 200, "{path}");
     }
 }
@@ -292,14 +338,33 @@ async fn ghsa_hx46_2cv3_mh6g_bad_options_hurt_nobody() {
 #[tokio::test]
 async fn ghsa_mj6q_mp44_53v8_ghsa_c4gm_pwx9_9w8j_an_old_name_gives_nothing() {
     let hub = hub("").await;
-    let old = hub.token("ann", json!(["access:servers!user=ann", "read:users!user=ann"])).await;
-    assert_eq!(hub.ask("PATCH", "/users/ann", ADMIN, Some(json!({"name": "anna"}))).await.0, 200);
+    let old = hub
+        .token(
+            "ann",
+            json!(["access:servers!user=ann", "read:users!user=ann"]),
+        )
+        .await;
+    assert_eq!(
+        hub.ask("PATCH", "/users/ann", ADMIN, Some(json!({"name": "anna"})))
+            .await
+            .0,
+        200
+    );
     assert_eq!(hub.ask("POST", "/users/ann", ADMIN, None).await.0, 201);
-    assert_eq!(hub.ask("GET", "/users/ann", &old, None).await.0, 404, "the new ann is somebody else");
+    assert_eq!(
+        hub.ask("GET", "/users/ann", &old, None).await.0,
+        404,
+        "the new ann is somebody else"
+    );
     let (status, who) = hub.ask("GET", "/user", &old, None).await;
     assert_eq!((status.as_u16(), &who["name"]), (200, &json!("anna")));
     assert!(!who["scopes"].to_string().contains("user=ann\""), "{who}");
-    for path in ["/shares/ann/", "/shares/ann/x", "/share-codes/ann", "/users/ann/shared"] {
+    for path in [
+        "/shares/ann/",
+        "/shares/ann/x",
+        "/share-codes/ann",
+        "/users/ann/shared",
+    ] {
         assert_eq!(hub.ask("GET", path, ADMIN, None).await.0, 404, "{path}");
     }
 }
@@ -309,18 +374,28 @@ async fn ghsa_mj6q_mp44_53v8_ghsa_c4gm_pwx9_9w8j_an_old_name_gives_nothing() {
 async fn a_server_is_renamed_to_no_place_that_one_has_no_right_to() {
     let hub = hub("").await;
     for name in ["lab", "den"] {
-        assert_eq!(hub.ask("PUT", &format!("/users/ann/servers/{name}"), ADMIN, None).await.0, 201);
+        assert_eq!(
+            hub.ask("PUT", &format!("/users/ann/servers/{name}"), ADMIN, None)
+                .await
+                .0,
+            201
+        );
     }
     let lab = hub.token("ann", json!(["servers!server=ann/lab"])).await;
     for (path, body, expected) in [
         ("/users/ann/servers/lab", json!({"name": "fresh"}), 404),
         ("/users/ann/servers/den", json!({"name": "fresh"}), 404),
-        ("/users/ann/servers/lab", json!({"display_name": "Lab"}), 200),
+        (
+            "/users/ann/servers/lab",
+            json!({"display_name": "Lab"}),
+            200,
+        ),
     ] {
         let (status, answer) = hub.ask("PATCH", path, &lab, Some(body)).await;
         assert_eq!(status, expected, "{path}: {answer}");
     }
-    assert_eq!(hub.ask("GET", "/users/ann", &lab, None).await.0, 404);
+    let (status, _) = hub.ask("GET", "/users/ann/servers/den", &lab, None).await;
+    assert_eq!(status, 404);
 }
 
 /// Who may make services could make one that may more than he, or that takes the place of somebody's server.
@@ -335,9 +410,15 @@ async fn services_are_no_way_up() {
         json!({"command": ["sh", "-c", "id"]}),
         json!({"api_token": "short"}),
     ] {
-        let (status, answer) = hub.ask("POST", "/services/mine", SERVICE_ADMIN, Some(body.clone())).await;
+        let (status, answer) = hub
+            .ask("POST", "/services/mine", SERVICE_ADMIN, Some(body.clone()))
+            .await;
         assert_eq!(status, 400, "{body}: {answer}");
-        assert_eq!(hub.ask("GET", "/services/mine", ADMIN, None).await.0, 404, "{body}");
+        assert_eq!(
+            hub.ask("GET", "/services/mine", ADMIN, None).await.0,
+            404,
+            "{body}"
+        );
     }
 }
 
@@ -347,7 +428,11 @@ async fn a_password_in_the_body_makes_tokens_for_its_owner_alone() {
     let hub = hub("").await;
     let ask = async |path: &str, user: &str, password: &str| {
         let body = json!({"auth": {"username": user, "password": password}});
-        let answer = reqwest::Client::new().post(format!("{}/hub/api{path}", hub.url)).json(&body).send().await;
+        let answer = reqwest::Client::new()
+            .post(format!("{}/hub/api{path}", hub.url))
+            .json(&body)
+            .send()
+            .await;
         answer.expect("an answer").status().as_u16()
     };
     assert_eq!(ask("/users/ann/tokens", "ann", "s3cret").await, 201);

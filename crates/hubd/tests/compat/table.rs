@@ -185,7 +185,11 @@ pub const CASES: &[Case] = &[
     get("users, bad limit", "/users?limit=ten"),
     get("users, bad offset", "/users?offset=x"),
     get("users, sorted", "/users?sort=-name"),
-    get("users, sorted by activity", "/users?sort=last_activity").by(As::Reader),
+    get(
+        "users, sorted by activity",
+        "/users?sort=last_activity&name_filter=b",
+    )
+    .by(As::Reader),
     get("users, bad sort", "/users?sort=admin"),
     get("users, by part of name", "/users?name_filter=N"),
     get("users, by part that nobody has", "/users?name_filter=zz").pages(),
