@@ -174,6 +174,9 @@ pub struct Process {
     pub command: Vec<String>,
     /// The folder of the homes, one each.
     pub homes: PathBuf,
+    /// The folder of the servers' Unix sockets; absent: each listens on a loopback port, where anybody on this machine
+    /// can be first.
+    pub sockets: Option<PathBuf>,
 }
 
 impl Default for Process {
@@ -181,6 +184,7 @@ impl Default for Process {
         Self {
             command: vec!["jupyterhub-singleuser".to_owned()],
             homes: PathBuf::from("/var/lib/hubd/homes"),
+            sockets: None,
         }
     }
 }

@@ -40,6 +40,13 @@ impl Caller {
             return Ok(Self(Some(requester)));
         }
         match hub.sessions.api_requester(&hub.store, parts).await {
+            // A secret that was handed out opens nothing but the page on which to choose a password.
+            Ok(Some(requester)) if hub.authenticators.must_change(requester.name()) => {
+                Err(ApiError::forbidden(format!(
+                    "choose a password first, at {}/password",
+                    hub.prefix()
+                )))
+            }
             Ok(requester) => Ok(Self(requester.map(Arc::new))),
             Err(SessionError::Store(error)) => Err(error.into()),
             // As if nobody were logged in.

@@ -186,6 +186,12 @@ impl Authenticators {
         }
     }
 
+    /// Whether a user must choose a password before anything else.
+    pub fn must_change(&self, name: &str) -> bool {
+        self.passwords()
+            .is_some_and(|passwords| passwords.must_change(name))
+    }
+
     /// Tries name and password. Failures are slowed down and counted, whether there is such a user or not.
     pub async fn login(&self, attempt: Attempt<'_>) -> Result<Identity, Refusal> {
         let Attempt {

@@ -128,7 +128,7 @@ mod tests {
                 "answered for \"bob\"",
             ),
             ("{\"answer\":\"ended\"}\n", "another question"),
-            ("", "no answer"),
+            ("", "closed the connection"),
             ("yes\n", "no answer"),
         ] {
             let (result, _) = asked(unavailable).await;

@@ -78,7 +78,7 @@ async fn answer(user: &User, consent: Consent) -> Result<Response, ApiError> {
         Decision::Bad(text) => page::error::page(
             &user.ask,
             StatusCode::BAD_REQUEST,
-            &page::spawn::sentence(&text),
+            &page::spawn::sentence(text),
         ),
     })
 }

@@ -164,16 +164,14 @@ pub struct User {
 }
 
 impl FromRequestParts<Arc<Hub>> for User {
-    type Rejection = Response;
+    type Rejection = Instead;
 
-    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, Response> {
-        let ask = Ask::from_request_parts(parts, hub)
-            .await
-            .map_err(IntoResponse::into_response)?;
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, Instead> {
+        let ask = Ask::from_request_parts(parts, hub).await?;
         let user = Self::from_ask(ask)?;
         // A secret that was handed out opens nothing but the page on which to choose a password.
         if user.must_change() && !parts.uri.path().ends_with("/password") {
-            return Err(user.ask.redirect(&user.ask.at("password")));
+            return Err(user.ask.redirect(&user.ask.at("password")).into());
         }
         Ok(user)
     }
@@ -181,21 +179,20 @@ impl FromRequestParts<Arc<Hub>> for User {
 
 impl User {
     /// The user of a request, or the way to log in and back.
-    pub fn from_ask(ask: Ask) -> Result<Self, Response> {
+    pub fn from_ask(ask: Ask) -> Result<Self, Instead> {
         match ask.known.clone() {
             Some(known) => Ok(Self { ask, known }),
             None => {
                 let here = ask.uri.path_and_query().map_or("", |here| here.as_str());
                 let next = if ask.method == Method::GET { here } else { "" };
-                Err(ask.redirect(&login_address(&ask.at("login"), next)))
+                Err(ask.redirect(&login_address(&ask.at("login"), next)).into())
             }
         }
     }
 
     /// Whether a new password is due before anything else.
     pub fn must_change(&self) -> bool {
-        let passwords = self.ask.hub.authenticators.passwords();
-        passwords.is_some_and(|passwords| passwords.must_change(self.known.name()))
+        self.ask.hub.authenticators.must_change(self.known.name())
     }
 
     /// Who, and what they may.
@@ -249,9 +246,9 @@ pub struct Posted {
 }
 
 impl FromRequest<Arc<Hub>> for Posted {
-    type Rejection = Response;
+    type Rejection = Instead;
 
-    async fn from_request(request: Request, hub: &Arc<Hub>) -> Result<Self, Response> {
+    async fn from_request(request: Request, hub: &Arc<Hub>) -> Result<Self, Instead> {
         let (mut parts, body) = request.into_parts();
         let user = User::from_request_parts(&mut parts, hub).await?;
         let form = fields(&user.ask, body).await?;
@@ -266,22 +263,20 @@ pub struct PostedByAnyone {
 }
 
 impl FromRequest<Arc<Hub>> for PostedByAnyone {
-    type Rejection = Response;
+    type Rejection = Instead;
 
-    async fn from_request(request: Request, hub: &Arc<Hub>) -> Result<Self, Response> {
+    async fn from_request(request: Request, hub: &Arc<Hub>) -> Result<Self, Instead> {
         let (mut parts, body) = request.into_parts();
-        let ask = Ask::from_request_parts(&mut parts, hub)
-            .await
-            .map_err(IntoResponse::into_response)?;
+        let ask = Ask::from_request_parts(&mut parts, hub).await?;
         let form = fields(&ask, body).await?;
         Ok(Self { ask, form })
     }
 }
 
-async fn fields(ask: &Ask, body: Body) -> Result<Fields, Response> {
+async fn fields(ask: &Ask, body: Body) -> Result<Fields, Instead> {
     let Ok(bytes) = to_bytes(body, LONGEST_FORM).await else {
         let text = "What was sent is longer than any form of this hub, or it did not arrive whole.";
-        return Err(super::error::page(ask, StatusCode::PAYLOAD_TOO_LARGE, text));
+        return Err(super::error::page(ask, StatusCode::PAYLOAD_TOO_LARGE, text).into());
     };
     let form = Fields(url::form_urlencoded::parse(&bytes).into_owned().collect());
     let in_header = crate::session::xsrf::sent(&ask.headers, ask.uri.query());
@@ -296,16 +291,44 @@ async fn fields(ask: &Ask, body: Body) -> Result<Fields, Response> {
         Ok(()) => Ok(form),
         Err(error) => {
             tracing::info!(path = ask.uri.path(), %error, "a form was turned away");
-            Err(super::error::stale_form(ask))
+            Err(super::error::stale_form(ask).into())
         }
     }
 }
 
-/// What a page cannot say itself.
-#[derive(Debug)]
+/// Another answer than the one that was asked for: the way to log in, or an error page.
+pub struct Instead(Box<Response>);
+
+impl From<Response> for Instead {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl From<Trouble> for Instead {
+    fn from(trouble: Trouble) -> Self {
+        trouble.into_response().into()
+    }
+}
+
+impl IntoResponse for Instead {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+/// Why a page is not what was asked for.
 pub enum Trouble {
     /// Something of the hub's own does not work; it is in the log.
     Internal,
+    /// There is another answer.
+    Instead(Instead),
+}
+
+impl From<Instead> for Trouble {
+    fn from(instead: Instead) -> Self {
+        Self::Instead(instead)
+    }
 }
 
 impl From<StoreError> for Trouble {
@@ -317,6 +340,9 @@ impl From<StoreError> for Trouble {
 
 impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
+        if let Self::Instead(instead) = self {
+            return instead.into_response();
+        }
         // Without template and store: either may be what is broken.
         let text = "<!doctype html><html lang=\"en\"><title>Something went wrong</title><h1>Something went wrong</h1>\
                     <p>It is not your fault, and it is in the hub’s log. Try again in a minute.</p></html>";

@@ -102,7 +102,6 @@ pub fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
     let prefix = hub.prefix();
     let at = |path: &str| format!("{prefix}{path}");
     let routes = Router::new()
-        .route(&at(""), get(home::entrance))
         .route(&at("/"), get(home::entrance))
         .route(&at("/login"), get(login::form).post(login::submit))
         .route(&at("/logout"), get(login::leave).post(login::leave_by_form))

@@ -147,7 +147,7 @@ async fn visit(
             StatusCode::FAILED_DEPENDENCY,
             &next,
         )),
-        Err(elsewhere) => Ok(elsewhere),
+        Err(elsewhere) => Ok(elsewhere.into_response()),
     }
 }
 

@@ -49,6 +49,7 @@ const FILE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
 pub struct Process {
     command: Vec<String>,
     homes: PathBuf,
+    sockets: Option<PathBuf>,
     children: Mutex<HashMap<ServerKey, Child>>,
 }
 
@@ -65,6 +66,7 @@ impl Process {
         Self {
             command: configuration.command.clone(),
             homes: configuration.homes.clone(),
+            sockets: configuration.sockets.clone(),
             children: Mutex::default(),
         }
     }
@@ -90,7 +92,13 @@ impl Process {
         })
     }
 
-    fn spawn(&self, launch: &Launch) -> std::io::Result<Child> {
+    fn socket(&self, sockets: &Path, key: &ServerKey) -> PathBuf {
+        let [user, name] =
+            [&key.user, &key.name].map(|name| utf8_percent_encode(name, FILE).to_string());
+        sockets.join(user).join(format!("server-{name}.sock"))
+    }
+
+    fn spawn(&self, launch: &Launch, target: &Target) -> std::io::Result<Child> {
         let (program, arguments) = self
             .command
             .split_first()
@@ -111,6 +119,7 @@ impl Process {
             .filter_map(|name| Some((name, std::env::var_os(name)?)));
         Command::new(program)
             .args(arguments)
+            .args(listening(target)?)
             .env_clear()
             .envs(kept)
             .env("HOME", &home)
@@ -156,7 +165,10 @@ impl Process {
 
 #[async_trait]
 impl Spawner for Process {
-    async fn prepare(&self, _: &ServerKey) -> Result<Target, SpawnError> {
+    async fn prepare(&self, key: &ServerKey) -> Result<Target, SpawnError> {
+        if let Some(sockets) = &self.sockets {
+            return Ok(Target::Unix(self.socket(sockets, key)));
+        }
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .and_then(|listener| listener.local_addr())
             .map_err(|error| engine("looking for a free port", error))?;
@@ -174,7 +186,7 @@ impl Spawner for Process {
             self.end(&launch.key, leftover).await?;
         }
         let child = self
-            .spawn(launch)
+            .spawn(launch, target)
             .map_err(|error| engine("starting a server's process", error))?;
         let state = match identity(&child) {
             Some(identity) => json!({"pid": identity.pid, "started": identity.started}),
@@ -210,6 +222,28 @@ impl Spawner for Process {
             None => Ok(()),
         }
     }
+}
+
+/// What a server on a socket is told beside its environment, its kernels on sockets too; the socket's folder is made.
+fn listening(target: &Target) -> std::io::Result<Vec<String>> {
+    let Target::Unix(path) = target else {
+        return Ok(Vec::new());
+    };
+    if let Some(folder) = path.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    // One that a server left which was killed.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    Ok(vec![
+        format!("--ServerApp.sock={}", path.display()),
+        "--KernelManager.transport=ipc".to_owned(),
+    ])
 }
 
 fn identity(child: &Child) -> Option<Identity> {
@@ -269,6 +303,7 @@ mod tests {
         let configuration = hub_api::hub::Process {
             command: ["sh", "-c", script].map(str::to_owned).to_vec(),
             homes: homes.path().to_owned(),
+            sockets: None,
         };
         let launch = Launch {
             key: ServerKey {
@@ -341,6 +376,7 @@ mod tests {
         let other = Process::new(&hub_api::hub::Process {
             command: Vec::new(),
             homes: bed.homes.path().to_owned(),
+            sockets: None,
         });
         assert_eq!(
             other.poll(&bed.launch.key, &started.state).await.unwrap(),

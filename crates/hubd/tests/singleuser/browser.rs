@@ -35,6 +35,8 @@ pub struct Kernel {
 pub struct Page {
     pub status: u16,
     pub path: String,
+    /// The path with its query.
+    pub uri: String,
     pub text: String,
 }
 
@@ -55,13 +57,6 @@ impl Browser {
 
     /// Logged in, with a server that is ready.
     pub async fn at_work(world: &World, user: &str) -> Self {
-        if std::env::var_os("TRY_STORE").is_some() {
-            std::fs::write(
-                "/tmp/hubd-server-trydb",
-                world.path("hubd.sqlite").display().to_string(),
-            )
-            .unwrap();
-        }
         let browser = Self::new(world, user);
         browser.log_in().await;
         browser.spawn(world).await;
@@ -99,7 +94,8 @@ impl Browser {
         Page::of(request.send().await.expect("an answer")).await
     }
 
-    async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Page {
+    /// Sends a form of the hub's.
+    pub async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Page {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(form)
             .append_pair("_xsrf", &self.xsrf("/hub/"))
@@ -114,54 +110,19 @@ impl Browser {
         Page::of(request.send().await.expect("an answer")).await
     }
 
+    /// Sends a form as a page of another site could; the status.
+    pub async fn post_without_token(&self, path: &str) -> u16 {
+        let request = self
+            .client
+            .post(self.url(path))
+            .header("Sec-Fetch-Mode", "navigate")
+            .header("Sec-Fetch-Site", "cross-site")
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body("scopes=");
+        request.send().await.expect("an answer").status().as_u16()
+    }
+
     pub async fn log_in(&self) {
-        if std::env::var_os("TRY_STORE").is_some() {
-            use hubd::store::{Store, StoreError, secret, user};
-            let store = Store::open(
-                std::path::Path::new(
-                    std::fs::read_to_string("/tmp/hubd-server-trydb")
-                        .unwrap()
-                        .as_str(),
-                ),
-                Default::default(),
-                hubd::clock::Clock::system(),
-            )
-            .unwrap();
-            let name = self.user.clone();
-            let (id, key) = store
-                .write(move |c| {
-                    Ok::<_, StoreError>((
-                        match user::find(c, &name)? {
-                            Some(u) => u.id,
-                            None => user::create(c, hubd::clock::Timestamp(1), &name, false)?,
-                        },
-                        secret::ensure(c, "session")?,
-                    ))
-                })
-                .await
-                .unwrap();
-            let sessions = hubd::session::Sessions::new(
-                "/",
-                None,
-                14,
-                &hubd::session::key::Key::from_bytes(key),
-            );
-            let request = http::Request::get("/")
-                .header("host", &self.host)
-                .body(())
-                .unwrap();
-            let parts = request.into_parts().0;
-            let origin = hubd::session::origin::Origin::of(&parts);
-            for c in sessions
-                .begin(&store, &parts.headers, &origin, id, &self.user)
-                .await
-                .unwrap()
-            {
-                self.cookies
-                    .add_cookie_str(c.to_str().unwrap(), &self.url("/hub/").parse().unwrap());
-            }
-            return;
-        }
         let page = self.get("/hub/login").await;
         assert_eq!(page.status, 200, "{page:?}");
         let form = [("username", self.user.as_str()), ("password", "any")];
@@ -174,25 +135,18 @@ impl Browser {
     }
 
     pub async fn log_out(&self) {
-        let page = self.get("/hub/logout").await;
-        let page = match page.text.contains("<form") && page.path == "/hub/logout" {
-            true => self.post_form("/hub/logout", &[]).await,
-            false => page,
-        };
-        assert_eq!(page.status, 200, "{page:?}");
+        let page = self.post_form("/hub/logout", &[]).await;
+        assert_eq!(
+            (page.status, page.path.as_str()),
+            (200, "/hub/login"),
+            "{page:?}"
+        );
     }
 
     /// Starts the server as the button of the home page does, and waits for it as the page of a pending spawn does.
     pub async fn spawn(&self, world: &World) {
-        if std::env::var_os("TRY_STORE").is_some() {
-            let a = world
-                .api("POST", &format!("/users/{}/server", self.user))
-                .await;
-            assert!(a.0 < 300, "{a:?}");
-        } else {
-            let page = self.get("/hub/spawn").await;
-            assert_eq!(page.status, 200, "{page:?}\n{}", world.log());
-        }
+        let page = self.get("/hub/spawn").await;
+        assert_eq!(page.status, 200, "{page:?}\n{}", world.log());
         let events = self.progress().await;
         assert!(
             events.contains("\"ready\":true"),
@@ -230,6 +184,15 @@ impl Browser {
         let page = self.get(&path).await;
         assert_eq!((page.status, &page.path), (200, &path), "{page:?}");
         page.text
+    }
+
+    /// The status of a request to the user's own server's API with these cookies and no others.
+    pub async fn status_with(&self, path: &str, cookies: &str) -> u16 {
+        let request = reqwest::Client::new()
+            .get(self.url(&format!("/user/{}{path}", self.user)))
+            .header("Cookie", cookies)
+            .header("Accept", "application/json");
+        request.send().await.expect("an answer").status().as_u16()
     }
 
     /// JSON from the user's own server.
@@ -284,6 +247,7 @@ impl Page {
         Self {
             status: reply.status().as_u16(),
             path: reply.url().path().to_owned(),
+            uri: reply.url()[url::Position::BeforePath..].to_owned(),
             text: reply.text().await.expect("text"),
         }
     }

@@ -21,8 +21,9 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// Which proxy stands in front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Front {
-    /// The stock configurable-http-proxy.
+    /// The stock configurable-http-proxy; hub and servers listen on ports.
     Chp,
+    /// Hub and servers listen on Unix sockets.
     Hubproxy,
 }
 
@@ -73,6 +74,7 @@ activity_interval = 1
 poll_interval = 1
 process.command = ["{singleuser}", "--allow-root"]
 process.homes = "{homes}"
+{sockets}
 
 [[services]]
 name = "tests"
@@ -85,6 +87,15 @@ api_token_file = "{token}"
             hub = match front {
                 Front::Chp => free().to_string(),
                 Front::Hubproxy => path("public.sock"),
+            },
+            // Kernels' sockets, too, need a short path.
+            sockets = match front {
+                Front::Chp => String::new(),
+                Front::Hubproxy => format!(
+                    "process.sockets = {:?}\nenvironment.JUPYTER_RUNTIME_DIR = {:?}",
+                    path("sockets"),
+                    path("run")
+                ),
             },
             singleuser = singleuser.display(),
             homes = path("homes"),
@@ -157,6 +168,11 @@ api_token_file = "{token}"
             .run("kill -KILL $(cat proxy.pid)")
             .await
             .expect("a proxy to kill");
+        let api = self.api;
+        until("the proxy is gone", async || {
+            TcpStream::connect(api).await.is_err()
+        })
+        .await;
         self.start_proxy().await;
     }
 
@@ -175,14 +191,50 @@ api_token_file = "{token}"
 
     /// Asks the hub's API as the tests' own service; the status and the JSON, null where there is none.
     pub async fn api(&self, method: &str, path: &str) -> (u16, Value) {
+        self.api_as(SERVICE, method, path).await
+    }
+
+    /// The same with another token.
+    pub async fn api_as(&self, token: &str, method: &str, path: &str) -> (u16, Value) {
+        let body = match (method, path) {
+            ("POST", "/users") => r#"{"usernames": ["alice"]}"#,
+            _ => "",
+        };
+        self.send(token, method, path, body).await
+    }
+
+    /// Removes a named server.
+    pub async fn remove(&self, path: &str) -> u16 {
+        let (status, _) = self
+            .send(SERVICE, "DELETE", path, r#"{"remove": true}"#)
+            .await;
+        status
+    }
+
+    async fn send(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &'static str,
+    ) -> (u16, Value) {
         let method = method.parse().expect("a method");
         let request = reqwest::Client::new()
             .request(method, format!("http://{}/hub/api{path}", self.internal))
-            .header("Authorization", format!("token {SERVICE}"));
+            .header("Authorization", format!("token {token}"))
+            .body(body);
         let reply = request.send().await.expect("an answer");
         let status = reply.status().as_u16();
         let text = reply.text().await.expect("text");
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// The status of a page to whom a token makes known.
+    pub async fn status(&self, path: &str, token: &str) -> u16 {
+        let request = reqwest::Client::new()
+            .get(format!("http://{}{path}", self.public))
+            .header("Authorization", format!("token {token}"));
+        request.send().await.expect("an answer").status().as_u16()
     }
 
     /// A server of a user as the API tells it; null if there is none.

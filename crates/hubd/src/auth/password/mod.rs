@@ -41,7 +41,7 @@ pub fn unfit(name: &str, present: &str, new: &str, shortest: usize) -> Option<St
         Some(
             "your name is the first thing that is guessed: choose a password without it".to_owned(),
         )
-    } else if new.chars().all(|c| Some(c) == new.chars().next()) {
+    } else if new.chars().all(|c| new.starts_with(c)) {
         Some("one character over and over is soon guessed: choose another password".to_owned())
     } else {
         None

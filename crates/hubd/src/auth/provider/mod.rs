@@ -117,7 +117,7 @@ pub struct Provider {
 
 enum Engine {
     Oidc(Box<Oidc>),
-    Github(Github),
+    Github(Box<Github>),
 }
 
 /// The client for all providers. It follows no redirect: a provider's answer must not lead it into the hub's own network.
@@ -151,9 +151,9 @@ impl Provider {
             source,
         };
         let engine = match config.kind {
-            OauthKind::Github => Engine::Github(
+            OauthKind::Github => Engine::Github(Box::new(
                 Github::new(issuer, &config.client_id, &secret, scopes, http).map_err(address)?,
-            ),
+            )),
             OauthKind::Oidc | OauthKind::Gitlab | OauthKind::Google => {
                 let issuer = issuer.unwrap_or_default();
                 Engine::Oidc(Box::new(

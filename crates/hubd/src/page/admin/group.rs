@@ -93,10 +93,7 @@ fn row(admin: &Admin, group: &Group) -> Row {
 
 /// `POST /admin/groups`.
 pub async fn create(Posted { user, form }: Posted) -> Result<Response, Trouble> {
-    let admin = match check(user, "admin:groups") {
-        Ok(admin) => admin,
-        Err(forbidden) => return Ok(forbidden),
-    };
+    let admin = check(user, "admin:groups")?;
     let name = form.get("name").trim().to_owned();
     if name.is_empty()
         || name.chars().count() > 255
@@ -187,10 +184,7 @@ pub async fn add(
     Path(name): Path<String>,
     Posted { user, form }: Posted,
 ) -> Result<Response, Trouble> {
-    let admin = match check(user, "groups") {
-        Ok(admin) => admin,
-        Err(forbidden) => return Ok(forbidden),
-    };
+    let admin = check(user, "groups")?;
     let Some(group) = find(&admin, &name).await? else {
         return Ok(error::usual(admin.ask(), StatusCode::NOT_FOUND));
     };
@@ -227,10 +221,7 @@ pub async fn remove(
     Path(name): Path<String>,
     Posted { user, form }: Posted,
 ) -> Result<Response, Trouble> {
-    let admin = match check(user, "groups") {
-        Ok(admin) => admin,
-        Err(forbidden) => return Ok(forbidden),
-    };
+    let admin = check(user, "groups")?;
     let Some(group) = find(&admin, &name).await? else {
         return Ok(error::usual(admin.ask(), StatusCode::NOT_FOUND));
     };
@@ -255,10 +246,7 @@ pub async fn delete(
     Path(name): Path<String>,
     Posted { user, .. }: Posted,
 ) -> Result<Response, Trouble> {
-    let admin = match check(user, "delete:groups") {
-        Ok(admin) => admin,
-        Err(forbidden) => return Ok(forbidden),
-    };
+    let admin = check(user, "delete:groups")?;
     let Some(group) = find(&admin, &name).await? else {
         return Ok(error::usual(admin.ask(), StatusCode::NOT_FOUND));
     };

@@ -15,7 +15,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::Serialize;
 
-use super::ask::{Ask, Fields, User};
+use super::ask::{Ask, Fields, Instead, User};
 use super::error;
 use super::template::Link;
 use crate::app::Hub;
@@ -44,9 +44,9 @@ pub(super) fn router(prefix: &str) -> Router<Arc<Hub>> {
 pub struct Admin(pub User);
 
 impl FromRequestParts<Arc<Hub>> for Admin {
-    type Rejection = Response;
+    type Rejection = Instead;
 
-    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, Instead> {
         let user = User::from_request_parts(parts, hub).await?;
         Self::check(user)
     }
@@ -54,11 +54,11 @@ impl FromRequestParts<Arc<Hub>> for Admin {
 
 impl Admin {
     /// The user, if the admin pages are theirs to see.
-    pub fn check(user: User) -> Result<Self, Response> {
+    pub fn check(user: User) -> Result<Self, Instead> {
         if user.requester().scopes.holds("admin-ui") {
             Ok(Self(user))
         } else {
-            Err(forbidden(&user))
+            Err(forbidden(&user).into())
         }
     }
 
@@ -133,7 +133,7 @@ fn grouped(number: u32) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);
@@ -196,12 +196,12 @@ pub fn names(text: &str) -> Vec<String> {
 }
 
 /// The answer to a form of somebody whose admin rights may have gone meanwhile.
-pub fn check(user: User, scope: &str) -> Result<Admin, Response> {
+pub fn check(user: User, scope: &str) -> Result<Admin, Instead> {
     let admin = Admin::check(user)?;
     if admin.may(scope) {
         Ok(admin)
     } else {
-        Err(forbidden(&admin.0))
+        Err(forbidden(&admin.0).into())
     }
 }
 

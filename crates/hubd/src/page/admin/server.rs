@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Admin, Paging, Tab, address, back, forbidden, here, page_number, tabs, with_query};
 use crate::name;
-use crate::page::ask::{Posted, Trouble};
+use crate::page::ask::{Fields, Posted, Trouble};
 use crate::page::home::{Card, PATIENCE, refused};
 use crate::page::template::Link;
 use crate::page::{Nav, error, spawn};
@@ -75,31 +75,23 @@ pub async fn list(admin: Admin) -> Result<Response, Trouble> {
 }
 
 /// The server that a form is about, if the admin may do this with it.
-async fn target(
-    posted: Posted,
-    scope: &str,
-) -> Result<Result<(Admin, ServerKey, super::Fields), Response>, Trouble> {
+async fn target(posted: Posted, scope: &str) -> Result<(Admin, ServerKey, Fields), Trouble> {
     let Posted { user, form } = posted;
-    let admin = match Admin::check(user) {
-        Ok(admin) => admin,
-        Err(forbidden) => return Ok(Err(forbidden)),
-    };
+    let admin = Admin::check(user)?;
     let key = ServerKey {
         user: name::normalize_user(form.get("user")),
         name: form.get("name").to_owned(),
     };
     if spawn::allowed(&admin.0, scope, &key).await?.is_none() {
-        return Ok(Err(error::usual(admin.ask(), StatusCode::NOT_FOUND)));
+        let instead = error::usual(admin.ask(), StatusCode::NOT_FOUND);
+        return Err(Trouble::Instead(instead.into()));
     }
-    Ok(Ok((admin, key, form)))
+    Ok((admin, key, form))
 }
 
 /// `POST /admin/servers/start`.
 pub async fn start(posted: Posted) -> Result<Response, Trouble> {
-    let (admin, key, form) = match target(posted, "start:servers").await? {
-        Ok(target) => target,
-        Err(response) => return Ok(response),
-    };
+    let (admin, key, form) = target(posted, "start:servers").await?;
     let ask = admin.ask();
     tracing::info!(
         by = admin.0.name(),
@@ -118,10 +110,7 @@ pub async fn start(posted: Posted) -> Result<Response, Trouble> {
 
 /// `POST /admin/servers/stop`.
 pub async fn stop(posted: Posted) -> Result<Response, Trouble> {
-    let (admin, key, form) = match target(posted, "delete:servers").await? {
-        Ok(target) => target,
-        Err(response) => return Ok(response),
-    };
+    let (admin, key, form) = target(posted, "delete:servers").await?;
     let ask = admin.ask();
     tracing::info!(
         by = admin.0.name(),

@@ -130,10 +130,7 @@ pub async fn save(
     Path(name): Path<String>,
     Posted { user, form }: Posted,
 ) -> Result<Response, Trouble> {
-    let admin = match check(user, "admin:users") {
-        Ok(admin) => admin,
-        Err(forbidden) => return Ok(forbidden),
-    };
+    let admin = check(user, "admin:users")?;
     let Some(target) = find(&admin, &name).await? else {
         return Ok(error::usual(admin.ask(), StatusCode::NOT_FOUND));
     };
@@ -177,10 +174,7 @@ pub async fn give_secret(
     Path(name): Path<String>,
     Posted { user, .. }: Posted,
 ) -> Result<Response, Trouble> {
-    let admin = match check(user, "admin:users") {
-        Ok(admin) => admin,
-        Err(forbidden) => return Ok(forbidden),
-    };
+    let admin = check(user, "admin:users")?;
     let hub = admin.ask().hub.clone();
     let (Some(target), Some(passwords)) =
         (find(&admin, &name).await?, hub.authenticators.passwords())
@@ -201,10 +195,7 @@ pub async fn delete(
     Path(name): Path<String>,
     Posted { user, form }: Posted,
 ) -> Result<Response, Trouble> {
-    let admin = match check(user, "delete:users") {
-        Ok(admin) => admin,
-        Err(forbidden) => return Ok(forbidden),
-    };
+    let admin = check(user, "delete:users")?;
     let Some(target) = find(&admin, &name).await? else {
         return Ok(error::usual(admin.ask(), StatusCode::NOT_FOUND));
     };

@@ -218,10 +218,7 @@ pub(super) fn cards(hub: &Hub, user: &User, kept: &[Server], now: Timestamp) -> 
 
 /// `POST /admin/users`.
 pub async fn add(Posted { user, form }: Posted) -> Result<Response, Trouble> {
-    let admin = match check(user, "admin:users") {
-        Ok(admin) => admin,
-        Err(forbidden) => return Ok(forbidden),
-    };
+    let admin = check(user, "admin:users")?;
     let typed = form.get("names");
     let wanted = names(typed);
     let bad: Vec<&str> = wanted
