@@ -10,7 +10,7 @@ use nonstick::handle::PamShared;
 use nonstick::items::Items;
 use nonstick::{AuthnFlags, ConversationAdapter, ErrorCode, Transaction, TransactionBuilder};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::refusal::Refusal;
 
@@ -18,8 +18,6 @@ use crate::refusal::Refusal;
 const AT_ONCE: usize = 64;
 /// How long an answer may take, a wait for a thread in it: a module may ask another machine.
 const WITHIN: Duration = Duration::from_secs(18);
-/// The least a denial takes, so that an account that does not exist is not told by the time.
-const DENIAL: Duration = Duration::from_secs(2);
 /// As much as PAM takes as an answer.
 const LONGEST_PASSWORD: usize = 511;
 
@@ -43,7 +41,6 @@ impl Pam {
     /// # Errors
     /// Where PAM could not say.
     pub async fn authenticate(&self, name: &str, password: Password) -> Result<bool, Refusal> {
-        let started = Instant::now();
         let doing = "asking PAM";
         let converse = async {
             let permit = self.threads.clone().acquire_owned().await;
@@ -57,13 +54,9 @@ impl Pam {
             .await
             .map_err(Refusal::doing(doing))?
         };
-        let is_so = timeout(WITHIN, converse)
+        timeout(WITHIN, converse)
             .await
-            .map_err(|_| Refusal::late(doing))??;
-        if !is_so {
-            sleep_until(started + DENIAL).await;
-        }
-        Ok(is_so)
+            .map_err(|_| Refusal::late(doing))?
     }
 }
 

@@ -51,6 +51,8 @@ pub fn drop_in(
          WorkingDirectory={home}\n\
          BindPaths={home} {folder}\n\
          ReadWritePaths={home} {folder}\n\
+         # What is left in shared memory ends with the unit, and counts as its own.\n\
+         TemporaryFileSystem=/dev/shm:mode=1777,nosuid,nodev,size={memory_mb}m\n\
          Environment=JUPYTER_SOCKET={socket}\n\
          MemoryMax={memory_mb}M\n\
          TasksMax={tasks}\n"

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hub_api::helper::{Answer, Instance, Options, Password, Request, Server, Start, VERSION, Verb};
 use nix::unistd::Group;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::account::{Account, admit};
 use crate::pam::Pam;
@@ -21,6 +21,8 @@ const LONGEST_START: u32 = 600;
 /// More than the template unit's `TimeoutStopSec=`.
 const END_WITHIN: Duration = Duration::from_secs(60);
 const KILL_WITHIN: Duration = Duration::from_secs(20);
+/// The least a denial takes: the time tells neither of an account that does not exist nor of a password that is right.
+const DENIAL: Duration = Duration::from_secs(2);
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the verbs need.
@@ -63,9 +65,17 @@ impl Helper {
     }
 
     async fn authenticate(&self, name: &str, password: Password) -> Result<Answer, Refusal> {
+        let denial = Instant::now() + DENIAL;
+        let answer = self.checked(name, password).await?;
+        if answer == Answer::Denied {
+            sleep_until(denial).await;
+        }
+        Ok(answer)
+    }
+
+    async fn checked(&self, name: &str, password: Password) -> Result<Answer, Refusal> {
         // PAM is asked whoever it is, so that one denial takes as long as another.
-        let is_so = self.pam.authenticate(name, password).await?;
-        if !is_so {
+        if !self.pam.authenticate(name, password).await? {
             return Ok(Answer::Denied);
         }
         match self.admit(name).await {
