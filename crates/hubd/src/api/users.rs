@@ -34,6 +34,7 @@ pub async fn find(
 ) -> Result<Option<User>, ApiError> {
     // Before anything is looked up for somebody whom nobody knows.
     caller.known()?;
+    hub.store.flush_activity().await?;
     let wanted = name.to_owned();
     let found = hub
         .store
@@ -95,6 +96,7 @@ pub async fn list(State(hub): State<Arc<Hub>>, caller: Caller, parts: Parts) -> 
         offset: paging.offset,
         limit: paging.limit,
     };
+    hub.store.flush_activity().await?;
     let (users, servers, total) = hub
         .store
         .read(move |connection| {

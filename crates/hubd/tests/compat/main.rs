@@ -86,6 +86,7 @@ impl Side {
             tokens,
             client,
         };
+        side.make_people().await;
         for (who, user, scopes) in [
             (As::Ann, "ann", None),
             (As::Adm, "adm", None),
