@@ -9,5 +9,7 @@ mod frame;
 mod home;
 mod hub;
 mod login;
+mod oidc;
 mod password;
+mod real;
 mod token;
