@@ -204,7 +204,11 @@ impl fmt::Display for Report {
              - Load average before it began: {:.1}.\n",
             today(),
             env!("CARGO_PKG_VERSION"),
-            if cfg!(debug_assertions) { "debug" } else { "release" },
+            if cfg!(debug_assertions) {
+                "debug"
+            } else {
+                "release"
+            },
             self.machine,
             self.load,
         )?;
