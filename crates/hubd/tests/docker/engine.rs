@@ -17,6 +17,8 @@ use tokio::process::{Child, Command};
 const SUBNET: &str = "10.89.7.0/24";
 /// Where the hub's stand-in listens, on the first address of the servers' network.
 pub const HUB: &str = "10.89.7.1:881";
+/// The control group of an engine's containers, the id of its test behind it.
+const CGROUP: &str = "/hubd-test-";
 const IMAGE: &str = "hubd-test:1";
 /// Runs what it is sent, as a kernel would.
 const RUN: &str = "#!/bin/sh\necho\nsh -c \"$(cat)\" 2>&1\n";
@@ -36,7 +38,8 @@ impl Engine {
             .unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("daemon.json"), "{}").unwrap();
-        let cgroup = format!("/hubd-test-{}", std::process::id());
+        sweep().await;
+        let cgroup = format!("{CGROUP}{}", std::process::id());
         let log = std::fs::File::create(path("log")).unwrap();
         let daemon = Command::new("setpriv")
             .args([
@@ -82,10 +85,9 @@ impl Engine {
             hub.kill().await.unwrap();
         }
         self.daemon.kill().await.unwrap();
-        for entry in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
-            remove_groups(&entry.path().join(&self.cgroup[1..])).await;
+        for hierarchy in hierarchies() {
+            remove_groups(&hierarchy.join(&self.cgroup[1..])).await;
         }
-        remove_groups(&Path::new("/sys/fs/cgroup").join(&self.cgroup[1..])).await;
     }
 
     fn socket(&self) -> PathBuf {
@@ -211,6 +213,29 @@ impl Engine {
             .arg(pages)
             .spawn();
         *hub = Some(listening.unwrap());
+    }
+}
+
+/// Where control groups are, on v2 and v1.
+fn hierarchies() -> Vec<PathBuf> {
+    let mount = PathBuf::from("/sys/fs/cgroup");
+    let v1 = std::fs::read_dir(&mount)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
+    v1.chain([mount.clone()]).collect()
+}
+
+/// Removes the groups that tests left which were killed.
+async fn sweep() {
+    for hierarchy in hierarchies() {
+        for entry in std::fs::read_dir(hierarchy).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let test = name.strip_prefix(&CGROUP[1..]);
+            if test.is_some_and(|test| !Path::new("/proc").join(test).exists()) {
+                remove_groups(&entry.path()).await;
+            }
+        }
     }
 }
 
