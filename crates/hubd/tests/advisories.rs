@@ -3,6 +3,8 @@
 //! Here: those of the API, scopes and tokens. Those of pages, cookies and servers are added by their parts, in modules
 //! of the same form.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on says so")]
+
 mod support;
 
 use serde_json::{Value, json};

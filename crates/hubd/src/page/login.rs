@@ -89,7 +89,10 @@ pub async fn submit(PostedByAnyone { ask, form }: PostedByAnyone) -> Result<Resp
         password: form.get("password"),
         is_known,
     };
-    match ask.hub.authenticators.login(attempt).await {
+    let since = std::time::Instant::now();
+    let result = ask.hub.authenticators.login(attempt).await;
+    ask.hub.metrics.logged_in(result.is_ok(), since.elapsed());
+    match result {
         Ok(identity) => log_in(&ask, identity, ask.next()).await,
         Err(refusal) => Ok(refused(&ask, typed, &refusal)),
     }

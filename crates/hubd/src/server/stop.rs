@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::failure::Failure;
 use super::life::Life;
@@ -122,7 +122,9 @@ impl Inner {
         }
         let (inner, life) = (self.clone(), life.clone());
         tokio::spawn(async move {
+            let since = Instant::now();
             inner.clear_away(&life).await;
+            inner.times.stopped(since.elapsed());
             life.step(Event::Gone, None);
             tracing::info!(server = log_name(&life.key), "stopped");
         });

@@ -38,7 +38,7 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         cases: &["user with a server renamed"],
         what: "`PATCH /users/{name}` with another `name` while a server of the user runs: 400",
-        why: "JupyterHub renames and loses the server: its route, token and OAuth client keep the old name",
+        why: "the server was started with the old name in its address, its environment and its OAuth client; JupyterHub renames all the same",
     },
     Difference {
         cases: &["named server with an unknown key"],
