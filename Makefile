@@ -36,6 +36,7 @@ bench: tools
 	cargo build --workspace --release
 	cargo bench -p hubctl --bench provision
 	cargo bench -p hubproxy --bench proxy
+	cargo bench -p hubd --bench hub
 
 # Takes the rendered templates and messages of now as the expected ones. Read the diff before you commit it.
 golden:

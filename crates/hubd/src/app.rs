@@ -114,7 +114,7 @@ impl Hub {
             config,
             store,
             clock,
-            metrics: Metrics::new(),
+            metrics: Metrics::new(servers.times()),
             pages,
             servers,
             sessions,

@@ -42,13 +42,43 @@ pub struct Period {
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
+/// How long starts and stops of servers took; clones count together.
+#[derive(Clone)]
+pub struct ServerTimes {
+    spawn: Histograms<Outcome>,
+    stop: Histograms<Outcome>,
+}
+
+impl Default for ServerTimes {
+    fn default() -> Self {
+        Self {
+            spawn: Family::new_with_constructor(of_spawn),
+            stop: Family::new_with_constructor(of_request),
+        }
+    }
+}
+
+impl ServerTimes {
+    /// Counts a start.
+    pub fn started(&self, status: &'static str, took: Duration) {
+        self.spawn
+            .get_or_create(&Outcome { status })
+            .observe(took.as_secs_f64());
+    }
+
+    /// Counts a stop.
+    pub fn stopped(&self, took: Duration) {
+        self.stop
+            .get_or_create(&Outcome { status: "success" })
+            .observe(took.as_secs_f64());
+    }
+}
+
 /// All metrics of the hub.
 pub struct Metrics {
     registry: Registry,
     request_duration: Histograms<Answer>,
-    pub server_spawn_duration: Histograms<Outcome>,
-    pub server_stop_duration: Histograms<Outcome>,
-    pub login_duration: Histograms<Outcome>,
+    login_duration: Histograms<Outcome>,
     pub running_servers: Gauge,
     pub total_users: Gauge,
     pub active_users: Family<Period, Gauge>,
@@ -63,32 +93,32 @@ fn of_spawn() -> Histogram {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    /// Makes them; `times` are those of the servers.
+    pub fn new(times: &ServerTimes) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("jupyterhub"),
             request_duration: Family::new_with_constructor(of_request),
-            server_spawn_duration: Family::new_with_constructor(of_spawn),
-            server_stop_duration: Family::new_with_constructor(of_request),
             login_duration: Family::new_with_constructor(of_request),
             running_servers: Gauge::default(),
             total_users: Gauge::default(),
             active_users: Family::default(),
         };
         let registry = &mut metrics.registry;
+        let request_duration = metrics.request_duration.clone();
         registry.register(
             "request_duration_seconds",
             "Time the hub took to answer",
-            metrics.request_duration.clone(),
+            request_duration,
         );
         registry.register(
             "server_spawn_duration_seconds",
             "Time servers took to start",
-            metrics.server_spawn_duration.clone(),
+            times.spawn.clone(),
         );
         registry.register(
             "server_stop_seconds",
             "Time servers took to stop",
-            metrics.server_stop_duration.clone(),
+            times.stop.clone(),
         );
         registry.register(
             "login_duration_seconds",
@@ -113,6 +143,14 @@ impl Metrics {
         metrics
     }
 
+    /// Counts a login.
+    pub fn logged_in(&self, success: bool, took: Duration) {
+        let status = if success { "success" } else { "failure" };
+        self.login_duration
+            .get_or_create(&Outcome { status })
+            .observe(took.as_secs_f64());
+    }
+
     /// Counts an answer.
     pub fn answered(&self, answer: &Answer, took: Duration) {
         self.request_duration
@@ -125,11 +163,5 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
     }
 }

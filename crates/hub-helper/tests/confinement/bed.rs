@@ -82,12 +82,20 @@ impl Bed {
     }
 
     /// Writes a file of root's.
-    async fn put(&self, path: &str, mode: &str, content: &[u8]) {
+    pub async fn put(&self, path: &str, mode: &str, content: &[u8]) {
         let folder = Path::new(path).parent().unwrap().display();
         let command =
             format!("sudo sh -c 'mkdir -p {folder} && cat >\"{path}\" && chmod {mode} \"{path}\"'");
         let said = self.say(&command, content).await;
         assert_eq!(said.code, Some(0), "{path}: {said:?}");
+    }
+
+    /// Unpacks a tarball as root's.
+    pub async fn unpack(&self, folder: &str, tar: &[u8]) {
+        let command =
+            format!("sudo sh -c 'mkdir -p {folder} && tar -C {folder} --no-same-owner -x'");
+        let said = self.say(&command, tar).await;
+        assert_eq!(said.code, Some(0), "{folder}: {said:?}");
     }
 
     async fn say(&self, command: &str, input: &[u8]) -> Said {
@@ -250,7 +258,7 @@ fn rendered(template: &str) -> String {
     tera.add_raw_template(template, &source).unwrap();
     let mut context = Context::new();
     context.insert("memory_mb", &256);
-    context.insert("slice_memory_mb", &600);
+    context.insert("slice_memory_mb", &800);
     context.insert("user_groups", &["hub-users"]);
     context.insert("refused_groups", &Vec::<String>::new());
     context.insert("environment_names", &Vec::<String>::new());
@@ -259,7 +267,7 @@ fn rendered(template: &str) -> String {
         "profiles",
         &json!([
             {"slug": "small", "memory_mb": 96, "tasks": 64},
-            {"slug": "large", "memory_mb": 192, "tasks": 64, "cpu_percent": 50},
+            {"slug": "large", "memory_mb": 400, "tasks": 128, "cpu_percent": 80},
         ]),
     );
     tera.render(template, &context).unwrap()

@@ -68,7 +68,7 @@ pub async fn a_hog_is_killed_alone_and_called_that(bed: &Bed) {
     let limits = bed
         .root("systemctl show -P MemoryMax -P CPUQuotaPerSecUSec jupyter@ada.service")
         .await;
-    assert_eq!(limits, format!("500ms\n{}", 192 << 20));
+    assert_eq!(limits, format!("800ms\n{}", 400 << 20));
     bed.hub("stop", "ada", json!({"state": ada["state"]}))
         .await
         .unwrap();

@@ -8,6 +8,8 @@ mod endings;
 #[cfg(test)]
 mod logins;
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 #[path = "../../../sandbox/tests/machine/support.rs"]
 #[allow(dead_code, reason = "the sandbox's own tests use the rest")]
 mod support;
@@ -41,5 +43,6 @@ async fn it_is_the_same_on_unified_control_groups() {
     users::neither_leaves_its_unit(&bed).await;
     endings::a_hub_started_anew_finds_what_runs(&bed).await;
     endings::a_failure_shows_its_last_lines_without_secrets(&bed).await;
+    real::the_unmodified_server_and_its_kernel_run(&bed).await;
     bed.end().await;
 }

@@ -49,23 +49,30 @@ pub async fn whoami(State(hub): State<Arc<Hub>>, caller: Caller) -> Answer {
         scopes: &scopes,
         stopped_servers: false,
     };
-    let mut model = match requester.who {
-        Who::User { id, .. } => {
-            let found = hub
-                .store
-                .read(move |connection| {
-                    let servers = server::of_user(connection, id)?;
-                    Ok::<_, StoreError>((user::find_id(connection, id)?, servers))
-                })
-                .await?;
-            reader.user(
-                &found
-                    .0
-                    .ok_or_else(|| ApiError::bare(StatusCode::FORBIDDEN))?,
-                &found.1,
-            )
+    let mut model = match (&requester.user, &requester.who) {
+        (Some(user), _) => {
+            // Servers at rest are not told of: without one that runs there is nothing to read.
+            let servers = if hub.servers.has_any_of(&user.name) {
+                let id = user.id;
+                hub.store
+                    .read(move |connection| server::of_user(connection, id))
+                    .await?
+            } else {
+                Vec::new()
+            };
+            let unwritten = hub.store.unwritten_activity(user.id);
+            if unwritten > user.last_activity {
+                let mut user = user.clone();
+                user.last_activity = unwritten;
+                reader.user(&user, &servers)
+            } else {
+                reader.user(user, &servers)
+            }
         }
-        Who::Service { id, .. } => {
+        (None, who) => {
+            let id = match who {
+                Who::User { id, .. } | Who::Service { id, .. } => *id,
+            };
             let found = hub
                 .store
                 .read(move |connection| service::find_id(connection, id))

@@ -15,14 +15,39 @@ use crate::metrics::Answer;
 
 const VERSION: HeaderName = HeaderName::from_static("x-jupyterhub-version");
 
-/// Puts around routes what they have in common.
-pub fn apply(hub: &Arc<Hub>, routes: Router<Arc<Hub>>) -> Router<Arc<Hub>> {
-    routes
-        .method_not_allowed_fallback(|| async { ApiError::bare(StatusCode::METHOD_NOT_ALLOWED) })
-        .layer(from_fn_with_state(hub.clone(), around))
+/// What every answer carries, made once.
+struct Common {
+    hub: Arc<Hub>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-async fn around(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
+/// Puts around routes what they have in common.
+pub fn apply(hub: &Arc<Hub>, routes: Router<Arc<Hub>>) -> Router<Arc<Hub>> {
+    let policy = format!(
+        "frame-ancestors 'none'; report-uri {}/security/csp-report; default-src 'none'",
+        hub.prefix()
+    );
+    let headers = [
+        (VERSION, hub.config.version.as_str()),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "accept, content-type, authorization",
+        ),
+        (header::CONTENT_SECURITY_POLICY, policy.as_str()),
+    ];
+    let headers = headers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, HeaderValue::from_str(value).ok()?)));
+    let common = Arc::new(Common {
+        hub: hub.clone(),
+        headers: headers.collect(),
+    });
+    routes
+        .method_not_allowed_fallback(|| async { ApiError::bare(StatusCode::METHOD_NOT_ALLOWED) })
+        .layer(from_fn_with_state(common, around))
+}
+
+async fn around(State(common): State<Arc<Common>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     let handler = request
@@ -35,34 +60,18 @@ async fn around(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Re
     } else {
         next.run(request).await
     };
-    headers(&hub, &mut response);
+    let headers = response.headers_mut();
+    for (name, value) in &common.headers {
+        headers.insert(name, value.clone());
+    }
+    headers
+        .entry(header::CONTENT_TYPE)
+        .or_insert(HeaderValue::from_static("application/json"));
     let answer = Answer {
         method: method.to_string(),
         handler,
         code: response.status().as_u16(),
     };
-    hub.metrics.answered(&answer, begun.elapsed());
+    common.hub.metrics.answered(&answer, begun.elapsed());
     response
-}
-
-/// Puts in the headers that every answer of the API has.
-fn headers(hub: &Hub, response: &mut Response) {
-    let policy = format!(
-        "frame-ancestors 'none'; report-uri {}/security/csp-report; default-src 'none'",
-        hub.prefix()
-    );
-    let headers = response.headers_mut();
-    if let Ok(version) = HeaderValue::from_str(&hub.config.version) {
-        headers.insert(VERSION, version);
-    }
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("accept, content-type, authorization"),
-    );
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    headers
-        .entry(header::CONTENT_TYPE)
-        .or_insert(HeaderValue::from_static("application/json"));
 }

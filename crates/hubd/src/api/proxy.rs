@@ -27,14 +27,16 @@ pub async fn table(State(hub): State<Arc<Hub>>, caller: Caller, parts: Parts) ->
     caller.needs(&["proxy"])?;
     let paging = Paging::of(&parts)?;
     let mut routes = Map::new();
-    for (path, data) in hub.servers.proxy().table().await? {
+    for (path, mut data) in hub.servers.proxy().table().await? {
         if data["jupyterhub"] == true {
+            let target = data["target"].clone();
+            if let Value::Object(data) = &mut data {
+                data.retain(|key, _| key != "jupyterhub" && key != "target");
+            }
             // The hub calls its routes with a slash at the end; the proxy's table has none.
             let spec = format!("{}/", path.trim_end_matches('/'));
-            routes.insert(
-                spec.clone(),
-                json!({"routespec": spec, "target": data["target"], "data": data}),
-            );
+            let route = json!({"routespec": spec, "target": target, "data": data});
+            routes.insert(spec, route);
         }
     }
     let total = u32::try_from(routes.len()).unwrap_or(u32::MAX);

@@ -85,6 +85,10 @@ pub async fn create(
                     format!("Service {name} already exists"),
                 ));
             }
+            // It becomes part of paths, as a user's name does.
+            if !name::is_valid_user(&name) {
+                return Err(failed(&name));
+            }
             let Some(Value::Object(mut data)) = data.filter(body::is_true) else {
                 return Err(ApiError::bad_request("Invalid service data"));
             };

@@ -34,6 +34,7 @@ pub async fn find(
 ) -> Result<Option<User>, ApiError> {
     // Before anything is looked up for somebody whom nobody knows.
     caller.known()?;
+    hub.store.flush_activity().await?;
     let wanted = name.to_owned();
     let found = hub
         .store
@@ -95,6 +96,7 @@ pub async fn list(State(hub): State<Arc<Hub>>, caller: Caller, parts: Parts) -> 
         offset: paging.offset,
         limit: paging.limit,
     };
+    hub.store.flush_activity().await?;
     let (users, servers, total) = hub
         .store
         .read(move |connection| {
@@ -326,6 +328,7 @@ pub async fn delete(
     hub.store
         .write(move |connection| user::delete(connection, found.id))
         .await?;
+    hub.authenticators.forget(&found.name).await;
     tracing::info!(user = found.name, by = requester.name(), "user deleted");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -376,6 +379,7 @@ pub async fn patch(
     let admin = data.get("admin").and_then(Value::as_bool);
     let state = data.get("auth_state").cloned();
     let is_admin = requester.is_admin();
+    let before = found.name.clone();
     let changed = hub
         .store
         .write(move |connection| {
@@ -389,6 +393,9 @@ pub async fn patch(
             )
         })
         .await?;
+    if changed.name != before {
+        hub.authenticators.renamed(&before, &changed.name).await;
+    }
     tracing::info!(
         user = changed.name,
         was = name,

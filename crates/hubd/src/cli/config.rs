@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use hub_api::hub::Hub as Config;
 
 use crate::scope::{self, Catalog};
+use crate::session::key::Key;
 
 /// Reads the file and refuses one with problems, all named at once.
 pub fn load(path: &Path) -> anyhow::Result<Config> {
@@ -22,6 +23,14 @@ pub fn load(path: &Path) -> anyhow::Result<Config> {
         );
     }
     Ok(config)
+}
+
+/// Makes the parts that read more of the configuration than its grammar, and throws them away.
+pub(super) fn try_parts(config: &Config) -> anyhow::Result<()> {
+    crate::auth::Authenticators::new(&config.auth, &Key::generate())?;
+    crate::spawner::from_configuration(&config.spawn)?;
+    crate::service::check_users(config)?;
+    Ok(())
 }
 
 /// What is wrong with a configuration, each with its key.

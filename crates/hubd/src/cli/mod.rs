@@ -54,7 +54,10 @@ impl Command {
     pub async fn run(self, config: hub_api::hub::Hub) -> anyhow::Result<String> {
         match self {
             Self::Serve => Ok(String::new()),
-            Self::CheckConfig => Ok("the configuration is good\n".to_owned()),
+            Self::CheckConfig => {
+                config::try_parts(&config)?;
+                Ok("the configuration is good\n".to_owned())
+            }
             Self::Token(args) => people::token(config, args).await,
             Self::User(command) => people::user(config, command).await,
             Self::Backup { to } => people::backup(config, to).await,

@@ -6,3 +6,5 @@ pub mod grant;
 pub mod http;
 pub mod pkce;
 pub mod provider;
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,7 @@ use self::failure::Failure;
 use self::life::Life;
 use self::progress::Progress;
 use self::state::State;
+use crate::metrics::ServerTimes;
 use crate::proxy::{Owner, Proxy, Route};
 use crate::spawner::{ServerKey, Spawner, Target};
 use crate::store::Store;
@@ -58,6 +59,7 @@ struct Inner {
     /// Routes that are always there: the hub's own and those of services, by routespec.
     fixed: Vec<(String, Route)>,
     lives: Mutex<HashMap<ServerKey, Arc<Life>>>,
+    times: ServerTimes,
     /// Set to have the routes looked at soon.
     check_due: tokio::sync::Notify,
 }
@@ -100,6 +102,7 @@ impl Servers {
             proxy,
             fixed,
             lives: Mutex::default(),
+            times: ServerTimes::default(),
             check_due: tokio::sync::Notify::new(),
         }))
     }
@@ -189,6 +192,11 @@ impl Servers {
             .lives()
             .iter()
             .any(|(key, life)| key.user == user && life.state().is_active())
+    }
+
+    /// How long starts and stops took.
+    pub fn times(&self) -> &ServerTimes {
+        &self.0.times
     }
 
     /// The client of the proxy's API.

@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use super::failure::Failure;
 use super::state::State;
+use crate::api::python;
 use crate::spawner::ServerKey;
 use crate::store::StoreError;
 
@@ -25,9 +26,9 @@ pub enum Refusal {
          created"
     )]
     NamedLimit { user: String, limit: u32 },
-    #[error("Invalid server_name: {0}")]
+    #[error("Invalid server_name: {}", python::text(.0))]
     Name(String),
-    #[error("Invalid display_name: {0}")]
+    #[error("Invalid display_name: {}", python::text(.0))]
     DisplayName(String),
     #[error("{0}")]
     Options(String),

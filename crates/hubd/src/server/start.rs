@@ -182,11 +182,13 @@ impl Inner {
                     &self.address.base,
                     &life.key,
                 )));
+                self.times.started("success", since.elapsed());
                 tracing::info!(server = log_name, after = ?since.elapsed(), "ready");
             }
             // The stop came in the very moment it got ready.
             Ok(()) => self.give_up(life, Failure::Cancelled).await,
             Err(failure) => {
+                self.times.started("failure", since.elapsed());
                 tracing::warn!(server = log_name, %failure, after = ?since.elapsed(), "start failed");
                 self.give_up(life, failure).await;
             }

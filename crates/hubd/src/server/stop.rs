@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::failure::Failure;
 use super::life::Life;
@@ -122,7 +122,9 @@ impl Inner {
         }
         let (inner, life) = (self.clone(), life.clone());
         tokio::spawn(async move {
+            let since = Instant::now();
             inner.clear_away(&life).await;
+            inner.times.stopped(since.elapsed());
             life.step(Event::Gone, None);
             tracing::info!(server = log_name(&life.key), "stopped");
         });
@@ -133,10 +135,16 @@ impl Inner {
     pub(super) async fn clear_away(&self, life: &Life) {
         let server = log_name(&life.key);
         let routespec = address::routespec(&self.address.base, &life.key);
-        if let Err(error) = self.proxy.delete(&routespec).await {
+        let place = life.place();
+        // At once: a proxy that does not answer is no reason for a server to stay.
+        let (route, process) = tokio::join!(
+            self.proxy.delete(&routespec),
+            self.spawner.stop(&life.key, &place.state)
+        );
+        if let Err(error) = route {
             tracing::error!(server, %error, "the next look at the routes will delete it");
         }
-        if let Err(error) = self.spawner.stop(&life.key, &life.place().state).await {
+        if let Err(error) = process {
             tracing::error!(server, %error, "the server may still run; it is ended before its next start");
         }
         if let Err(error) = register::end(&self.store, &self.address.base, &life.key).await {

@@ -7,9 +7,9 @@ use futures::stream::{self, StreamExt};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::state::State;
-use super::{Servers, address, register};
+use super::{Inner, Servers, address, register};
 use crate::clock::Timestamp;
-use crate::proxy::{Present, ProxyError, changes};
+use crate::proxy::{Change, Owner, Present, ProxyError, changes};
 use crate::spawner::ServerKey;
 
 /// Servers looked at at once, and routes changed at once.
@@ -84,7 +84,13 @@ impl Servers {
         let results: Vec<Result<(), ProxyError>> = stream::iter(changes)
             .map(|change| {
                 let servers = self.clone();
-                async move { servers.0.proxy.apply(&change).await }
+                async move {
+                    if servers.0.is_still_right(&change) {
+                        servers.0.proxy.apply(&change).await
+                    } else {
+                        Ok(())
+                    }
+                }
             })
             .buffer_unordered(AT_ONCE)
             .collect()
@@ -93,6 +99,26 @@ impl Servers {
             tracing::error!(%error, "writing down when servers were used");
         }
         results.into_iter().collect()
+    }
+}
+
+impl Inner {
+    /// Whether a change is one to make still: a server may have come or gone since the table was read.
+    fn is_still_right(&self, change: &Change) -> bool {
+        match change {
+            Change::Add(_, route) => match &route.owner {
+                Owner::Server { user, name } => {
+                    let (user, name) = (user.clone(), name.clone());
+                    let life = self.life(&ServerKey { user, name });
+                    life.is_some_and(|life| life.state() == State::Ready)
+                }
+                Owner::Hub | Owner::Service(_) => true,
+            },
+            Change::Delete(routespec) => !self.lives().iter().any(|(key, life)| {
+                life.state().is_active()
+                    && address::routespec(&self.address.base, key) == *routespec
+            }),
+        }
     }
 }
 

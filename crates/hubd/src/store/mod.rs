@@ -245,3 +245,166 @@ impl rusqlite::types::FromSql for crate::clock::Timestamp {
         value.as_i64().map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::atomic::AtomicI64;
+    use std::time::Duration;
+
+    use super::token::{New, OwnerId};
+    use super::*;
+    use crate::clock::Timestamp;
+
+    /// A store with the user `ann`, a token of hers, and a clock that the test turns.
+    async fn store() -> (tempfile::TempDir, Store, Arc<AtomicI64>, i64, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Arc::new(AtomicI64::new(1_000_000_000_000_000));
+        let turned = now.clone();
+        let clock = Clock::from_fn(move || Timestamp(turned.load(Ordering::SeqCst)));
+        let store =
+            Store::open(&folder.path().join("hub.sqlite"), Catalog::default(), clock).unwrap();
+        let known = store.clone();
+        let (user, token) = store
+            .write(move |connection| {
+                role::set_all(connection, &crate::scope::default_roles())?;
+                let now = known.clock().now();
+                let user = user::create(connection, now, "ann", false)?;
+                let new = New::of(OwnerId::User(user), "");
+                let (token, _) = token::mint(connection, known.catalog(), now, &new)?;
+                Ok::<_, token::MintError>((user, token))
+            })
+            .await
+            .unwrap();
+        (folder, store, now, user, token)
+    }
+
+    fn turn(now: &AtomicI64, by: Duration) {
+        now.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    #[tokio::test]
+    async fn files_are_the_hubs_alone() {
+        let (folder, store, _, _, token) = store().await;
+        let backup = folder.path().join("copy");
+        store.backup(backup.clone()).await.unwrap();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}", path.display());
+            let text = std::fs::read(&path).unwrap();
+            let held = text
+                .windows(token.len())
+                .any(|window| window == token.as_bytes());
+            assert!(!held, "{} holds a token", path.display());
+        }
+        let copied = Store::open(&backup, Catalog::default(), Clock::system()).unwrap();
+        let (users, total) = copied
+            .read(|connection| {
+                user::list(
+                    connection,
+                    &user::Query {
+                        limit: 10,
+                        ..Default::default()
+                    },
+                )
+            })
+            .await
+            .unwrap();
+        assert_eq!((users[0].name.as_str(), total), ("ann", 1));
+    }
+
+    #[tokio::test]
+    async fn a_change_of_rights_counts_at_once() {
+        let (_folder, store, _, user, token) = store().await;
+        let admin = async || {
+            store
+                .requester_by_token(&token)
+                .await
+                .unwrap()
+                .unwrap()
+                .is_admin()
+        };
+        assert!(!admin().await);
+        store
+            .write(move |connection| user::set_admin(connection, user, true))
+            .await
+            .unwrap();
+        assert!(admin().await);
+        store
+            .write(move |connection| user::delete(connection, user))
+            .await
+            .unwrap();
+        assert_eq!(store.requester_by_token(&token).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_another_program_writes_is_noticed() {
+        let (folder, store, _, user, token) = store().await;
+        store.notice_foreign_writes().await.unwrap();
+        assert!(store.requester_by_token(&token).await.unwrap().is_some());
+        let other = Connection::open(folder.path().join("hub.sqlite")).unwrap();
+        other
+            .execute("DELETE FROM tokens WHERE user_id = ?1", [user])
+            .unwrap();
+        store.notice_foreign_writes().await.unwrap();
+        assert_eq!(store.requester_by_token(&token).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_token_expires_while_it_is_in_memory() {
+        let (_folder, store, now, user, _) = store().await;
+        let known = store.clone();
+        let token = store
+            .note(move |connection| {
+                let new = New {
+                    expires_in: Some(Duration::from_secs(3)),
+                    ..New::of(OwnerId::User(user), "")
+                };
+                token::mint(connection, known.catalog(), known.clock().now(), &new)
+            })
+            .await
+            .unwrap()
+            .0;
+        assert!(store.requester_by_token(&token).await.unwrap().is_some());
+        turn(&now, Duration::from_secs(4));
+        assert_eq!(store.requester_by_token(&token).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn activity_is_written_together_and_not_each_time() {
+        let (_folder, store, now, user, token) = store().await;
+        let last = async || {
+            store.flush_activity().await.unwrap();
+            let found = store
+                .read(move |connection| user::find_id(connection, user))
+                .await
+                .unwrap();
+            found.unwrap().last_activity
+        };
+        assert_eq!(last().await, None);
+        store.requester_by_token(&token).await.unwrap();
+        let first = last().await;
+        assert_eq!(first, Some(store.clock().now()));
+        turn(&now, Duration::from_secs(20));
+        store.requester_by_token(&token).await.unwrap();
+        assert_eq!(last().await, first, "within half a minute");
+        turn(&now, Duration::from_secs(20));
+        store.requester_by_token(&token).await.unwrap();
+        assert_eq!(last().await, Some(store.clock().now()));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_changes_nothing() {
+        let (_folder, store, now, _, _) = store().await;
+        let at = Timestamp(now.load(Ordering::SeqCst));
+        let failed = store
+            .write(move |connection| {
+                user::create(connection, at, "bob", false)?;
+                user::create(connection, at, "bob", false)
+            })
+            .await;
+        assert!(failed.is_err());
+        assert_eq!(store.read(user::count).await.unwrap(), 1);
+    }
+}

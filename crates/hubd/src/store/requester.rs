@@ -48,6 +48,19 @@ pub struct Requester {
     pub token: Option<TokenUsed>,
     /// The browser's session, of the cookie or in which the token was issued.
     pub session_id: Option<String>,
+    /// The user as he was when this was read, at most [`FRESH`] ago.
+    pub user: Option<Box<user::User>>,
+}
+
+impl Who {
+    fn of(user: &user::User) -> Self {
+        Self::User {
+            id: user.id,
+            name: user.name.clone(),
+            admin: user.admin,
+            groups: user.groups.clone(),
+        }
+    }
 }
 
 impl Requester {
@@ -103,17 +116,12 @@ pub fn of_user(
     };
     let scopes =
         token::owner_scopes(connection, catalog, OwnerId::User(id))?.map(|(_, _, scopes)| scopes);
-    let who = Who::User {
-        id,
-        name: user.name,
-        admin: user.admin,
-        groups: user.groups,
-    };
     Ok(Some(Requester {
-        who,
+        who: Who::of(&user),
         scopes: scopes.unwrap_or_default(),
         token: None,
         session_id,
+        user: Some(Box::new(user)),
     }))
 }
 
@@ -127,20 +135,19 @@ pub fn of_token(
     let Some(token) = token::find(connection, hash, now)? else {
         return Ok(None);
     };
-    let who = match token.owner {
-        OwnerId::User(id) => user::find_id(connection, id)?.map(|user| Who::User {
-            id,
-            name: user.name,
-            admin: user.admin,
-            groups: user.groups,
-        }),
-        OwnerId::Service(id) => service::find_id(connection, id)?.map(|service| Who::Service {
-            id,
-            name: service.name,
-            admin: service.admin,
-        }),
+    let (who, user) = match token.owner {
+        OwnerId::User(id) => match user::find_id(connection, id)? {
+            Some(user) => (Who::of(&user), Some(Box::new(user))),
+            None => return Ok(None),
+        },
+        OwnerId::Service(id) => match service::find_id(connection, id)? {
+            Some(service) => {
+                let (name, admin) = (service.name, service.admin);
+                (Who::Service { id, name, admin }, None)
+            }
+            None => return Ok(None),
+        },
     };
-    let Some(who) = who else { return Ok(None) };
     let scopes = token::scopes_now(connection, catalog, &token)?;
     let of_server = token.note.starts_with("Server at ");
     let used = TokenUsed {
@@ -154,9 +161,12 @@ pub fn of_token(
         scopes,
         token: Some(used),
         session_id: token.session_id,
+        user,
     }))
 }
 
+/// How long a requester is kept in memory: what does not bear on rights, such as activity, may be as old.
+const FRESH: Duration = Duration::from_secs(5);
 /// How old a noted activity may be before a request is noted again.
 const RESOLUTION: Duration = Duration::from_secs(30);
 /// How many requesters are kept in memory.
@@ -174,6 +184,7 @@ pub(super) struct Requesters {
 struct Kept {
     requester: Arc<Requester>,
     noted: Timestamp,
+    read: Timestamp,
 }
 
 #[derive(Default)]
@@ -198,7 +209,7 @@ impl Requesters {
             .token
             .as_ref()
             .and_then(|token| token.expires_at);
-        if expires.is_some_and(|at| at <= now) {
+        if expires.is_some_and(|at| at <= now) || now.since(found.read) >= FRESH {
             kept.remove(hash);
             return None;
         }
@@ -226,7 +237,15 @@ impl Requesters {
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(hash, Kept { requester, noted });
+        let read = now;
+        kept.insert(
+            hash,
+            Kept {
+                requester,
+                noted,
+                read,
+            },
+        );
     }
 
     fn pending_of(&self, token: i64) -> Option<Timestamp> {
@@ -283,6 +302,11 @@ impl Store {
         lock(&self.0.requesters.pending)
             .users
             .insert(id, self.0.clock.now());
+    }
+
+    /// When a user was last active, as far as it is not written yet.
+    pub fn unwritten_activity(&self, user: i64) -> Option<Timestamp> {
+        lock(&self.0.requesters.pending).users.get(&user).copied()
     }
 
     /// Writes the activity that was noted since the last time.

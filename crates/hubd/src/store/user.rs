@@ -9,7 +9,7 @@ use super::{Result, ids, json, role, texts};
 use crate::clock::Timestamp;
 
 /// A user, with the groups and roles that are his.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     pub id: i64,
     pub name: String,

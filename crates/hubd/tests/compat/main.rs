@@ -3,6 +3,8 @@
 //! Both have the same people, services and roles; [`table`] is sent to both in its order, and what comes back must be
 //! the same, but for what [`differences`] lists with a reason. `docs/compatibility.md` is written from both.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on says so")]
+
 mod answer;
 mod differences;
 mod jupyterhub;
@@ -86,6 +88,7 @@ impl Side {
             tokens,
             client,
         };
+        side.make_people().await;
         for (who, user, scopes) in [
             (As::Ann, "ann", None),
             (As::Adm, "adm", None),

@@ -185,7 +185,11 @@ pub const CASES: &[Case] = &[
     get("users, bad limit", "/users?limit=ten"),
     get("users, bad offset", "/users?offset=x"),
     get("users, sorted", "/users?sort=-name"),
-    get("users, sorted by activity", "/users?sort=last_activity").by(As::Reader),
+    get(
+        "users, sorted by activity",
+        "/users?sort=last_activity&name_filter=b",
+    )
+    .by(As::Reader),
     get("users, bad sort", "/users?sort=admin"),
     get("users, by part of name", "/users?name_filter=N"),
     get("users, by part that nobody has", "/users?name_filter=zz").pages(),
@@ -577,7 +581,6 @@ pub const CASES: &[Case] = &[
     patch("server that runs, patched", "/users/ann/server")
         .by(As::Ann)
         .with(r#"{"user_options": {}}"#),
-    patch("user with a server renamed", "/users/ann").with(r#"{"name": "anna"}"#),
     post("named server started", "/users/ann/servers/den")
         .by(As::Ann)
         .with(r#"{"user_options": {"a": 1}}"#),
@@ -635,6 +638,8 @@ pub const CASES: &[Case] = &[
     )
     .by(As::Ann),
     get("user after all", "/users/ann?include_stopped_servers=1"),
+    post("server of emil started", "/users/emil/server"),
+    patch("user with a server renamed", "/users/emil").with(r#"{"name": "emilia"}"#),
     // Shares.
     get("shares of an owner", "/shares/ann").by(As::Ann),
     get("shares of a server", "/shares/ann/lab").by(As::Ann),

@@ -11,12 +11,14 @@ use futures::TryStreamExt;
 use hub_api::hub::Docker as Configuration;
 use hubd::spawner::docker::Docker;
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 const SUBNET: &str = "10.89.7.0/24";
 /// Where the hub's stand-in listens, on the first address of the servers' network.
 pub const HUB: &str = "10.89.7.1:881";
+/// The control group of an engine's containers, the id of its test behind it.
+const CGROUP: &str = "/hubd-test-";
 const IMAGE: &str = "hubd-test:1";
 /// Runs what it is sent, as a kernel would.
 const RUN: &str = "#!/bin/sh\necho\nsh -c \"$(cat)\" 2>&1\n";
@@ -36,7 +38,8 @@ impl Engine {
             .unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("daemon.json"), "{}").unwrap();
-        let cgroup = format!("/hubd-test-{}", std::process::id());
+        sweep().await;
+        let cgroup = format!("{CGROUP}{}", std::process::id());
         let log = std::fs::File::create(path("log")).unwrap();
         let daemon = Command::new("setpriv")
             .args([
@@ -82,10 +85,9 @@ impl Engine {
             hub.kill().await.unwrap();
         }
         self.daemon.kill().await.unwrap();
-        for entry in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
-            remove_groups(&entry.path().join(&self.cgroup[1..])).await;
+        for hierarchy in hierarchies() {
+            remove_groups(&hierarchy.join(&self.cgroup[1..])).await;
         }
-        remove_groups(&Path::new("/sys/fs/cgroup").join(&self.cgroup[1..])).await;
     }
 
     fn socket(&self) -> PathBuf {
@@ -172,6 +174,59 @@ impl Engine {
         command
     }
 
+    /// A metadata service behind this machine, as a cloud has it, that containers reach until the filter is there.
+    pub async fn metadata_service(&self) -> Child {
+        self.hub_listens().await;
+        let script = "echo up; until ip link show far >/dev/null 2>&1; do sleep 0.05; done
+            ip address add 169.254.169.254/30 dev far; ip link set far up
+            ip route add default via 169.254.169.253
+            exec /bin/busybox httpd -f -p 169.254.169.254:80 -h \"$0\"";
+        let mut service = Command::new("setpriv")
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "unshare",
+                "--net",
+                "sh",
+                "-c",
+                script,
+            ])
+            .arg(self.folder.path().join("hub"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // It has left this namespace when it says so: its end of the wire must not be put here.
+        let mut up = [0; 3];
+        service
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut up)
+            .await
+            .unwrap();
+        let pid = service.id().unwrap();
+        let wire = format!(
+            "ip link add near type veth peer name far netns {pid} && ip link set near up &&
+             ip address add 169.254.169.253/30 dev near"
+        );
+        self.run("sh", &["-c", &wire]).await;
+        service
+    }
+
+    /// Closes it as hubctl does on its servers.
+    pub async fn close_metadata(&self) {
+        let filter =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/system/metadata.nft.tera");
+        self.run("nft", &["-f", &filter.to_string_lossy()]).await;
+    }
+
+    async fn run(&self, program: &str, arguments: &[&str]) {
+        let said = self.beside(program).args(arguments).output().await.unwrap();
+        assert!(said.status.success(), "{program} {arguments:?}: {said:?}");
+    }
+
     /// Runs a command in the server that listens there, asked by the hub.
     pub async fn inside(&self, server: SocketAddr, command: &str) -> String {
         self.hub_listens().await;
@@ -211,6 +266,29 @@ impl Engine {
             .arg(pages)
             .spawn();
         *hub = Some(listening.unwrap());
+    }
+}
+
+/// Where control groups are, on v2 and v1.
+fn hierarchies() -> Vec<PathBuf> {
+    let mount = PathBuf::from("/sys/fs/cgroup");
+    let v1 = std::fs::read_dir(&mount)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
+    v1.chain([mount.clone()]).collect()
+}
+
+/// Removes the groups that tests left which were killed.
+async fn sweep() {
+    for hierarchy in hierarchies() {
+        for entry in std::fs::read_dir(hierarchy).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let test = name.strip_prefix(&CGROUP[1..]);
+            if test.is_some_and(|test| !Path::new("/proc").join(test).exists()) {
+                remove_groups(&entry.path()).await;
+            }
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use axum::Router;
 use axum::routing::{get, post};
 use http::StatusCode;
 use hub_api::hub::{Hub as Config, PasswordFile, SpawnerKind};
-use hubd::app::{self, Hub};
+use hubd::app::{self, Hub, Surroundings};
 use hubd::clock::Clock;
+use hubd::spawner;
 use hubd::store::{StoreError, group, user};
 use tempfile::TempDir;
 
@@ -59,7 +60,18 @@ impl TestHub {
             vec!["python3".to_owned(), "-c".to_owned(), SERVER.to_owned()];
         config.spawn.process.homes = folder.path().join("homes");
         edit(&mut config, folder.path());
-        let hub = Arc::new(Hub::new(config, Clock::system()).await.unwrap());
+        let spawner = spawner::from_configuration(&config.spawn).unwrap();
+        let hub = Arc::new(
+            Hub::new(
+                config,
+                Surroundings {
+                    clock: Clock::system(),
+                    spawner,
+                },
+            )
+            .await
+            .unwrap(),
+        );
         let router = app::router(&hub);
         Self {
             hub,

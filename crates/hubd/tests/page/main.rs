@@ -1,6 +1,6 @@
 //! The pages, asked through the hub's own router: no socket, no browser.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may")]
 
 mod admin;
 mod advisories;
@@ -9,5 +9,7 @@ mod frame;
 mod home;
 mod hub;
 mod login;
+mod oidc;
 mod password;
+mod real;
 mod token;

@@ -9,6 +9,7 @@ mod idle;
 mod reach;
 #[path = "../../../hubproxy/tests/jupyterhub/room.rs"]
 mod room;
+mod web;
 mod world;
 
 use browser::Browser;

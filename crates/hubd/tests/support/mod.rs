@@ -14,6 +14,7 @@ use hub_api::hub::Hub as Config;
 use hubd::app::{self, Hub, Surroundings};
 use hubd::clock::Clock;
 use hubd::listen::Listeners;
+use hubd::spawner::Spawner;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -43,6 +44,15 @@ impl Drop for Running {
 impl Running {
     /// Starts one; `more` goes to the end of its configuration. Files it names by a relative path are in `folder`.
     pub async fn start(folder: tempfile::TempDir, more: &str) -> Self {
+        Self::start_with(folder, more, Arc::new(MockSpawner::default())).await
+    }
+
+    /// The same with another spawner.
+    pub async fn start_with(
+        folder: tempfile::TempDir,
+        more: &str,
+        spawner: Arc<dyn Spawner>,
+    ) -> Self {
         let routes = Routes::start().await;
         let mut config = config(folder.path(), routes.address, more);
         let listeners = Listeners::bind(&config.listen).expect("listening");
@@ -50,7 +60,7 @@ impl Running {
         let url = format!("http://{}", config.listen.internal.bind);
         let around = Surroundings {
             clock: Clock::system(),
-            spawner: Arc::new(MockSpawner::default()),
+            spawner,
         };
         let hub = Arc::new(Hub::new(config, around).await.expect("a hub"));
         let served = hub.clone();

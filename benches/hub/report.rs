@@ -1,0 +1,220 @@
+//! Its section of docs/benchmarks.md.
+
+use std::fmt;
+
+use bench_page::{Machine, Sample, Table, ratio, seconds, thousands, today};
+
+use crate::api::{ASKED, Request};
+use crate::hub::Spawn;
+use crate::{FEW, MANY, STARTS};
+
+/// Seconds until the hub answers, megabytes idle and with many servers, milliseconds of CPU for a start.
+const GOAL_START: f64 = 0.05;
+const GOAL_IDLE: f64 = 20.0;
+const GOAL_MANY: f64 = 40.0;
+const GOAL_SPAWN: f64 = 5.0;
+/// How many times the peer's requests for each second of CPU.
+const GOAL_REQUESTS: f64 = 30.0;
+
+pub struct Report {
+    pub machine: Machine,
+    /// Before it began.
+    pub load: f64,
+    /// Ours first.
+    pub measured: Vec<Measured>,
+}
+
+/// Of one hub.
+pub struct Measured {
+    pub name: &'static str,
+    /// Seconds.
+    pub starts: Vec<f64>,
+    /// Megabytes: after the start, and with few and many servers.
+    pub idle: f64,
+    pub memory: [f64; 2],
+    pub spawn: [Spawn; 2],
+    pub api: [[Request; ASKED.len()]; 2],
+}
+
+impl Measured {
+    fn start(&self) -> f64 {
+        Sample::new(self.starts.clone()).median()
+    }
+}
+
+/// A row: what it is, how it is written, and the number of each hub.
+struct Row {
+    what: String,
+    write: fn(f64) -> String,
+    numbers: Vec<f64>,
+}
+
+impl Report {
+    fn row(
+        &self,
+        what: impl Into<String>,
+        write: fn(f64) -> String,
+        number: impl Fn(&Measured) -> f64,
+    ) -> Row {
+        Row {
+            what: what.into(),
+            write,
+            numbers: self.measured.iter().map(number).collect(),
+        }
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let (few, many) = (thousands(FEW), thousands(MANY));
+        let mut rows = vec![
+            self.row(
+                "from its start to its first answer",
+                seconds,
+                Measured::start,
+            ),
+            self.row("memory after the start", megabytes, |hub| hub.idle),
+            self.row(format!("memory with {few} servers"), megabytes, |hub| {
+                hub.memory[0]
+            }),
+            self.row(format!("memory with {many} servers"), megabytes, |hub| {
+                hub.memory[1]
+            }),
+            self.row(
+                format!("a server's start, the hub's CPU, the first {few}"),
+                millis,
+                |hub| hub.spawn[0].cpu,
+            ),
+            self.row(
+                format!("a server's start, the hub's CPU, up to {many}"),
+                millis,
+                |hub| hub.spawn[1].cpu,
+            ),
+        ];
+        for (at, users) in [(0, &few), (1, &many)] {
+            for (which, (what, _)) in ASKED.iter().enumerate() {
+                let what = format!("{what}, CPU, {users} users");
+                rows.push(self.row(what, micros, move |hub| hub.api[at][which].cpu));
+            }
+        }
+        rows
+    }
+
+    fn table(&self) -> Table {
+        let names = self.measured.iter().map(|hub| hub.name);
+        let head: Vec<&str> = ["", "less by"].into_iter().chain(names).collect();
+        self.rows().iter().fold(Table::new(&head), |table, row| {
+            let less = match row.numbers.as_slice() {
+                [ours, theirs, ..] => ratio(*ours, *theirs),
+                _ => String::new(),
+            };
+            let numbers = row.numbers.iter().map(|number| (row.write)(*number));
+            let cells: Vec<String> = [row.what.clone(), less]
+                .into_iter()
+                .chain(numbers)
+                .collect();
+            table.row(&cells.iter().map(String::as_str).collect::<Vec<_>>())
+        })
+    }
+
+    fn rates(&self) -> Table {
+        let names = self.measured.iter().map(|hub| hub.name);
+        let head: Vec<&str> = std::iter::once("a second").chain(names).collect();
+        let row = |what: String, rate: &dyn Fn(&Measured) -> f64| -> Vec<String> {
+            let rates = self.measured.iter().map(|hub| format!("{:.0}", rate(hub)));
+            std::iter::once(what).chain(rates).collect()
+        };
+        let mut rows = vec![row("servers started, ten at once".to_owned(), &|hub| {
+            hub.spawn[0].rate
+        })];
+        for (which, (what, _)) in ASKED.iter().enumerate() {
+            rows.push(row((*what).to_owned(), &move |hub| hub.api[0][which].rate));
+        }
+        rows.iter().fold(Table::new(&head), |table, row| {
+            table.row(&row.iter().map(String::as_str).collect::<Vec<_>>())
+        })
+    }
+
+    fn goals(&self) -> Table {
+        let mut table = Table::new(&["goal", "measured", ""]);
+        let [ours, theirs] = self.measured.as_slice() else {
+            return table;
+        };
+        let verdict = |met: bool| if met { "met" } else { "missed" };
+        let start = Sample::new(ours.starts.clone());
+        for (goal, found, met) in [
+            (
+                format!("first answer within {:.0} ms", GOAL_START * 1e3),
+                seconds(ours.start()),
+                ours.start() <= GOAL_START,
+            ),
+            (
+                format!("at most {GOAL_IDLE:.0} MB idle"),
+                megabytes(ours.idle),
+                ours.idle <= GOAL_IDLE,
+            ),
+            (
+                format!("at most {GOAL_MANY:.0} MB with {} servers", thousands(MANY)),
+                megabytes(ours.memory[1]),
+                ours.memory[1] <= GOAL_MANY,
+            ),
+            (
+                format!("at most {GOAL_SPAWN:.0} ms of CPU for a server's start"),
+                millis(ours.spawn[0].cpu),
+                ours.spawn[0].cpu <= GOAL_SPAWN,
+            ),
+        ] {
+            table = table.row(&[&goal, &found, verdict(met)]);
+        }
+        for (which, (what, _)) in ASKED.iter().enumerate() {
+            let times = theirs.api[0][which].cpu / ours.api[0][which].cpu;
+            let goal = format!("{what}: a {GOAL_REQUESTS:.0}th of JupyterHub's CPU");
+            table = table.row(&[
+                &goal,
+                &format!("{times:.0}th"),
+                verdict(times >= GOAL_REQUESTS),
+            ]);
+        }
+        let (from, to) = start.range();
+        table.row(&[
+            &format!("{STARTS} starts"),
+            &format!("{}–{}", seconds(from), seconds(to)),
+            "",
+        ])
+    }
+}
+
+fn megabytes(number: f64) -> String {
+    format!("{number:.1} MB")
+}
+
+fn millis(number: f64) -> String {
+    format!("{number:.2} ms")
+}
+
+fn micros(number: f64) -> String {
+    format!("{number:.0} µs")
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "## The hub\n\n\
+             `make bench` wrote this on {}: hubd {}, {} build, and JupyterHub one after the other in one run.\n\n\
+             - Machine: {}.\n\
+             - Load average before it began: {:.1}.\n",
+            today(),
+            env!("CARGO_PKG_VERSION"),
+            if cfg!(debug_assertions) {
+                "debug"
+            } else {
+                "release"
+            },
+            self.machine,
+            self.load,
+        )?;
+        writeln!(f, "{}", self.table())?;
+        writeln!(f, "{}", include_str!("caveats.md"))?;
+        writeln!(f, "### Goals\n\n{}", self.goals())?;
+        write!(f, "### Rates\n\n{}", self.rates())
+    }
+}
