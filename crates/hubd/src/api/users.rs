@@ -328,6 +328,7 @@ pub async fn delete(
     hub.store
         .write(move |connection| user::delete(connection, found.id))
         .await?;
+    hub.authenticators.forget(&found.name).await;
     tracing::info!(user = found.name, by = requester.name(), "user deleted");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -378,6 +379,7 @@ pub async fn patch(
     let admin = data.get("admin").and_then(Value::as_bool);
     let state = data.get("auth_state").cloned();
     let is_admin = requester.is_admin();
+    let before = found.name.clone();
     let changed = hub
         .store
         .write(move |connection| {
@@ -391,6 +393,9 @@ pub async fn patch(
             )
         })
         .await?;
+    if changed.name != before {
+        hub.authenticators.renamed(&before, &changed.name).await;
+    }
     tracing::info!(
         user = changed.name,
         was = name,

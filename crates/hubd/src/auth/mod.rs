@@ -32,6 +32,18 @@ pub struct Identity {
     pub groups: Option<Vec<String>>,
     /// What JupyterLab may show of the person (name, display_name, initials, avatar_url, color), as JSON.
     pub user_info: Option<serde_json::Value>,
+    /// The provider's own, lasting identifier of the person. A user stays with the first one that logged in: names at a
+    /// provider can be given up and taken by somebody else.
+    pub subject: Option<Subject>,
+}
+
+/// A person at a provider.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Subject {
+    /// The provider's id in the configuration.
+    pub provider: String,
+    /// The identifier.
+    pub id: String,
 }
 
 impl Identity {
@@ -42,6 +54,7 @@ impl Identity {
             admin: None,
             groups: None,
             user_info: None,
+            subject: None,
         }
     }
 }
@@ -183,6 +196,24 @@ impl Authenticators {
         match &self.form {
             Some(Form::Passwords(passwords)) => Some(passwords),
             Some(Form::Pam(_) | Form::Dummy(_)) | None => None,
+        }
+    }
+
+    /// Takes away what is kept here of a user who was deleted.
+    pub async fn forget(&self, name: &str) {
+        if let Some(passwords) = self.passwords()
+            && let Err(error) = passwords.remove(name).await
+        {
+            tracing::error!(user = name, %error, "taking a deleted user's password away");
+        }
+    }
+
+    /// Gives what is kept here of a user to the name that the user has now.
+    pub async fn renamed(&self, from: &str, to: &str) {
+        if let Some(passwords) = self.passwords()
+            && let Err(error) = passwords.rename(from, to).await
+        {
+            tracing::error!(user = to, was = from, %error, "moving a renamed user's password");
         }
     }
 
@@ -339,6 +370,10 @@ fn identity(provider: &Provider, person: &Person) -> Result<Identity, ArrivalErr
             .is_some()
             .then(|| person.groups.clone()),
         user_info: (!person.info.is_empty()).then(|| person.info.clone().into()),
+        subject: Some(Subject {
+            provider: provider.config().id.clone(),
+            id: person.subject.clone(),
+        }),
     })
 }
 

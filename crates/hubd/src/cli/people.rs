@@ -8,11 +8,13 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use hub_api::hub::Hub as Config;
 
+use crate::auth::password::hash::Hasher;
+use crate::auth::password::{PasswordFile, first_secret};
 use crate::clock::Clock;
 use crate::name;
 use crate::scope::Catalog;
 use crate::store::token::{MintError, New, OwnerId};
-use crate::store::{Store, StoreError, people, server, service, token, user};
+use crate::store::{Store, StoreError, people, server, service, session, token, user};
 
 /// Whose token, and what it may do.
 #[derive(Debug, Args)]
@@ -47,6 +49,14 @@ pub enum UserCommand {
     },
     /// List users
     List,
+    /// Give users a first-login secret and print it, in place of any password they have
+    ///
+    /// For a hub with `auth.password_file`. A secret lasts until its owner has chosen a password; browsers in which the
+    /// user is logged in are logged out.
+    Secret {
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
     /// Remove users, with their tokens; their files stay
     Remove {
         #[arg(required = true)]
@@ -108,11 +118,30 @@ pub(super) async fn token(config: Config, args: TokenArgs) -> anyhow::Result<Str
 }
 
 pub(super) async fn user(config: Config, command: UserCommand) -> anyhow::Result<String> {
+    let passwords = match &config.auth.password_file {
+        Some(file) => {
+            let path = file.path.clone();
+            Some(PasswordFile::open(
+                path,
+                file.minimum_length,
+                Hasher::new()?,
+            )?)
+        }
+        None => None,
+    };
     let store = open(config).await?;
     match command {
+        UserCommand::Secret { names } => {
+            let Some(passwords) = passwords else {
+                bail!(
+                    "the hub keeps no passwords: set auth.password_file, or give them where the accounts are"
+                );
+            };
+            secrets(&store, &passwords, names).await
+        }
         UserCommand::Add { names, admin } => add(&store, names, admin).await,
         UserCommand::List => list(&store).await,
-        UserCommand::Remove { names } => remove(&store, names).await,
+        UserCommand::Remove { names } => remove(&store, passwords.as_ref(), names).await,
         UserCommand::Admin { name, off } => {
             let wanted = name::normalize_user(&name);
             let found = store.write(move |connection| {
@@ -153,9 +182,14 @@ async fn add(store: &Store, names: Vec<String>, admin: bool) -> anyhow::Result<S
     Ok(report.await?)
 }
 
-async fn remove(store: &Store, names: Vec<String>) -> anyhow::Result<String> {
-    let refused = store.write(move |connection| {
+async fn remove(
+    store: &Store,
+    passwords: Option<&PasswordFile>,
+    names: Vec<String>,
+) -> anyhow::Result<String> {
+    let removal = store.write(move |connection| {
         let mut refused = Vec::new();
+        let mut gone = Vec::new();
         for name in names {
             let Some(user) = user::find(connection, &name::normalize_user(&name))? else {
                 refused.push(format!("there is no user {name}"));
@@ -171,14 +205,50 @@ async fn remove(store: &Store, names: Vec<String>) -> anyhow::Result<String> {
                 continue;
             }
             user::delete(connection, user.id)?;
+            gone.push(user.name);
         }
-        Ok::<_, StoreError>(refused)
+        Ok::<_, StoreError>((refused, gone))
     });
-    let refused = refused.await?;
+    let (refused, gone) = removal.await?;
+    if let Some(passwords) = passwords {
+        for name in gone {
+            passwords.remove(&name).await?;
+        }
+    }
     if !refused.is_empty() {
         bail!("{}", refused.join("\n"));
     }
     Ok(String::new())
+}
+
+async fn secrets(
+    store: &Store,
+    passwords: &PasswordFile,
+    names: Vec<String>,
+) -> anyhow::Result<String> {
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| name::normalize_user(name))
+        .collect();
+    if let Some(bad) = names.iter().find(|name| !name::is_valid_user(name)) {
+        bail!("{bad:?} cannot be the name of a user");
+    }
+    let mut text = String::new();
+    for name in &names {
+        let secret = first_secret();
+        passwords.set(name, &secret, true).await?;
+        writeln!(text, "{name} {secret}")?;
+    }
+    let ended = store.write(move |connection| {
+        for name in names {
+            if let Some(user) = user::find(connection, &name)? {
+                session::end_of_user(connection, user.id, None)?;
+            }
+        }
+        Ok::<_, StoreError>(())
+    });
+    ended.await?;
+    Ok(text)
 }
 
 async fn list(store: &Store) -> anyhow::Result<String> {

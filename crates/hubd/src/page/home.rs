@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::Nav;
@@ -251,11 +251,13 @@ pub(super) fn refused(user: &User, refusal: &Refusal) -> Response {
         tracing::error!(%error, "starting or stopping a server");
         return Trouble::Internal.into_response();
     }
-    error::page(
-        &user.ask,
-        refusal.status(),
-        &super::spawn::sentence(&refusal.to_string()),
-    )
+    let text = super::spawn::sentence(&refusal.to_string());
+    let mut response = error::page(&user.ask, refusal.status(), &text);
+    if let Some(seconds) = refusal.retry_after() {
+        let seconds = HeaderValue::from(seconds);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
 }
 
 #[cfg(test)]

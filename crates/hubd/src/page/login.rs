@@ -7,13 +7,14 @@ use axum::extract::Path;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::ask::{Ask, PostedByAnyone, Trouble, login_address};
 use super::{Nav, error};
 use crate::app::Hub;
 use crate::auth::provider::flow::{COOKIE, Flow, LIFETIME};
 use crate::auth::provider::{Departure, Provider};
-use crate::auth::{ArrivalError, Attempt, Identity, Refusal, normalised};
+use crate::auth::{ArrivalError, Attempt, Identity, Refusal, Subject, normalised};
 use crate::session::cookie::{self, Cookie};
 use crate::store::{StoreError, group, user};
 
@@ -146,10 +147,20 @@ async fn log_in(ask: &Ask, identity: Identity, next: Option<String>) -> Result<R
     let name = identity.name.clone();
     let hub = &ask.hub;
     let now = hub.clock.now();
-    let id = hub
+    let kept = hub
         .store
         .write(move |connection| keep(connection, &identity, now))
         .await?;
+    let Some(id) = kept else {
+        tracing::warn!(
+            user = name,
+            "the provider gives this name to another account than the one that had it here first"
+        );
+        let text =
+            "This user name belongs to another account. If it is yours, ask whoever runs this hub."
+                .to_owned();
+        return Ok(login_page(ask, StatusCode::FORBIDDEN, "", Some(text)));
+    };
     let cookies = hub
         .sessions
         .begin(&hub.store, &ask.headers, &ask.origin, id, &name)
@@ -163,33 +174,54 @@ async fn log_in(ask: &Ask, identity: Identity, next: Option<String>) -> Result<R
     Ok(response)
 }
 
-/// The user of an identity, made at the first login; what the authenticator has a say in is brought up to date.
+/// The user of an identity, made at the first login; what the authenticator has a say in is brought up to date. `None`:
+/// the name is that of another account at the provider.
 fn keep(
     connection: &rusqlite::Connection,
     identity: &Identity,
     now: crate::clock::Timestamp,
-) -> Result<i64, StoreError> {
-    let id = match user::find(connection, &identity.name)? {
+) -> Result<Option<i64>, StoreError> {
+    let found = user::find(connection, &identity.name)?;
+    let state = found.as_ref().and_then(|user| user.auth_state.clone());
+    let id = match found {
         Some(found) => {
+            if is_anothers(state.as_ref(), identity) {
+                return Ok(None);
+            }
             if let Some(admin) = identity.admin.filter(|admin| *admin != found.admin) {
                 user::set_admin(connection, found.id, admin)?;
             }
             found.id
         }
-        None => user::create(
-            connection,
-            now,
-            &identity.name,
-            identity.admin.unwrap_or(false),
-        )?,
+        None => {
+            let admin = identity.admin.unwrap_or(false);
+            user::create(connection, now, &identity.name, admin)?
+        }
     };
+    if let Some(subject) = &identity.subject {
+        let mut state = state.filter(Value::is_object).unwrap_or_else(|| json!({}));
+        state["login"] = json!(subject);
+        user::set_auth_state(connection, id, Some(&state))?;
+    }
     if let Some(groups) = &identity.groups {
         group::set_of_user(connection, id, groups)?;
     }
     if identity.user_info.is_some() {
         user::set_user_info(connection, id, identity.user_info.as_ref())?;
     }
-    Ok(id)
+    Ok(Some(id))
+}
+
+/// Whether the user is another account's at this provider.
+fn is_anothers(state: Option<&Value>, identity: &Identity) -> bool {
+    let bound =
+        state.and_then(|state| serde_json::from_value::<Subject>(state["login"].clone()).ok());
+    match (bound, &identity.subject) {
+        (Some(bound), Some(subject)) => {
+            bound.provider == subject.provider && bound.id != subject.id
+        }
+        _ => false,
+    }
 }
 
 /// `GET /oauth_login`: as stock authenticators have it, where there is one provider.
@@ -245,7 +277,7 @@ async fn depart_to(ask: &Ask, provider: &Provider) -> Response {
             let mut response = super::ask::redirect(StatusCode::FOUND, &url);
             response
                 .headers_mut()
-                .append(header::SET_COOKIE, flow_cookie(ask, &sealed).header());
+                .append(header::SET_COOKIE, flow_cookie(ask, Some(&sealed)));
             response
         }
         Err(error) => {
@@ -264,7 +296,7 @@ pub async fn arrive(ask: Ask) -> Result<Response, Trouble> {
     let mut response = arrival(&ask).await?;
     response
         .headers_mut()
-        .append(header::SET_COOKIE, flow_cookie(&ask, "").clearing());
+        .append(header::SET_COOKIE, flow_cookie(&ask, None));
     Ok(response)
 }
 
@@ -335,15 +367,19 @@ fn callback(ask: &Ask) -> Option<String> {
     )
 }
 
-fn flow_cookie<'a>(ask: &Ask, value: &'a str) -> Cookie<'a> {
-    Cookie {
+/// The header that sets the cookie of a login that is under way, or takes it away.
+fn flow_cookie(ask: &Ask, value: Option<&str>) -> HeaderValue {
+    let cookie = Cookie {
         name: COOKIE,
-        value,
-        // Every page of the hub: the path of a cookie is matched as text, and the base may be anything.
-        path: "/",
+        value: value.unwrap_or_default(),
+        path: &ask.at(""),
         max_age: Some(LIFETIME),
         http_only: true,
         secure: ask.hub.sessions.is_secure(&ask.origin),
+    };
+    match value {
+        Some(_) => cookie.header(),
+        None => cookie.clearing(),
     }
 }
 

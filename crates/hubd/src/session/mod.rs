@@ -86,7 +86,10 @@ impl Sessions {
         self.lifetime
     }
 
-    /// Who the request's login cookie makes known; XSRF is not looked at. Of several cookies the first that is good.
+    /// Who the request's login cookie makes known; XSRF is not looked at.
+    ///
+    /// Only one login cookie can be on the hub's path; one on another path was put there by somebody else's page, to have
+    /// the visitor act as him. Of two sessions neither is believed; the next login ends both.
     pub async fn known(
         &self,
         store: &Store,
@@ -102,17 +105,24 @@ impl Sessions {
             return Ok(None);
         }
         let now = store.clock().now();
-        let found = store
+        let mut found = store
             .read(move |connection| {
+                let mut found: Vec<Session> = Vec::new();
                 for hash in &hashes {
-                    if let Some(session) = session::find(connection, hash, now)? {
-                        return Ok(Some(session));
+                    if let Some(session) = session::find(connection, hash, now)?
+                        && !found.contains(&session)
+                    {
+                        found.push(session);
                     }
                 }
-                Ok::<_, StoreError>(None)
+                Ok::<_, StoreError>(found)
             })
             .await?;
-        let Some(session) = found else {
+        if found.len() > 1 {
+            tracing::warn!(address = %origin.address, "a browser sent the login cookies of two sessions");
+            return Ok(None);
+        }
+        let Some(session) = found.pop() else {
             return Ok(None);
         };
         let session_id = session.session_id;
@@ -164,6 +174,11 @@ impl Sessions {
         known: Option<&Known>,
         sent: Option<&str>,
     ) -> Result<(), XsrfError> {
+        // No form of another site is ever meant, whatever it carries.
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        if matches!(site, Some(b"cross-site" | b"same-site")) {
+            return Err(XsrfError::Mismatch);
+        }
         let agent = agent(headers);
         let address = origin.address.to_string();
         let bearer = known.map_or(

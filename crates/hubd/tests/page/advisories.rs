@@ -66,6 +66,44 @@ async fn cve_2024_28233_tossed_cookies() {
     );
 }
 
+/// CVE-2024-28233: a login cookie that was tossed in does not make the visitor act as its owner.
+#[tokio::test]
+async fn cve_2024_28233_a_tossed_login() {
+    let test = TestHub::plain().await;
+    test.user("alice").await;
+    test.user("mallory").await;
+    let mut mallory = test.logged_in("mallory").await;
+    let mut alice = test.logged_in("alice").await;
+    let login = mallory
+        .cookie("jupyterhub-hub-login")
+        .unwrap()
+        .value
+        .clone();
+    toss(&mut alice, "jupyterhub-hub-login", &login, "/hub/token");
+    // One that is no session of ours changes nothing.
+    toss(&mut alice, "jupyterhub-hub-login", "nonsense", "/hub/home");
+    assert_eq!(
+        alice.get("/hub/home").await.one(".me .name"),
+        "Logged in as alice"
+    );
+    let page = alice.get("/hub/token").await;
+    assert_eq!(page.location(), "/hub/login?next=%2Fhub%2Ftoken");
+    // Only where the cookie was tossed to; and a login there ends mallory's session with the old one.
+    toss(&mut alice, "jupyterhub-hub-login", &login, "/hub/login");
+    alice.get("/hub/login").await;
+    alice
+        .post(
+            "/hub/login",
+            &[("username", "alice"), ("password", PASSWORD)],
+        )
+        .await;
+    assert_eq!(mallory.get("/hub/home").await.status, StatusCode::FOUND);
+    assert_eq!(
+        alice.get("/hub/token").await.one(".me .name"),
+        "Logged in as alice"
+    );
+}
+
 /// CVE-2024-28233, other half: a form that was filled before the login is nobody's afterwards.
 #[tokio::test]
 async fn a_token_from_before_the_login_is_worth_nothing_after_it() {
@@ -217,16 +255,45 @@ async fn cve_2021_41247_logout_is_whole() {
 #[tokio::test]
 async fn cve_2024_41942_admin_pages_need_admin_rights() {
     let test = TestHub::new(|config, _| {
-        config.roles.push(
-            serde_json::from_value(serde_json::json!({
-                "name": "helper", "scopes": ["admin-ui", "list:users", "users", "groups"], "users": ["tutor"],
-            }))
-            .unwrap(),
-        );
+        for (name, scopes, user) in [
+            (
+                "helper",
+                vec!["admin-ui", "list:users", "users", "groups"],
+                "tutor",
+            ),
+            (
+                "manager",
+                vec!["admin-ui", "admin:users", "list:users"],
+                "manager",
+            ),
+        ] {
+            let role = serde_json::json!({"name": name, "scopes": scopes, "users": [user]});
+            config.roles.push(serde_json::from_value(role).unwrap());
+        }
     })
     .await;
     let passwords = test.hub.authenticators.passwords().unwrap();
-    passwords.set("tutor", PASSWORD, false).await.unwrap();
+    for name in ["tutor", "manager"] {
+        passwords.set(name, PASSWORD, false).await.unwrap();
+    }
+    test.admin("root").await;
+    // Who may do everything to users is no admin yet, and becomes none.
+    let mut manager = test.logged_in("manager").await;
+    for (path, fields) in [
+        ("/hub/admin/users/manager", vec![("admin", "yes")]),
+        ("/hub/admin/users/root", vec![]),
+        ("/hub/admin/users/root/secret", vec![]),
+        ("/hub/admin/users/root/delete", vec![("confirm", "root")]),
+        ("/hub/admin/users", vec![("names", "eve"), ("admin", "yes")]),
+    ] {
+        assert_eq!(
+            manager.post(path, &fields).await.status,
+            StatusCode::FORBIDDEN,
+            "{path}"
+        );
+    }
+    let page = manager.post("/hub/admin/users", &[("names", "eve")]).await;
+    assert_eq!(page.status, StatusCode::OK);
     test.user("ada").await;
     let mut tutor = test.logged_in("tutor").await;
     assert_eq!(tutor.get("/hub/admin").await.status, StatusCode::OK);

@@ -224,6 +224,9 @@ async fn a_page_of_another_site_logs_nobody_out() {
         (StatusCode::OK, "Log out?".to_owned())
     );
     assert_eq!(browser.get("/hub/home").await.status, StatusCode::OK);
+    let page = browser.post("/hub/logout", &[]).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "nor does its form");
+    let mut browser = browser.with("sec-fetch-site", "same-origin");
     assert_eq!(
         browser.post("/hub/logout", &[]).await.location(),
         "/hub/login?done=logged-out"

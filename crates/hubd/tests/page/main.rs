@@ -1,6 +1,6 @@
 //! The pages, asked through the hub's own router: no socket, no browser.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may")]
 
 mod admin;
 mod advisories;

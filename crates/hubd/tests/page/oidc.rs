@@ -118,6 +118,17 @@ async fn a_person_logs_in_with_pkce() {
     assert_eq!(page.all("tbody td[data-label=Groups]"), ["teachers"]);
     assert_eq!(page.one("tbody .tag"), "admin");
 
+    // An account that took the name over is not let in as her, whatever the lists say.
+    let mut later = test.browser();
+    let taken = at_provider(&mut later, "/hub/oauth_login", "thief").await;
+    let page = later.get(&taken).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert!(
+        says(&page).contains("belongs to another account"),
+        "{}",
+        says(&page)
+    );
+
     // The same address again, and in another browser.
     assert_eq!(browser.get(&back).await.status, StatusCode::FORBIDDEN);
     let page = thief.get(&back).await;

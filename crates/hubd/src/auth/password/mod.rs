@@ -48,6 +48,22 @@ pub fn unfit(name: &str, present: &str, new: &str, shortest: usize) -> Option<St
     }
 }
 
+/// The characters of first-login secrets: none looks like another.
+const ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+
+/// A new first-login secret: three groups of four characters, 59 bits, easy to copy from paper.
+pub fn first_secret() -> String {
+    let mut secret = String::with_capacity(14);
+    for at in 0..12 {
+        if at == 4 || at == 8 {
+            secret.push('-');
+        }
+        let index = rand::random_range(0..ALPHABET.len());
+        secret.push(char::from(ALPHABET[index]));
+    }
+    secret
+}
+
 /// The password file, read anew when it has changed.
 pub struct PasswordFile {
     path: PathBuf,
@@ -114,6 +130,19 @@ impl PasswordFile {
         let name = name.to_owned();
         self.edit(move |entries| {
             entries.remove(&name);
+        })
+        .await
+    }
+
+    /// Gives a user's password to the name that the user has now.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<(), ChangeError> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.edit(move |entries| {
+            // A password of the new name was somebody else's.
+            entries.remove(&to);
+            if let Some(entry) = entries.remove(&from) {
+                entries.insert(to, entry);
+            }
         })
         .await
     }
@@ -242,6 +271,31 @@ mod tests {
         std::fs::write(folder.path().join("passwords"), "bob:plaintext\n").unwrap();
         let refusal = passwords.authenticate("bob", "plaintext").await;
         assert!(matches!(refusal, Err(Refusal::Unavailable(why)) if why.contains("line 1")));
+    }
+
+    #[tokio::test]
+    async fn a_password_goes_with_its_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let passwords = passwords(&folder);
+        passwords.set("ada", "of ada's", false).await.unwrap();
+        passwords
+            .set("grace", "of an old grace's", false)
+            .await
+            .unwrap();
+        passwords.rename("ada", "grace").await.unwrap();
+        assert!(!passwords.knows("ada"));
+        assert!(passwords.authenticate("grace", "of ada's").await.is_ok());
+        passwords.rename("nobody", "grace").await.unwrap();
+        assert!(!passwords.knows("grace"), "the new grace has none");
+    }
+
+    #[test]
+    fn first_secrets_are_easy_to_copy_and_never_the_same() {
+        let (one, other) = (first_secret(), first_secret());
+        assert_ne!(one, other);
+        assert_eq!(one.len(), 14);
+        let good = |part: &str| part.len() == 4 && part.bytes().all(|c| ALPHABET.contains(&c));
+        assert!(one.split('-').all(good), "{one}");
     }
 
     #[test]

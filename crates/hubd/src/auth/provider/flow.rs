@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 
 use crate::session::key::Key;
 
-/// The cookie's name; it lies on the callback's path alone.
+/// The cookie's name; it lies on the hub's own path, so that no server sees it.
 pub const COOKIE: &str = "hubd-oauth-state";
 /// How long a login at the provider may take.
 pub const LIFETIME: Duration = Duration::from_secs(600);

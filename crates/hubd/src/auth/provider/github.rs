@@ -255,3 +255,136 @@ fn random() -> String {
     let bytes: [u8; 32] = rand::random();
     URL_SAFE_NO_PAD.encode(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex};
+
+    use axum::extract::{Form, Query, State};
+    use axum::http::{HeaderMap, StatusCode};
+    use axum::routing::{get, post};
+    use axum::{Json, Router};
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What came to the token endpoint.
+    type Seen = Arc<Mutex<HashMap<String, String>>>;
+
+    /// The part of a GitHub Enterprise's API that is used, with 150 organisations on two pages.
+    async fn enterprise() -> (String, Seen) {
+        let seen = Seen::default();
+        let asked = |headers: &HeaderMap| {
+            headers
+                .get("authorization")
+                .is_some_and(|it| it == "Bearer gho_1")
+        };
+        let only = move |headers: HeaderMap, value: Value| async move {
+            if asked(&headers) {
+                Ok(Json(value))
+            } else {
+                Err(StatusCode::UNAUTHORIZED)
+            }
+        };
+        let router = Router::new()
+            .route(
+                "/login/oauth/access_token",
+                post(|State(seen): State<Seen>, Form(form): Form<HashMap<String, String>>| async move {
+                    let good = form["code"] == "good";
+                    *seen.lock().unwrap() = form;
+                    Json(if good {
+                        json!({"access_token": "gho_1", "token_type": "bearer"})
+                    } else {
+                        json!({"error": "bad_verification_code", "error_description": "The code is incorrect."})
+                    })
+                }),
+            )
+            .route("/api/v3/user", get(move |headers| only(headers, json!({"id": 7, "login": "Ada", "name": null}))))
+            .route(
+                "/api/v3/user/orgs",
+                get(move |headers, Query(query): Query<HashMap<String, usize>>| {
+                    let first = (query["page"] - 1) * query["per_page"];
+                    let last = (first + query["per_page"]).min(150);
+                    let page: Vec<Value> = (first..last).map(|n| json!({"login": format!("org{n}")})).collect();
+                    only(headers, json!(page))
+                }),
+            )
+            .route(
+                "/api/v3/user/teams",
+                get(move |headers| only(headers, json!([{"slug": "staff", "organization": {"login": "uni"}}]))),
+            )
+            .route(
+                "/api/v3/user/emails",
+                get(move |headers| {
+                    let emails = json!([
+                        {"email": "other@x.example", "primary": false, "verified": true},
+                        {"email": "ada@uni.example", "primary": true, "verified": true},
+                    ]);
+                    only(headers, emails)
+                }),
+            )
+            .with_state(seen.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let site = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        (site, seen)
+    }
+
+    fn github(site: &str, scopes: &[&str]) -> Github {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        Github::new(Some(site), "id", "secret", scopes, reqwest::Client::new()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_person_with_organisations_teams_and_address() {
+        let (site, seen) = enterprise().await;
+        let github = github(&site, &["read:user", "read:org", "user:email"]);
+        let departure = github
+            .depart("https://hub.example/hub/oauth_callback")
+            .unwrap();
+        let url = Url::parse(&departure.url).unwrap();
+        let sent: HashMap<_, _> = url.query_pairs().into_owned().collect();
+        assert_eq!(sent["state"], departure.state);
+        assert_eq!(
+            sent["code_challenge"],
+            URL_SAFE_NO_PAD.encode(Sha256::digest(&departure.verifier))
+        );
+        assert_ne!(github.depart("https://x").unwrap().state, departure.state);
+
+        let person = github
+            .arrive("good", "https://hub.example/cb", &departure.verifier)
+            .await
+            .unwrap();
+        assert_eq!((&*person.username, &*person.subject), ("Ada", "7"));
+        assert_eq!(person.organizations.len(), 150);
+        assert_eq!(person.groups, ["uni:staff"]);
+        assert_eq!(person.verified_email.as_deref(), Some("ada@uni.example"));
+        assert_eq!(person.info["display_name"], "Ada");
+        assert_eq!(seen.lock().unwrap()["code_verifier"], departure.verifier);
+    }
+
+    #[tokio::test]
+    async fn what_github_says_against_it_is_told() {
+        let (site, _) = enterprise().await;
+        let error = github(&site, &[])
+            .arrive("bad", "x", "v")
+            .await
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "exchanging the code for a token: The code is incorrect."
+        );
+        // No scope for organisations: they are not asked for, and nobody is in any.
+        let person = github(&site, &["read:user"])
+            .arrive("good", "x", "v")
+            .await
+            .unwrap();
+        assert!(
+            person.organizations.is_empty()
+                && person.groups.is_empty()
+                && person.verified_email.is_none()
+        );
+    }
+}

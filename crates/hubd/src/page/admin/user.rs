@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{Admin, Tab, address, check, here, tabs};
+use super::{Admin, Tab, address, check, forbidden, here, tabs};
 use crate::page::ask::{Posted, Trouble};
 use crate::page::home::Card;
 use crate::page::moment::Moment;
@@ -136,6 +136,10 @@ pub async fn save(
     };
     let is_self = target.name == admin.0.name();
     let wanted = form.get("admin") == "yes";
+    // Who may manage users makes no admins by it, and changes none.
+    if !admin.0.requester().is_admin() && (target.admin || wanted) {
+        return Ok(forbidden(&admin.0));
+    }
     let chosen: Vec<String> = form.all("group").map(str::to_owned).collect();
     let (id, was) = (target.id, target.admin);
     let before = target.groups.clone();
@@ -181,6 +185,10 @@ pub async fn give_secret(
     else {
         return Ok(error::usual(admin.ask(), StatusCode::NOT_FOUND));
     };
+    // Whoever has an admin's secret is that admin.
+    if target.admin && !admin.0.requester().is_admin() {
+        return Ok(forbidden(&admin.0));
+    }
     tracing::info!(
         by = admin.0.name(),
         user = target.name,
@@ -199,6 +207,9 @@ pub async fn delete(
     let Some(target) = find(&admin, &name).await? else {
         return Ok(error::usual(admin.ask(), StatusCode::NOT_FOUND));
     };
+    if target.admin && !admin.0.requester().is_admin() {
+        return Ok(forbidden(&admin.0));
+    }
     let refused = if target.name == admin.0.name() {
         Some("You cannot delete yourself; another admin can.".to_owned())
     } else if form.get("confirm").trim() != target.name {
@@ -215,11 +226,7 @@ pub async fn delete(
     hub.store
         .write(move |connection| user::delete(connection, id))
         .await?;
-    if let Some(passwords) = hub.authenticators.passwords()
-        && let Err(error) = passwords.remove(&target.name).await
-    {
-        tracing::error!(user = target.name, %error, "taking a deleted user's password away");
-    }
+    hub.authenticators.forget(&target.name).await;
     tracing::info!(by = admin.0.name(), user = target.name, "deleted a user");
     Ok(admin
         .ask()

@@ -5,9 +5,11 @@ use futures::future::join_all;
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{Admin, Paging, Tab, address, check, here, names, page_number, tabs, with_query};
+use super::{
+    Admin, Paging, Tab, address, check, forbidden, here, names, page_number, tabs, with_query,
+};
 use crate::app::Hub;
-use crate::auth::password::{ChangeError, PasswordFile};
+use crate::auth::password::{ChangeError, PasswordFile, first_secret};
 use crate::clock::Timestamp;
 use crate::name;
 use crate::page::Nav;
@@ -23,8 +25,6 @@ use crate::store::user::{self, Query, Sort, User};
 
 /// Users on a page.
 const SIZE: u32 = 50;
-/// The characters of first-login secrets: none looks like another.
-const ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
 #[derive(Serialize)]
 struct UsersPage {
@@ -239,6 +239,9 @@ pub async fn add(Posted { user, form }: Posted) -> Result<Response, Trouble> {
     }
     let hub = &admin.ask().hub;
     let (as_admins, now) = (form.get("admin") == "yes", hub.clock.now());
+    if as_admins && !admin.0.requester().is_admin() {
+        return Ok(forbidden(&admin.0));
+    }
     let created = hub
         .store
         .write(move |connection| {
@@ -282,7 +285,7 @@ pub(super) async fn give_secrets(
         .into_iter()
         .map(|name| Secret {
             name,
-            secret: new_secret(),
+            secret: first_secret(),
         })
         .collect();
     let written = join_all(
@@ -315,34 +318,4 @@ pub(super) async fn give_secrets(
         back: back.to_owned(),
     };
     Ok(ask.page(StatusCode::OK, "admin_secrets.html", Nav::Admin, &page))
-}
-
-/// Three groups of four characters: 59 bits, easy to copy from paper.
-fn new_secret() -> String {
-    let mut secret = String::with_capacity(14);
-    for at in 0..12 {
-        if at > 0 && at % 4 == 0 {
-            secret.push('-');
-        }
-        let index = rand::random_range(0..ALPHABET.len());
-        secret.push(char::from(ALPHABET[index]));
-    }
-    secret
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_easy_to_copy_and_never_the_same() {
-        let (one, other) = (new_secret(), new_secret());
-        assert_ne!(one, other);
-        assert_eq!(one.len(), 14);
-        assert!(
-            one.split('-')
-                .all(|part| part.len() == 4 && part.bytes().all(|c| ALPHABET.contains(&c))),
-            "{one}"
-        );
-    }
 }
