@@ -199,11 +199,16 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "## The hub\n\n\
-             `make bench` wrote this on {}: hubd {}, release build, and JupyterHub one after the other in one run.\n\n\
+             `make bench` wrote this on {}: hubd {}, {} build, and JupyterHub one after the other in one run.\n\n\
              - Machine: {}.\n\
              - Load average before it began: {:.1}.\n",
             today(),
             env!("CARGO_PKG_VERSION"),
+            if cfg!(debug_assertions) {
+                "debug"
+            } else {
+                "release"
+            },
             self.machine,
             self.load,
         )?;

@@ -35,13 +35,17 @@ impl Default for Places {
 }
 
 impl Places {
-    /// Makes what is missing, and takes back what was opened wider.
+    /// Makes what is missing, takes back what was opened wider, and removes environments that a killed helper left.
     ///
     /// # Errors
     /// Where a folder cannot be made, or is there and not a folder of root.
     pub fn lay_out(&self, hub_gid: u32) -> io::Result<()> {
         folder(&self.own, 0, 0, 0o711)?;
-        folder(&self.own.join("env"), 0, 0, 0o700)?;
+        let environments = self.own.join("env");
+        folder(&environments, 0, 0, 0o700)?;
+        for left in std::fs::read_dir(&environments)? {
+            remove(&left?.path())?;
+        }
         // What is made in it belongs to the hub's group.
         folder(&self.own.join("ended"), 0, hub_gid, 0o2750)?;
         folder(&self.sockets, 0, 0, 0o711)
@@ -145,9 +149,11 @@ mod tests {
         places.lay_out(4711).unwrap();
         let env = places.own.join("env");
         assert_eq!(mode(&env), 0o700);
+        std::fs::write(env.join("ada"), "TOKEN=x").unwrap();
         std::fs::set_permissions(&env, Permissions::from_mode(0o777)).unwrap();
         places.lay_out(4711).unwrap();
         assert_eq!(mode(&env), 0o700);
+        assert!(!env.join("ada").exists());
         assert_eq!(
             std::fs::metadata(places.own.join("ended")).unwrap().gid(),
             4711

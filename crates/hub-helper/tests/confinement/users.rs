@@ -165,8 +165,11 @@ pub async fn neither_leaves_its_unit(bed: &Bed) {
     assert!(inside.out.contains("NoNewPrivs:\t1"), "{inside:?}");
     bed.root("echo 'ada ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/ada")
         .await;
+    let metadata = "curl -sS --max-time 2 http://169.254.169.254/openstack";
+    assert!(bed.root(metadata).await.contains("latest"));
     let mut could = Vec::new();
     for command in [
+        metadata,
         "echo '* * * * * touch /tmp/cron' | crontab -",
         "systemd-run --user --quiet true",
         "systemd-run --quiet true",

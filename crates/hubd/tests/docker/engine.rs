@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use hub_api::hub::Docker as Configuration;
 use hubd::spawner::docker::Docker;
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 const SUBNET: &str = "10.89.7.0/24";
@@ -172,6 +172,59 @@ impl Engine {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         command
+    }
+
+    /// A metadata service behind this machine, as a cloud has it, that containers reach until the filter is there.
+    pub async fn metadata_service(&self) -> Child {
+        self.hub_listens().await;
+        let script = "echo up; until ip link show far >/dev/null 2>&1; do sleep 0.05; done
+            ip address add 169.254.169.254/30 dev far; ip link set far up
+            ip route add default via 169.254.169.253
+            exec /bin/busybox httpd -f -p 169.254.169.254:80 -h \"$0\"";
+        let mut service = Command::new("setpriv")
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "unshare",
+                "--net",
+                "sh",
+                "-c",
+                script,
+            ])
+            .arg(self.folder.path().join("hub"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // It has left this namespace when it says so: its end of the wire must not be put here.
+        let mut up = [0; 3];
+        service
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut up)
+            .await
+            .unwrap();
+        let pid = service.id().unwrap();
+        let wire = format!(
+            "ip link add near type veth peer name far netns {pid} && ip link set near up &&
+             ip address add 169.254.169.253/30 dev near"
+        );
+        self.run("sh", &["-c", &wire]).await;
+        service
+    }
+
+    /// Closes it as hubctl does on its servers.
+    pub async fn close_metadata(&self) {
+        let filter =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates/system/metadata.nft.tera");
+        self.run("nft", &["-f", &filter.to_string_lossy()]).await;
+    }
+
+    async fn run(&self, program: &str, arguments: &[&str]) {
+        let said = self.beside(program).args(arguments).output().await.unwrap();
+        assert!(said.status.success(), "{program} {arguments:?}: {said:?}");
     }
 
     /// Runs a command in the server that listens there, asked by the hub.

@@ -87,6 +87,23 @@ async fn servers_reach_the_hub_and_not_each_other(engine: &Engine) {
         let said = engine.inside(address(&ada), &fetch(other)).await;
         assert!(said.ends_with("timed out"), "{other}: {said}");
     }
+    let service = engine.metadata_service().await;
+    let metadata = fetch("169.254.169.254:80".parse().unwrap());
+    let mut page = String::new();
+    for _ in 0..50 {
+        page = engine.inside(address(&ada), &metadata).await;
+        if page.ends_with("the hub") {
+            break;
+        }
+    }
+    assert!(page.ends_with("the hub"), "it is there: {page}");
+    engine.close_metadata().await;
+    let page = engine.inside(address(&ada), &metadata).await;
+    assert!(
+        page.ends_with("refused") || page.ends_with("unreachable"),
+        "{page}"
+    );
+    drop(service);
     let status = engine
         .inside(
             address(&ada),
