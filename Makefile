@@ -11,6 +11,7 @@ demo: build
 	scripts/demo
 
 test: lint build
+	scripts/peers
 	cargo nextest run --workspace --no-fail-fast
 	cargo test --workspace --doc --quiet
 

@@ -1,10 +1,11 @@
 //! Each known JupyterHub security advisory that bears on a hub, as a test under its public id.
 //!
-//! Here: those of the API, scopes and tokens. Those of pages, cookies and servers are added by their parts, in modules
-//! of the same form.
+//! Here: those of the API, scopes and tokens; in `cookies`: those of browsers.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on says so")]
 
+#[path = "advisories/cookies.rs"]
+mod cookies;
 mod support;
 
 use serde_json::{Value, json};

@@ -99,16 +99,18 @@ pub async fn submit(PostedByAnyone { ask, form }: PostedByAnyone) -> Result<Resp
 }
 
 fn refused(ask: &Ask, typed: &str, refusal: &Refusal) -> Response {
+    // Whoever fails decides how long the name is: the log takes the beginning of it (CVE-2026-54338).
+    let shown: String = typed.chars().take(64).collect();
     let address = ask.origin.address;
     match refusal {
         Refusal::Denied => {
-            tracing::info!(user = typed, %address, "a login was denied");
+            tracing::info!(user = shown, %address, "a login was denied");
             let text =
                 "User name or password are not right, or you may not use this hub.".to_owned();
             login_page(ask, StatusCode::FORBIDDEN, typed, Some(text))
         }
         Refusal::TooMany(wait) => {
-            tracing::warn!(user = typed, %address, "an address is refused for its many failed logins");
+            tracing::warn!(user = shown, %address, "an address is refused for its many failed logins");
             let text = format!(
                 "Too many logins failed from your address. Try again in {}.",
                 in_words(*wait)
@@ -119,7 +121,7 @@ fn refused(ask: &Ask, typed: &str, refusal: &Refusal) -> Response {
             response
         }
         Refusal::Unavailable(why) => {
-            tracing::error!(user = typed, %address, why, "a login could not be decided");
+            tracing::error!(user = shown, %address, why, "a login could not be decided");
             let text = "Your login cannot be checked right now. Try again in a minute.".to_owned();
             login_page(ask, StatusCode::SERVICE_UNAVAILABLE, typed, Some(text))
         }

@@ -81,6 +81,11 @@ pub const DIFFERENCES: &[Difference] = &[
         what: "shares and share codes: 404",
         why: "not there yet. `access:servers!server=...` in a role gives others access to a server",
     },
+    Difference {
+        cases: &[],
+        what: "`GET /authorizations/cookie/...`: 404 for every cookie",
+        why: "out of use since JupyterHub 2; login cookies are for the hub alone",
+    },
 ];
 
 /// Why a case is answered otherwise, if it is.

@@ -208,6 +208,30 @@ async fn the_answers_are_jupyterhubs() {
     );
 }
 
+#[tokio::test]
+async fn a_shutdown_is_answered_and_happens() {
+    let mut hub = Running::start(tempfile::tempdir().expect("a folder"), "").await;
+    assert_eq!(
+        hub.ask("POST", "/users/ann", support::ADMIN, None).await.0,
+        201
+    );
+    assert_eq!(
+        hub.ask("POST", "/users/ann/server", support::ADMIN, None)
+            .await
+            .0,
+        201
+    );
+    let body = serde_json::json!({"servers": true, "proxy": false});
+    let (status, answer) = hub
+        .ask("POST", "/shutdown", support::ADMIN, Some(body))
+        .await;
+    let message = serde_json::json!({"message": "Shutting down Hub"});
+    assert_eq!((status.as_u16(), answer), (202, message));
+    hub.ended().await;
+    let routes = hub.routes.table.lock().expect("a table");
+    assert!(!routes.contains_key("/user/ann"), "{routes:?}");
+}
+
 #[test]
 fn every_operation_is_asked_for() {
     let asked: BTreeSet<(&str, &str)> = CASES

@@ -76,6 +76,13 @@ impl Running {
         }
     }
 
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) {
+        let within = std::time::Duration::from_secs(30);
+        let ended = tokio::time::timeout(within, &mut self.serving).await;
+        ended.expect("an end").expect("an orderly end");
+    }
+
     /// Asks the API; a body that is no JSON is told as text.
     pub async fn ask(
         &self,
