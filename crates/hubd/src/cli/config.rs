@@ -107,6 +107,19 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_readme_is_right() {
+        let readme = include_str!("../../README.md");
+        let example = readme
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next())
+            .unwrap();
+        let config: Config = toml::from_str(example).unwrap();
+        assert_eq!(problems(&config), Vec::<String>::new());
+        assert_eq!(config.auth.admin_users, ["ada"]);
+    }
+
+    #[test]
     fn every_problem_is_named_with_its_key() {
         let config: Config = toml::from_str(
             r#"
