@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{RETRY_AFTER, USER_AGENT};
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -22,8 +22,8 @@ use super::super::{PemError, authorities};
 
 /// How long one call may take.
 const CALL: Duration = Duration::from_secs(30);
-/// The largest directory that is read.
-const DIRECTORY_BYTES: usize = 1 << 20;
+/// The largest answer that is read: a directory, a chain of certificates.
+const ANSWER_BYTES: usize = 1 << 20;
 
 /// Why the directory cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,7 @@ pub enum ClientError {
 pub(super) struct DirectoryClient {
     https: Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>,
     left_alone: Arc<Mutex<Option<SystemTime>>>,
+    patience: Duration,
 }
 
 /// The part of a directory that is asked for before there is an account.
@@ -117,6 +118,7 @@ impl DirectoryClient {
         Ok(Self {
             https,
             left_alone: Arc::default(),
+            patience: CALL,
         })
     }
 
@@ -130,22 +132,13 @@ impl DirectoryClient {
             .header(USER_AGENT, concat!("hubproxy/", env!("CARGO_PKG_VERSION")))
             .body(BodyWrapper::default())
             .map_err(|error| unreachable(error.to_string()))?;
-        let answer = async {
-            let response = self
-                .https
-                .request(request)
-                .await
-                .map_err(|error| chain(&error))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), DIRECTORY_BYTES)
-                .collect()
-                .await;
-            Ok::<_, String>((status, body.map_err(|error| error.to_string())?.to_bytes()))
-        };
-        let (status, body) = tokio::time::timeout(CALL, answer)
+        let (head, body) = self
+            .clone()
+            .call(request)
             .await
-            .map_err(|_| unreachable(format!("no answer within {} s", CALL.as_secs())))?
-            .map_err(unreachable)?;
+            .map_err(unreachable)?
+            .into_parts();
+        let status = head.status;
         if status != StatusCode::OK {
             return Err(ClientError::NoDirectory {
                 url: url.to_owned(),
@@ -164,6 +157,25 @@ impl DirectoryClient {
         Ok(directory)
     }
 
+    /// Makes a call and reads its answer to the end, all within the time of one call.
+    async fn call(self, request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, String> {
+        let call = async {
+            let response = self.https.request(request).await;
+            let (head, body) = response.map_err(|error| chain(&error))?.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES).collect().await;
+            let body = body.map_err(|error| chain(&*error))?.to_bytes();
+            Ok(Response::from_parts(head, body))
+        };
+        tokio::time::timeout(self.patience, call)
+            .await
+            .unwrap_or_else(|_| {
+                Err(format!(
+                    "no whole answer within {} s",
+                    self.patience.as_secs()
+                ))
+            })
+    }
+
     /// How long the directory asked to be left alone, counted from now; the question forgets it.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let until = self
@@ -180,19 +192,10 @@ impl HttpClient for DirectoryClient {
         &self,
         request: Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
-        let call = self.https.request(request);
+        let call = self.clone().call(request);
         let left_alone = Arc::clone(&self.left_alone);
         Box::pin(async move {
-            let other = |reason: String| Error::Other(reason.into());
-            let response = tokio::time::timeout(CALL, call)
-                .await
-                .map_err(|_| {
-                    other(format!(
-                        "the directory did not answer within {} s",
-                        CALL.as_secs()
-                    ))
-                })?
-                .map_err(|error| other(chain(&error)))?;
+            let response = call.await.map_err(|reason| Error::Other(reason.into()))?;
             if matches!(
                 response.status(),
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
@@ -204,7 +207,7 @@ impl HttpClient for DirectoryClient {
                 let until = seconds.and_then(retry_time);
                 *left_alone.lock().unwrap_or_else(PoisonError::into_inner) = until;
             }
-            Ok(BytesResponse::from(response))
+            Ok(BytesResponse::from(response.map(Full::new)))
         })
     }
 }
@@ -233,4 +236,58 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_stops_halfway_is_given_up() {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let authority = folder.path().join("ca.pem");
+        std::fs::write(&authority, made.cert.pem()).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], key)
+                .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let half = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+                .await
+                .unwrap();
+            stream.flush().await.unwrap();
+            // Until the client is gone.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+        let mut client = DirectoryClient::new(Some(&authority)).unwrap();
+        client.patience = Duration::from_secs(1);
+        let request = Request::get(format!("https://localhost:{port}/"))
+            .body(BodyWrapper::default())
+            .unwrap();
+        let answered = async {
+            match client.request(request).await {
+                Ok(mut response) => response.body.into_bytes().await.is_ok(),
+                Err(_) => false,
+            }
+        };
+        let answered = tokio::time::timeout(Duration::from_secs(20), answered).await;
+        assert!(!answered.expect("an end"), "half an answer is none");
+        half.abort();
+    }
 }

@@ -145,6 +145,13 @@ pub(super) struct Issued {
     pub chain: String,
 }
 
+impl Issued {
+    /// Both, one after the other.
+    pub(super) fn text(&self) -> String {
+        format!("{}\n{}", self.key.trim_end(), self.chain)
+    }
+}
+
 /// The profile to ask for; an error if the directory does not offer it.
 pub(super) fn profile(acme: &Acme, directory: &Directory) -> Result<Option<String>, AcmeError> {
     let offered = directory.profiles();

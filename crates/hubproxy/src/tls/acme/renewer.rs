@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use super::super::{Certificate, Store, self_signed};
 use super::Tokens;
 use super::client::DirectoryClient;
-use super::order::{AcmeError, account, order};
+use super::order::{AcmeError, Issued, account, order};
 use super::responder::Responder;
 use super::schedule::{backoff, renewal, suggested};
 use super::storage::{Attempts, Storage};
@@ -22,6 +22,8 @@ use crate::settings::Acme;
 
 /// The longest sleep: after it the clock is looked at again, which may have been set.
 const NAP: Duration = Duration::from_secs(3600);
+/// How long until saving is tried again where the disk was full.
+const SAVE_AGAIN: Duration = Duration::from_secs(60);
 /// Tries in a row after which a restart does not try at once.
 const PATIENT: u32 = 3;
 /// How often the directory is asked for its suggestion at most, and at least.
@@ -35,6 +37,8 @@ pub struct Renewer {
     responder: Responder,
     status: watch::Sender<AcmeStatus>,
     current: Option<Certificate>,
+    /// The one in use, where it is not on disk yet.
+    unsaved: Option<Issued>,
     attempts: Attempts,
     kick: Arc<Notify>,
 }
@@ -96,6 +100,7 @@ impl Renewer {
             responder,
             status,
             current,
+            unsaved: None,
             attempts,
             kick,
         })
@@ -132,7 +137,9 @@ impl Renewer {
         {
             // One that began with this process waits; one of an earlier process only if there were many.
             let is_ours = self.status.borrow().phase == AcmePhase::Failed;
-            if is_ours || self.attempts.failures >= PATIENT {
+            // One that is yet to come says that the clock was wrong then, as a machine's may be when it starts.
+            let is_to_come = self.attempts.last_failure.is_some_and(|last| last > now);
+            if !is_to_come && (is_ours || self.attempts.failures >= PATIENT) {
                 return next;
             }
         }
@@ -172,14 +179,26 @@ impl Renewer {
             .map(CertificateIdentifier::into_owned)
     }
 
-    async fn sleep_until(&self, due: OffsetDateTime) -> Woken {
+    async fn sleep_until(&mut self, due: OffsetDateTime) -> Woken {
         let mut asked_after = Duration::ZERO;
+        let mut before = OffsetDateTime::now_utc();
         loop {
-            let left = Duration::try_from(due - OffsetDateTime::now_utc()).unwrap_or_default();
+            let now = OffsetDateTime::now_utc();
+            let left = Duration::try_from(due - now).unwrap_or_default();
             if left.is_zero() {
                 return Woken::Due;
             }
-            let nap = left.min(NAP);
+            if now < before {
+                // The clock was set back: what is due is another question.
+                return Woken::AskAgain;
+            }
+            before = now;
+            let most = if self.unsaved.is_some() {
+                SAVE_AGAIN
+            } else {
+                NAP
+            };
+            let nap = left.min(most);
             tokio::select! {
                 () = tokio::time::sleep(nap) => {}
                 () = self.kick.notified() => {
@@ -189,6 +208,7 @@ impl Renewer {
                 }
             }
             asked_after += nap;
+            self.save();
             // The directory may have changed its mind: certificates are revoked at times.
             if asked_after >= ASK.1.max(ASK.0) {
                 return Woken::AskAgain;
@@ -204,18 +224,7 @@ impl Renewer {
             "ordering a certificate for {names} from {}",
             self.acme.directory
         );
-        let result = match order(
-            &self.acme,
-            client,
-            &self.storage,
-            &self.responder,
-            self.identifier(),
-        )
-        .await
-        {
-            Ok(issued) => self.take(&issued.key, &issued.chain),
-            Err(error) => Err(error),
-        };
+        let result = self.order(client).await;
         let now = OffsetDateTime::now_utc();
         match result {
             Ok(certificate) => {
@@ -264,14 +273,38 @@ impl Renewer {
         }
     }
 
-    /// Keeps what the directory issued, if it is what was asked for.
-    fn take(&self, key: &str, chain: &str) -> Result<Certificate, AcmeError> {
-        let certificate = self.storage.save_certificate(key, chain)?;
+    async fn order(&mut self, client: &DirectoryClient) -> Result<Certificate, AcmeError> {
+        // Where nothing can be kept nothing is asked for: each certificate counts against the directory's limits.
+        self.storage.save_attempts(&self.attempts)?;
+        let issued = order(
+            &self.acme,
+            client,
+            &self.storage,
+            &self.responder,
+            self.identifier(),
+        )
+        .await?;
+        self.take(issued)
+    }
+
+    /// Takes what the directory issued, if it is what was asked for. The one before it stays on disk until then.
+    fn take(&mut self, issued: Issued) -> Result<Certificate, AcmeError> {
+        let certificate = self.storage.issued(&issued)?;
         let left_out = left_out(&self.acme, &certificate);
-        if left_out.is_empty() {
-            Ok(certificate)
-        } else {
-            Err(AcmeError::Incomplete(left_out))
+        if !left_out.is_empty() {
+            return Err(AcmeError::Incomplete(left_out));
+        }
+        self.unsaved = Some(issued);
+        self.save();
+        Ok(certificate)
+    }
+
+    /// Keeps the certificate on disk, if it is not there. Where that fails it serves all the same.
+    fn save(&mut self) {
+        let Some(issued) = &self.unsaved else { return };
+        match self.storage.save_certificate(issued) {
+            Ok(()) => self.unsaved = None,
+            Err(error) => error!("{error}; a restart would lose the certificate, trying again"),
         }
     }
 
@@ -301,4 +334,81 @@ fn left_out(acme: &Acme, certificate: &Certificate) -> Vec<String> {
         .filter(|name| !has.contains(name.as_str()))
         .cloned()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use hub_api::proxy::Challenge;
+
+    use super::*;
+
+    fn renewer(root: &std::path::Path) -> Renewer {
+        let acme = Acme {
+            directory: "https://ca.example/dir".to_owned(),
+            names: vec!["hub.example.org".to_owned()],
+            storage: root.to_owned(),
+            contact: Vec::new(),
+            profile: None,
+            challenge: Challenge::Http01,
+            directory_ca: None,
+        };
+        Renewer::new(acme, Arc::default(), Arc::default(), Arc::default()).unwrap()
+    }
+
+    fn issued(name: &str) -> Issued {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        Issued {
+            key: made.signing_key.serialize_pem(),
+            chain: made.cert.pem(),
+        }
+    }
+
+    #[test]
+    fn a_certificate_for_other_names_leaves_the_old_one_on_disk() {
+        let root = tempfile::tempdir().unwrap();
+        let mut renewer = renewer(root.path());
+        renewer.take(issued("hub.example.org")).unwrap();
+        let wrong = renewer.take(issued("other.example.org"));
+        assert!(matches!(wrong, Err(AcmeError::Incomplete(_))), "{wrong:?}");
+        let kept = renewer.storage.certificate().unwrap().unwrap();
+        assert_eq!(kept.names(), ["hub.example.org"]);
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_saved_is_used_and_saved_later() {
+        let root = tempfile::tempdir().unwrap();
+        let mut renewer = renewer(root.path());
+        // In the way of the file, as a full disk is.
+        let obstacle = root.path().join("ca.example-dir/certificate.pem.new");
+        std::fs::create_dir(&obstacle).unwrap();
+        renewer.take(issued("hub.example.org")).unwrap();
+        assert!(renewer.storage.certificate().unwrap().is_none());
+        std::fs::remove_dir(&obstacle).unwrap();
+        renewer.save();
+        assert!(renewer.storage.certificate().unwrap().is_some());
+        assert!(renewer.unsaved.is_none());
+    }
+
+    #[tokio::test]
+    async fn failures_of_a_clock_that_was_ahead_hold_nothing_up() {
+        let root = tempfile::tempdir().unwrap();
+        let authority = root.path().join("ca.pem");
+        std::fs::write(&authority, issued("ca.example").chain).unwrap();
+        let client = DirectoryClient::new(Some(&authority)).unwrap();
+        let now = OffsetDateTime::now_utc();
+        for (ahead, holds) in [
+            (time::Duration::ZERO, true),
+            (time::Duration::days(3650), false),
+        ] {
+            let mut renewer = renewer(root.path());
+            renewer.attempts = Attempts {
+                failures: PATIENT,
+                next_try: Some(now + ahead + time::Duration::HOUR),
+                last_error: Some("the certificate has expired".to_owned()),
+                last_failure: Some(now + ahead),
+            };
+            let due = renewer.due(&client).await;
+            assert_eq!(due > OffsetDateTime::now_utc(), holds, "{due}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ use tracing::warn;
 use url::Url;
 
 use super::super::Certificate;
+use super::order::Issued;
 use crate::state::write_whole;
 
 /// Why something cannot be kept or found.
@@ -127,26 +128,23 @@ impl Storage {
         }
     }
 
-    /// Keeps a key and its chain in one file, so that they always belong together.
-    pub(super) fn save_certificate(
-        &self,
-        key: &str,
-        chain: &str,
-    ) -> Result<Certificate, StorageError> {
-        let path = self.folder.join("certificate.pem");
-        let text = format!("{}\n{chain}", key.trim_end());
-        // What the directory sent must be of use before it takes the old one's place.
-        let certificate = parse(text.as_bytes()).map_err(|reason| StorageError {
+    /// The certificate that a directory issued; an error if it is of no use.
+    pub(super) fn issued(&self, issued: &Issued) -> Result<Certificate, StorageError> {
+        parse(issued.text().as_bytes()).map_err(|reason| StorageError {
             act: "taking the new certificate for",
-            path: path.clone(),
+            path: self.folder.join("certificate.pem"),
             source: io::Error::other(reason),
-        })?;
-        write_whole(&path, text.as_bytes(), 0o600).map_err(|source| StorageError {
+        })
+    }
+
+    /// Keeps a key and its chain in one file, so that they always belong together.
+    pub(super) fn save_certificate(&self, issued: &Issued) -> Result<(), StorageError> {
+        let path = self.folder.join("certificate.pem");
+        write_whole(&path, issued.text().as_bytes(), 0o600).map_err(|source| StorageError {
             act: "writing",
             path,
             source,
-        })?;
-        Ok(certificate)
+        })
     }
 
     fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StorageError> {
@@ -260,7 +258,9 @@ mod tests {
         let storage = Storage::open(&root, "https://ca.example:14000/dir").unwrap();
         assert!(storage.certificate().unwrap().is_none());
         let (key, chain) = pair();
-        storage.save_certificate(&key, &chain).unwrap();
+        let issued = Issued { key, chain };
+        storage.issued(&issued).unwrap();
+        storage.save_certificate(&issued).unwrap();
         assert_eq!(
             storage.certificate().unwrap().unwrap().names(),
             ["hub.example.org"]
@@ -274,10 +274,10 @@ mod tests {
             ),
             (0o700, 0o700, 0o600)
         );
-        // The key of another: the old one stays.
-        let (other, _) = pair();
-        assert!(storage.save_certificate(&other, &chain).is_err());
-        assert!(storage.certificate().unwrap().is_some());
+        // The key of another.
+        let (key, _) = pair();
+        let chain = issued.chain;
+        assert!(storage.issued(&Issued { key, chain }).is_err());
     }
 
     #[test]
