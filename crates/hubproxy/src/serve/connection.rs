@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use super::address::Held;
 use super::clock::{Clock, Due};
 use super::limits::Limits;
+use super::multiplex::{Streams, Watched};
 use super::stream::{ClientStream, Layer};
 use super::worker::{Live, Worker};
 use crate::stream::Stream;
@@ -201,7 +202,9 @@ async fn serve_http1(stream: ClientStream, client: Arc<Client>) {
 async fn serve_http2(stream: ClientStream, client: Arc<Client>) {
     client.clock.set_multiplexed();
     let limits = Arc::clone(&client.limits);
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(Streams {
+        send_timeout: limits.send_timeout,
+    });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
@@ -216,7 +219,10 @@ async fn serve_http2(stream: ClientStream, client: Arc<Client>) {
         let client = Arc::clone(&client);
         service_fn(move |request| {
             let exchange = InFlight::begin(&client);
-            async move { Ok::<_, Infallible>(crate::forward::handle(exchange, request).await) }
+            async move {
+                let answer = crate::forward::handle(exchange, request).await;
+                Ok::<_, Infallible>(answer.map(Watched::new))
+            }
         })
     };
     let connection = builder.serve_connection(TokioIo::new(stream), service);

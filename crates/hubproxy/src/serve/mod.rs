@@ -5,6 +5,7 @@ mod clock;
 mod connection;
 mod limits;
 mod listener;
+mod multiplex;
 mod observer;
 mod stream;
 mod worker;
@@ -16,6 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 
@@ -27,6 +29,22 @@ pub use listener::{Listener, Socket};
 pub use observer::{Exchange, Kind, Observer, Outcome, Silent};
 pub(crate) use stream::ClientStream;
 use worker::{Shared, Worker};
+
+/// How long a connection may be silent before its other end is asked whether it is still there, how long after that it
+/// is asked again, and how often.
+const ASK_AFTER: Duration = Duration::from_secs(120);
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+const ASKS: u32 = 4;
+
+/// Has the connections that come of a socket, which inherit this, end once their client is gone without a word. A
+/// WebSocket on which nobody speaks, or a request whose target is silent, would be held for ever.
+fn watch_peers(socket: &std::net::TcpListener) -> io::Result<()> {
+    let keep_alive = TcpKeepalive::new()
+        .with_time(ASK_AFTER)
+        .with_interval(ASK_AGAIN)
+        .with_retries(ASKS);
+    SockRef::from(socket).set_tcp_keepalive(&keep_alive)
+}
 
 /// The public side of the proxy, at work until it is drained or dropped.
 pub struct Server {
@@ -62,7 +80,10 @@ impl Server {
     ) -> io::Result<Self> {
         for listener in &listeners {
             match &listener.socket {
-                Socket::Tcp(socket) => socket.set_nonblocking(true)?,
+                Socket::Tcp(socket) => {
+                    socket.set_nonblocking(true)?;
+                    watch_peers(socket)?;
+                }
                 Socket::Unix(socket) => socket.set_nonblocking(true)?,
             }
         }

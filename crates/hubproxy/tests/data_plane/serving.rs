@@ -187,3 +187,19 @@ async fn a_client_on_a_socket_has_no_address_to_forward() {
     }
     drop(server);
 }
+
+#[tokio::test]
+async fn clients_that_vanish_are_asked_after() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let handle = listener.try_clone().unwrap();
+    let (_table, _server) = crate::proxy::serve(
+        hubproxy::serve::Listener::tcp(listener),
+        Options::default(),
+        Limits::default(),
+        std::sync::Arc::new(hubproxy::serve::Silent),
+    );
+    // What it accepts has what it has itself.
+    let handle = socket2::SockRef::from(&handle);
+    assert!(handle.keepalive().unwrap());
+    assert!(handle.tcp_keepalive_time().unwrap() <= std::time::Duration::from_secs(120));
+}
