@@ -214,19 +214,30 @@ pub async fn as_the_hub_does(program: Program) {
     assert!(!quiet.log().contains("Adding route"), "{}", quiet.log());
 }
 
-/// An address whose next port is free on `localhost`. Below the ports that connections take, or one might have it first.
-fn free_with_next() -> std::net::SocketAddr {
+/// Addresses whose next port is free on `localhost`. Below the ports that connections take, or one might have it first.
+fn free_with_next() -> impl Iterator<Item = std::net::SocketAddr> {
     let start = u16::try_from(std::process::id() % 5000).expect("a small number");
-    let mut candidates = (0..5000).map(|at| 20_000 + (start + at) % 5000 * 2);
     let is_free = |address: (std::net::IpAddr, u16)| std::net::TcpListener::bind(address).is_ok();
     let (ip, localhost) = (free().ip(), std::net::Ipv4Addr::LOCALHOST.into());
-    let port = candidates.find(|port| is_free((ip, *port)) && is_free((localhost, port + 1)));
-    (ip, port.expect("two free ports")).into()
+    (0..5000)
+        .map(move |at| 20_000 + (start + at) % 5000 * 2)
+        .filter(move |port| is_free((ip, *port)) && is_free((localhost, port + 1)))
+        .map(move |port| (ip, port).into())
 }
 
 /// The port of the API, where only the public one is given.
 pub async fn the_ports(program: Program) {
-    let public = free_with_next();
+    // Another test may have one of the two by the time the program binds it: it then ends, and takes others.
+    for public in free_with_next().take(10) {
+        if listens_next_to(program, public).await {
+            return;
+        }
+    }
+    panic!("{program:?} ended with each of ten pairs of ports");
+}
+
+/// Whether the API is on the next port; not if the program ended.
+async fn listens_next_to(program: Program, public: std::net::SocketAddr) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     let mut child = program
         .command()
@@ -243,11 +254,14 @@ pub async fn the_ports(program: Program) {
         .expect("setpriv, of util-linux");
     let api = format!("localhost:{}", public.port() + 1);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    while tokio::net::TcpStream::connect(&api).await.is_err() {
-        assert!(
-            child.try_wait().expect("a child").is_none(),
-            "{program:?} ended"
-        );
+    loop {
+        let connected = tokio::net::TcpStream::connect(&api).await.is_ok();
+        if child.try_wait().expect("a child").is_some() {
+            return false;
+        }
+        if connected {
+            return true;
+        }
         assert!(
             tokio::time::Instant::now() < deadline,
             "{program:?} does not listen on {api}"

@@ -172,9 +172,9 @@ pub async fn idle(program: Program) {
     let target = format!("http://{}", upstream.address);
     let options = [
         "--proxy-timeout",
-        "300",
+        "1000",
         "--keep-alive-timeout",
-        "300",
+        "1000",
         "--default-target",
         &target,
     ];
@@ -182,7 +182,7 @@ pub async fn idle(program: Program) {
     let (mut client, outcome) = open(&proxy, "/x", "").await;
     all(program, &["101"], &outcome);
     assert!(
-        !client.closes(Duration::from_millis(900)).await,
+        !client.closes(Duration::from_millis(2000)).await,
         "an idle WebSocket was cut"
     );
     client.send(b"still here").await;

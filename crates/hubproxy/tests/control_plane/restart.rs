@@ -302,10 +302,7 @@ fn a_drain_lets_requests_end_and_cuts_websockets_at_the_deadline() {
     );
     assert_eq!(proxy.program.wait().code(), Some(0));
     let took = began.elapsed();
-    assert!(
-        (Duration::from_millis(1900)..Duration::from_secs(6)).contains(&took),
-        "{took:?}"
-    );
+    assert!(took >= Duration::from_millis(1900), "{took:?}");
     proxy
         .program
         .wait_for("1 connections were cut after 2000 ms");

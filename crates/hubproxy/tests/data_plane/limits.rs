@@ -57,7 +57,7 @@ async fn heads_are_bounded() {
 #[tokio::test]
 async fn a_head_that_trickles_is_given_up() {
     let proxy = limited(Limits {
-        header_timeout: Duration::from_millis(100),
+        header_timeout: Duration::from_millis(1000),
         ..Limits::default()
     });
     let mut client = proxy.connect().await;
@@ -83,8 +83,8 @@ async fn a_head_that_trickles_is_given_up() {
 async fn silence_ends_a_connection_before_and_between_requests() {
     let target = Target::echo().await;
     let limits = Limits {
-        header_timeout: Duration::from_millis(600),
-        keep_alive_timeout: Duration::from_millis(600),
+        header_timeout: Duration::from_millis(1500),
+        keep_alive_timeout: Duration::from_millis(1500),
         ..Limits::default()
     };
     let proxy = limited(limits);
@@ -94,7 +94,7 @@ async fn silence_ends_a_connection_before_and_between_requests() {
     let mut client = proxy.connect().await;
     for _ in 0..5 {
         // Longer in all than either time, but never silent for so long.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
         client.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
         assert_eq!(client.answer().await.status, 200);
     }
@@ -105,7 +105,7 @@ async fn silence_ends_a_connection_before_and_between_requests() {
 async fn a_target_may_take_its_time() {
     let target = Target::each(|mut stream, _| async move {
         read_head(&mut stream).await;
-        tokio::time::sleep(Duration::from_millis(1000)).await;
+        tokio::time::sleep(Duration::from_millis(2000)).await;
         stream
             .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
             .await
@@ -113,8 +113,8 @@ async fn a_target_may_take_its_time() {
     })
     .await;
     let limits = Limits {
-        header_timeout: Duration::from_millis(400),
-        keep_alive_timeout: Duration::from_millis(400),
+        header_timeout: Duration::from_millis(1000),
+        keep_alive_timeout: Duration::from_millis(1000),
         ..Limits::default()
     };
     let proxy = limited(limits);

@@ -247,25 +247,79 @@ async fn http2_with_length(
 
 #[tokio::test]
 async fn a_length_that_is_not_the_bodys_does_not_split_requests() {
-    let (target, mut requests) =
-        Target::script("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
-    let encrypted = Encrypted::start(Options::default(), Limits::default(), &["h2"]);
+    let (whole, mut ended) = tokio::sync::mpsc::unbounded_channel();
+    let target = Target::each(move |mut stream, _| {
+        let whole = whole.clone();
+        async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let mut read = read_head(&mut stream).await;
+            // The target answers at once, which is its right; what counts is what it was sent.
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+            let _ = stream.write_all(answer).await;
+            let _ = stream.read_to_end(&mut read).await;
+            let _ = whole.send(String::from_utf8(read).unwrap());
+        }
+    })
+    .await;
+    let mut encrypted = Encrypted::start(Options::default(), Limits::default(), &["h2"]);
     encrypted.proxy.route("/", &target);
     const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n";
     for declared in [0, 5, 1000] {
-        // The target answers at once, which is its right; what counts is what it was sent.
-        http2_with_length(&encrypted, declared, HIDDEN).await;
+        let exchange = http2_with_length(&encrypted, declared, HIDDEN);
+        tokio::time::timeout(crate::proxy::PATIENCE, exchange)
+            .await
+            .unwrap();
     }
-    drop(encrypted);
-    requests.close();
-    while let Some(request) = requests.recv().await {
-        let request = String::from_utf8(request).unwrap();
-        let (_, body) = request.split_once("\r\n\r\n").unwrap_or(("", &request));
-        assert!(
-            request.contains("content-length: 1000\r\n") || body.len() <= 5,
-            "{request:?}"
-        );
+    // Now every connection to the target is closed, and what went over it is whole.
+    let server = encrypted.proxy.server.take().unwrap();
+    server.drain(std::time::Duration::ZERO).await;
+    for _ in 0..target.connections() {
+        let sent = tokio::time::timeout(crate::proxy::PATIENCE, ended.recv()).await;
+        let sent = sent.unwrap().unwrap();
+        let Some((head, body)) = sent.split_once("\r\n\r\n") else {
+            assert_eq!(sent, "");
+            continue;
+        };
+        let declared = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        assert!(body.len() <= declared.unwrap().parse().unwrap(), "{sent:?}");
     }
+}
+
+#[tokio::test]
+async fn an_http2_stream_whose_window_stays_shut_is_ended_alone() {
+    use tokio::io::AsyncWriteExt;
+    let (ended, mut is_ended) = tokio::sync::mpsc::unbounded_channel();
+    let endless = Target::each(move |mut stream, _| {
+        let ended = ended.clone();
+        async move {
+            read_head(&mut stream).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+            while stream.write_all(&[0; 64 * 1024]).await.is_ok() {}
+            let _ = ended.send(());
+        }
+    })
+    .await;
+    let target = Target::echo().await;
+    let limits = Limits {
+        send_timeout: std::time::Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let encrypted = Encrypted::start(Options::default(), limits, &["h2"]);
+    encrypted
+        .proxy
+        .route("/", &target)
+        .route("/endless", &endless);
+    let client = encrypted.http2();
+    let get = |path: &str| client.get(encrypted.url(path)).send();
+    // Its body is never read, and so its window never opened again.
+    let _unread = get("/endless").await.unwrap();
+    tokio::time::timeout(crate::proxy::PATIENCE, is_ended.recv())
+        .await
+        .unwrap();
+    assert_eq!(get("/").await.unwrap().status(), 200);
+    assert_eq!(encrypted.proxy.server.as_ref().unwrap().connections(), 1);
 }
 
 #[tokio::test]
