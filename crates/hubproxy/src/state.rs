@@ -31,7 +31,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The file is there and cannot be read.
-    #[error("reading the saved routes in {}", path.display())]
+    #[error("reading the saved routes in {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -39,7 +39,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// It is broken and cannot be set aside.
-    #[error("setting aside the broken {}", path.display())]
+    #[error("setting aside the broken {}: {source}", path.display())]
     SetAside {
         /// The file.
         path: PathBuf,
@@ -335,6 +335,13 @@ mod tests {
                 "half a file counts for nothing"
             );
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = load(folder.path(), &Table::default()).unwrap_err().to_string();
+        assert!(error.contains("directory"), "{error}");
     }
 
     #[test]

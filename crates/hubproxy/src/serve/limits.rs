@@ -19,7 +19,7 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// The least bytes a second of a request's body, counted once it was waited for as long as `body_timeout`; 0 is none.
     pub body_rate: u64,
-    /// How long a client may take none of the bytes that are ready for it.
+    /// How long a client may take none of the bytes that are ready for it; on HTTP/2, of one stream's.
     pub send_timeout: Duration,
     /// The most bytes of a request's body; 413 above. `None` is any.
     pub body_bytes: Option<u64>,

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 #[derive(Debug, thiserror::Error)]
 pub enum PemError {
     /// It cannot be read.
-    #[error("reading {}", path.display())]
+    #[error("reading {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -137,6 +137,12 @@ mod tests {
 
     // openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 | openssl pkcs8 -topk8 -passout pass:open-sesame
     const ENCRYPTED: &str = include_str!("../../tests/data/encrypted.key");
+
+    #[test]
+    fn a_file_that_cannot_be_read_says_why() {
+        let error = chain(Path::new("/nowhere/chain.pem")).unwrap_err().to_string();
+        assert!(error.contains("No such file"), "{error}");
+    }
 
     #[test]
     fn an_encrypted_key_opens_with_its_passphrase_alone() {
