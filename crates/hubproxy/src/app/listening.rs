@@ -1,10 +1,8 @@
 //! All listening sockets, by what they are for, and what the log says of them.
 
-use std::path::PathBuf;
-
 use tracing::info;
 
-use super::sockets::{self, Role, SocketError};
+use super::sockets::{self, Made, Role, SocketError};
 use crate::serve::Socket;
 use crate::settings::{Address, Settings};
 
@@ -17,7 +15,7 @@ pub(super) struct Listening {
     /// The metrics'.
     pub metrics: Vec<Socket>,
     /// Unix sockets that were made here, and are removed at the end.
-    pub made: Vec<PathBuf>,
+    pub made: Vec<Made>,
 }
 
 impl Listening {

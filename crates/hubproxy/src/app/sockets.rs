@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -70,19 +70,48 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
+/// The file of a Unix socket that was made here.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl Made {
+    fn at(path: &Path) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+
+    /// Removes it, unless another proxy's has taken its place: one may start while this one drains.
+    pub(super) fn remove(&self) {
+        let is_still_ours = Self::at(&self.path)
+            .is_ok_and(|now| (now.device, now.inode) == (self.device, self.inode));
+        if is_still_ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!("removing {}: {error}", self.path.display());
+        }
+    }
+}
+
 /// Binds an address; all the addresses of a name. `[::]` takes IPv4 along unless `others` have `0.0.0.0` on its port.
-/// Returns the Unix socket's path, to be removed at the end.
+/// Returns the Unix socket's file, to be removed at the end.
 pub(super) fn bind(
     address: &Address,
     others: &[&Address],
-) -> Result<(Vec<Socket>, Option<PathBuf>), SocketError> {
+) -> Result<(Vec<Socket>, Option<Made>), SocketError> {
     let failed = |source: io::Error| SocketError::Bind {
         address: address.to_string(),
         source,
     };
     if let Address::Unix { path, mode } = address {
         let socket = bind_unix(path, *mode).map_err(failed)?;
-        return Ok((vec![Socket::Unix(socket)], Some(path.clone())));
+        let made = Made::at(path).map_err(failed)?;
+        return Ok((vec![Socket::Unix(socket)], Some(made)));
     }
     let wanted = address.resolve().map_err(|source| SocketError::Lookup {
         address: address.to_string(),
@@ -311,6 +340,25 @@ mod tests {
             mode: None,
         };
         assert!(bind(&file, &[]).is_err());
+    }
+
+    #[test]
+    fn the_socket_of_a_successor_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let address = Address::Unix {
+            path: path.clone(),
+            mode: None,
+        };
+        let (first, made) = bind(&address, &[]).unwrap();
+        // Moved away rather than removed, so that its inode is not given to the next.
+        fs::rename(&path, folder.path().join("old")).unwrap();
+        let (_second, made_by_second) = bind(&address, &[]).unwrap();
+        drop(first);
+        made.unwrap().remove();
+        assert!(path.exists());
+        made_by_second.unwrap().remove();
+        assert!(!path.exists());
     }
 
     #[test]

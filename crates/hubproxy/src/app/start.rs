@@ -53,9 +53,8 @@ pub fn run(settings: Settings, log: LogHandle, reload: Option<Reload>) -> Result
     let made = listening.made.clone();
     let result = runtime.block_on(serve(settings, listening, log, reload));
     runtime.shutdown_timeout(Duration::from_secs(1));
-    for path in made {
-        // Somebody may have taken its place already.
-        let _ = std::fs::remove_file(path);
+    for socket in made {
+        socket.remove();
     }
     result
 }

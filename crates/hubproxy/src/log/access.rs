@@ -154,8 +154,10 @@ impl Target {
 
     fn reopen(&mut self) -> io::Result<()> {
         if let Self::File(path, file) = self {
-            file.flush()?;
+            // On a full disk this fails; the new file may well be on the room that the old one gives back.
+            let flushed = file.flush();
             *file = BufWriter::new(append(path)?);
+            flushed?;
         }
         Ok(())
     }
@@ -214,5 +216,23 @@ fn protocol(version: Version) -> &'static str {
         Version::HTTP_10 => "HTTP/1.0",
         Version::HTTP_2 => "HTTP/2",
         _ => "HTTP/1.1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_on_a_full_disk_is_opened_again_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let full = append(Path::new("/dev/full")).unwrap();
+        let mut target = Target::File(path.clone(), BufWriter::new(full));
+        target.write(b"lost\n").unwrap();
+        assert!(target.reopen().is_err());
+        target.write(b"kept\n").unwrap();
+        target.flush().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept\n");
     }
 }
