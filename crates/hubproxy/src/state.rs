@@ -340,7 +340,9 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_says_why() {
         let folder = tempfile::tempdir().unwrap();
-        let error = load(folder.path(), &Table::default()).unwrap_err().to_string();
+        let error = load(folder.path(), &Table::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("directory"), "{error}");
     }
 

@@ -316,7 +316,7 @@ pub struct Limits {
     pub body_seconds: u64,
     /// The least bytes a second of a request's body. Default: 16; 0: no limit.
     pub body_bytes_per_second: u64,
-    /// Seconds that a client may take none of the bytes that are ready for it. Default: 120.
+    /// Seconds that a client may take none of the bytes that are ready for it; on HTTP/2, of one stream's. Default: 120.
     pub send_seconds: u64,
     /// Bytes of a request's head. Default: 65536.
     pub header_bytes: usize,

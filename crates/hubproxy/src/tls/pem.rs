@@ -140,7 +140,9 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_says_why() {
-        let error = chain(Path::new("/nowhere/chain.pem")).unwrap_err().to_string();
+        let error = chain(Path::new("/nowhere/chain.pem"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("No such file"), "{error}");
     }
 
