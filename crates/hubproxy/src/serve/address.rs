@@ -67,7 +67,24 @@ const REMEMBERED: usize = 4096;
 /// A bucket of login attempts for each address.
 #[derive(Debug, Default)]
 pub(crate) struct Logins {
-    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Debug)]
+struct Buckets {
+    by_address: HashMap<IpAddr, Bucket>,
+    /// How many there are when all are looked at next. It doubles with those that stay, or a flood of addresses would
+    /// have each attempt look at all before it.
+    sweep_at: usize,
+}
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Self {
+            by_address: HashMap::new(),
+            sweep_at: REMEMBERED,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -87,14 +104,19 @@ impl Logins {
         let a_second = f64::from(limit.per_minute.max(1)) / 60.0;
         let burst = f64::from(limit.burst.max(1));
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let Buckets {
+            by_address,
+            sweep_at,
+        } = &mut *buckets;
         let refilled = |bucket: &Bucket| {
             (bucket.tokens + now.saturating_duration_since(bucket.at).as_secs_f64() * a_second)
                 .min(burst)
         };
-        if buckets.len() >= REMEMBERED {
-            buckets.retain(|_, bucket| refilled(bucket) < burst);
+        if by_address.len() >= *sweep_at {
+            by_address.retain(|_, bucket| refilled(bucket) < burst);
+            *sweep_at = REMEMBERED.max(by_address.len() * 2);
         }
-        let bucket = buckets.entry(unit(address)).or_insert(Bucket {
+        let bucket = by_address.entry(unit(address)).or_insert(Bucket {
             tokens: burst,
             at: now,
         });
@@ -172,6 +194,17 @@ mod tests {
             let at = start + Duration::from_millis(u64::from(n));
             logins.attempt(IpAddr::V4(n.into()), &limit, at).unwrap();
         }
-        assert!(logins.buckets.lock().unwrap().len() <= REMEMBERED);
+        assert!(logins.buckets.lock().unwrap().by_address.len() <= REMEMBERED);
+        // All at once, none is rested, and they are looked at once for each time that they double.
+        let at = start + Duration::from_secs(60);
+        for n in 0..10_000_u32 {
+            logins.attempt(IpAddr::V4(n.into()), &limit, at).unwrap();
+        }
+        assert!(logins.buckets.lock().unwrap().sweep_at > 3 * REMEMBERED);
+        let at = at + Duration::from_secs(60);
+        for n in 10_000..20_000_u32 {
+            logins.attempt(IpAddr::V4(n.into()), &limit, at).unwrap();
+        }
+        assert!(logins.buckets.lock().unwrap().by_address.len() < 15_000);
     }
 }
