@@ -79,3 +79,14 @@ pub enum Command {
     Schema(schema::Args),
     Completions(completions::Args),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    /// No option stands in another's way, on any command.
+    #[test]
+    fn the_command_line_makes_sense() {
+        super::Cli::command().debug_assert();
+    }
+}

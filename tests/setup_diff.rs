@@ -22,6 +22,16 @@ fn with_hubproxy(machine: u16) -> Desired {
     setup::desired(&spec("{name: class, proxy: {kind: hubproxy}}"), &site).unwrap()
 }
 
+/// The same with hubd.
+fn with_hubd() -> Desired {
+    let mut site = site();
+    site.programs = ["hubproxy", "hubd", "hub-helper"]
+        .map(|name| program(name, X86_64))
+        .to_vec();
+    let yaml = "{name: class, hub: {kind: hubd}, proxy: {kind: hubproxy}}";
+    setup::desired(&spec(yaml), &site).unwrap()
+}
+
 /// The host that one choice led to, seen by who makes another.
 fn seen_by(desired: &Desired, left: &Desired) -> Facts {
     let mut facts = converged(left);
@@ -691,6 +701,55 @@ fn a_new_program_restarts_what_runs_it_and_a_new_certificate_does_not() {
         steps(&desired, &facts),
         ["write /etc/jupyterhub/tls/certificate.pem (changed)"]
     );
+}
+
+#[test]
+fn what_changes_of_hubd_restarts_what_reads_it_and_nothing_else() {
+    let desired = with_hubd();
+    let due = |path: &str| {
+        let mut facts = converged(&desired);
+        file(&mut facts, path).sha256 = Some("older".to_owned());
+        let mut due = steps(&desired, &facts);
+        assert_eq!(due.remove(0), format!("write {path} (changed)"));
+        due
+    };
+    assert_eq!(steps(&desired, &converged(&desired)), Vec::<String>::new());
+    let changes = |verb: &str, path: &str| vec![format!("{verb} ({path} changes)")];
+    for (path, verb) in [
+        ("/etc/hubd/hubd.toml", "restart hubd.service"),
+        ("/opt/hubctl/bin/hubd", "restart hubd.service"),
+        ("/opt/hubctl/bin/hub-helper", "restart hub-helper.socket"),
+        ("/etc/hub-helper/helper.toml", "restart hub-helper.socket"),
+        (
+            "/etc/systemd/system/jupyter@.service",
+            "reload the definition of jupyter.slice",
+        ),
+    ] {
+        assert_eq!(due(path), changes(verb, path));
+    }
+    assert_eq!(due("/etc/hubd/tls/certificate.pem"), Vec::<String>::new());
+    assert_eq!(due("/etc/pam.d/hubd"), Vec::<String>::new());
+}
+
+#[test]
+fn one_hub_does_not_take_over_from_another() {
+    let (jupyterhub, hubd) = (with_hubproxy(X86_64), with_hubd());
+    for (asked, there, said) in [
+        (
+            &hubd,
+            &jupyterhub,
+            "the server has JupyterHub, and hubd is asked for",
+        ),
+        (
+            &jupyterhub,
+            &hubd,
+            "the server has hubd, and JupyterHub is asked for",
+        ),
+    ] {
+        let problems = setup::diff(asked, &converged(there)).problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].message.starts_with(said), "{problems:?}");
+    }
 }
 
 #[test]

@@ -60,6 +60,20 @@ fn with_hubproxy(site: &mut setup::Site) {
     site.programs = vec![program("hubproxy", X86_64)];
 }
 
+const RUST: &str = "
+name: class
+hub: {kind: hubd, admins: [ada], cull_after_minutes: 30}
+proxy: {kind: hubproxy}
+limits: {seats: 10, cpu: 1.5}
+host: {pip_index_url: 'https://pypi.example.org/simple'}
+";
+
+fn with_hubd(site: &mut setup::Site) {
+    site.programs = ["hubproxy", "hubd", "hub-helper"]
+        .map(|name| program(name, X86_64))
+        .to_vec();
+}
+
 fn with_domain(site: &mut setup::Site) {
     with_hubproxy(site);
     site.domain = Some("Hub.example.org".to_owned());
@@ -73,6 +87,32 @@ fn hubproxy() {
 #[test]
 fn acme() {
     check("acme", ACME, with_domain);
+}
+
+#[test]
+fn rust() {
+    check("rust", RUST, with_hubd);
+}
+
+/// What hubctl writes is what hubd and its helper read.
+#[test]
+fn hubds_configuration_is_read_by_its_own_types() {
+    let hub: hub_api::hub::Hub = read(RUST, with_hubd, "/etc/hubd/hubd.toml");
+    assert_eq!(hub.public_url.as_deref(), Some("https://192.0.2.7"));
+    assert_eq!((hub.cull.enabled, hub.cull.idle), (true, 1800));
+    assert_eq!(hub.auth.admin_users, ["ada"]);
+    assert!(hub.auth.dummy.is_none() && hub.auth.pam.is_some());
+    let helper: hub_api::helper::Options = read(RUST, with_hubd, "/etc/hub-helper/helper.toml");
+    assert_eq!(
+        helper.user_groups,
+        ["jupyterhub-users", "jupyterhub-admins"]
+    );
+    let seat = &helper.profiles[&helper.default_profile];
+    assert_eq!((seat.memory_mb, seat.cpu_percent), (665, Some(150)));
+    // What the hub sets, the helper lets through.
+    for name in hub.spawn.environment.keys() {
+        assert!(helper.environment.contains(name), "{name}");
+    }
 }
 
 /// What hubctl writes is what hubproxy reads.
@@ -99,10 +139,13 @@ fn hubproxys_configuration_is_read_by_its_own_types() {
 }
 
 fn configuration(yaml: &str, change: fn(&mut setup::Site)) -> hub_api::proxy::File {
+    read(yaml, change, "/etc/hubproxy/hubproxy.toml")
+}
+
+fn read<T: serde::de::DeserializeOwned>(yaml: &str, change: fn(&mut setup::Site), path: &str) -> T {
     let mut site = site();
     change(&mut site);
     let desired = setup::desired(&spec(yaml), &site).unwrap();
-    let path = "/etc/hubproxy/hubproxy.toml";
     let file = desired.files.iter().find(|file| file.path == path).unwrap();
     let setup::Content::Text(text) = &file.content else {
         panic!("{path} is a text");

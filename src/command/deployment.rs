@@ -403,7 +403,7 @@ impl<'a> Deployment<'a> {
             let host = self.host.clone().context("no session to the server")?;
             // Its exchange stays open for as long as the user is there: a session of its own.
             let host = host.again(SECOND_SESSION, &*self.context.ui).await?;
-            let visitor = health::synthetic(&host, &Checking::default()).await?;
+            let visitor = health::synthetic(&host, &Checking::of(self.spec.hub.kind)).await?;
             let spawn = Duration::from_secs(u64::from(self.spec.spawner.start_timeout) + 30);
             let report = health::full(
                 &endpoint,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Context, server};
 use crate::host::{Command, Limits};
-use crate::setup::names::{HUBPROXY_SERVICE, PROXY_SERVICE};
+use crate::setup::HubPlaces;
+use crate::setup::names::{HUB_HELPER_SERVICE, HUBPROXY_SERVICE, PROXY_SERVICE};
 use crate::ui::Exit;
 use crate::users::names;
 
@@ -15,7 +16,7 @@ pub struct Args {
     #[arg(default_value = "hub")]
     pub whose: String,
     /// Go on as more is said, until interrupted
-    #[arg(short, long)]
+    #[arg(long)]
     pub follow: bool,
     /// How many lines from the end
     #[arg(short = 'n', long, default_value_t = 100)]
@@ -52,14 +53,21 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     Ok(Exit::Ok)
 }
 
-/// The units behind a name, whichever kind of it there is; users' servers run in `jupyter-NAME.service`.
+/// The units behind a name, whichever kind of it there is.
 fn units(whose: &str) -> Result<Vec<String>, names::NameProblem> {
     Ok(match whose {
-        "hub" => vec!["jupyterhub.service".to_owned()],
+        "hub" => HubPlaces::all()
+            .map(|hub| hub.service)
+            .into_iter()
+            .chain([HUB_HELPER_SERVICE])
+            .map(str::to_owned)
+            .collect(),
         "proxy" => vec![PROXY_SERVICE.to_owned(), HUBPROXY_SERVICE.to_owned()],
         user => {
             names::check(user)?;
-            vec![format!("jupyter-{user}.service")]
+            HubPlaces::all()
+                .map(|hub| hub.user_unit.replace("{name}", user))
+                .to_vec()
         }
     })
 }
@@ -70,8 +78,14 @@ mod tests {
 
     #[test]
     fn nothing_but_a_users_name_becomes_a_unit() {
-        assert_eq!(units("hub").unwrap(), ["jupyterhub.service"]);
-        assert_eq!(units("ada").unwrap(), ["jupyter-ada.service"]);
+        assert_eq!(
+            units("hub").unwrap(),
+            ["jupyterhub.service", "hubd.service", "hub-helper.service"]
+        );
+        assert_eq!(
+            units("ada").unwrap(),
+            ["jupyter-ada.service", "jupyter@ada.service"]
+        );
         for odd in ["*", "a b", "--vacuum-size=1", "../x", ""] {
             assert!(units(odd).is_err(), "{odd}");
         }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
-use crate::setup::names::{ADMINS_GROUP, API_TOKEN, HUB_PORT, USERS_GROUP};
+use crate::setup::HubPlaces;
+use crate::setup::names::{ADMINS_GROUP, HUB_PORT, USERS_GROUP};
+use crate::spec::model::HubKind;
 use crate::users::remote::{Conversation, Root};
 use crate::users::{UsersError, password};
 
@@ -27,15 +29,16 @@ pub struct Checking {
 /// How long the server may take to remove the account once it is asked to.
 const CLEANUP: Duration = Duration::from_secs(120);
 
-impl Default for Checking {
-    /// Stock JupyterHub as [`setup`](crate::setup) makes it.
-    fn default() -> Self {
+impl Checking {
+    /// A hub of this kind as [`setup`](crate::setup) makes it.
+    pub fn of(kind: HubKind) -> Self {
+        let places = HubPlaces::of(kind);
         Self {
             within: Duration::from_secs(300),
             api: format!("http://127.0.0.1:{HUB_PORT}/hub/api"),
-            token_file: API_TOKEN.to_owned(),
-            units: vec!["jupyter-{name}.service".to_owned()],
-            folders: vec!["/run/jupyterhub-users/{name}".to_owned()],
+            token_file: places.api_token.to_owned(),
+            units: vec![places.user_unit.to_owned()],
+            folders: vec![places.user_folder.to_owned()],
         }
     }
 }

@@ -8,6 +8,7 @@ mod desired;
 mod edit;
 mod error;
 pub mod facts;
+mod hub;
 pub mod names;
 mod observe;
 mod plan;
@@ -20,6 +21,7 @@ pub use apply::{Applied, apply};
 pub use desired::{Content, Desired, ManagedFile, Site, StatusPlace, Upgrade, desired, programs};
 pub use error::SetupError;
 pub use facts::Facts;
+pub use hub::HubPlaces;
 pub use observe::{observe, proxy_status};
 pub use plan::{HostPlan, Problem};
 pub use render::render;
@@ -54,15 +56,22 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     run.ssh_door();
 
     // The hub's programs, each in a folder of its own.
-    run.uv();
-    run.environments();
-    run.proxy();
+    if !desired.page_first {
+        run.uv();
+        run.environments();
+        run.proxy();
+    }
 
     // The hub: files first, then what reads them. What other choices left ends as late as can be.
     run.folders();
     run.files(desired::Part::Hub);
     run.retired_units();
     run.units(false);
+    if desired.page_first {
+        // The login page is there already while what the notebooks run in is installed.
+        run.uv();
+        run.environments();
+    }
     run.absent_folders();
 
     run.finish()

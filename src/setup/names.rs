@@ -20,6 +20,23 @@ pub const HUBPROXY_SOCKETS: [(&str, &str, &str); 3] = [
     ("hubproxy-https.socket", "https", "HTTPS port"),
     ("hubproxy-api.socket", "api", "Routes API"),
 ];
+/// The unit of JupyterHub.
+pub const JUPYTERHUB_SERVICE: &str = "jupyterhub.service";
+/// The system account that hubd runs as, and the name of the program.
+pub const HUBD_ACCOUNT: &str = "hubd";
+/// The unit of hubd.
+pub const HUBD_SERVICE: &str = "hubd.service";
+/// The sockets that systemd holds for it: unit, the name that hubd knows it by, what it is.
+pub const HUBD_SOCKETS: [(&str, &str, &str); 2] = [
+    ("hubd-public.socket", "public", "The proxy's way"),
+    ("hubd-internal.socket", "internal", "Notebook servers' way"),
+];
+/// The program that does for hubd what takes root.
+pub const HUB_HELPER: &str = "hub-helper";
+/// Where hubd asks it.
+pub const HUB_HELPER_SOCKET: &str = "hub-helper.socket";
+/// Its unit, which runs while it is asked.
+pub const HUB_HELPER_SERVICE: &str = "hub-helper.service";
 /// Where hubctl's own programs lie.
 pub const PROGRAMS: &str = "/opt/hubctl/bin";
 /// The system account that stops idle servers.
@@ -29,9 +46,6 @@ pub const CULLER_ACCOUNT: &str = "jupyterhub-culler";
 pub const HUB_PORT: u16 = 881;
 /// Where the proxy's API listens with a JupyterHub that cannot use a Unix socket for it.
 pub const PROXY_API_PORT: u16 = 882;
-
-/// The token of the service `hubctl` at the hub's API; root's alone.
-pub const API_TOKEN: &str = "/etc/jupyterhub/secrets/api-token";
 
 /// Held by whoever changes the host.
 pub const LOCK: &str = "/run/lock/hubctl.lock";

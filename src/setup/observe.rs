@@ -179,6 +179,7 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         "units": desired.units.iter()
             .map(|unit| json!({"name": unit.name, "reads": unit.reads}))
             .chain(desired.retired.iter().map(|name| json!({"name": name, "reads": []})))
+            .chain(desired.other_hubs.iter().map(|hub| json!({"name": hub.service, "reads": []})))
             .chain([json!({"name": SSH_GUARD, "reads": []})])
             .collect::<Vec<_>>(),
         "accounts": accounts,

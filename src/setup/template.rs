@@ -11,6 +11,14 @@ macro_rules! templates {
 }
 
 const TEMPLATES: &[(&str, &str)] = templates![
+    "hubd/helper.toml",
+    "hubd/hub-helper.service",
+    "hubd/hub-helper.socket",
+    "hubd/hubd.service",
+    "hubd/hubd.socket",
+    "hubd/jupyter.slice",
+    "hubd/jupyter@.service",
+    "hubd/pam",
     "hubproxy/hubproxy.service",
     "hubproxy/hubproxy.socket",
     "jupyterhub/jupyter.slice",

@@ -284,7 +284,7 @@ impl Default for HostSettings {
 pub struct Hub {
     /// Which hub.
     pub kind: HubKind,
-    /// Version from the hub's package registry.
+    /// Version of JupyterHub from its package registry; with `hubd` of its single-user server alone.
     #[schemars(with = "format::Version")]
     pub version: String,
     /// Users with the hub's admin rights (the users themselves are made by `add-users`).
@@ -293,7 +293,7 @@ pub struct Hub {
     /// Stop servers nobody used for so many minutes; 0 never.
     #[schemars(range(min = 0, max = 525_600))]
     pub cull_after_minutes: u32,
-    /// Further lines for the hub's configuration file, after ours.
+    /// With `jupyterhub`: further lines for the hub's configuration file, after ours.
     #[schemars(with = "Option<format::Lines>")]
     pub extra_config: Option<String>,
 }
@@ -315,6 +315,9 @@ impl Default for Hub {
 pub enum HubKind {
     /// Stock JupyterHub from its package registry.
     Jupyterhub,
+    /// hubctl's own hub, without privileges, beside a small root helper: the same single-user servers and API. Needs
+    /// `proxy.kind: hubproxy` and `spawner.kind: systemd`.
+    Hubd,
 }
 
 /// The proxy in front of the hub and the single-user servers.
@@ -383,7 +386,7 @@ pub struct ProxyLimits {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Release {
-    /// Folder here that holds them (`hubproxy`), built for the server's processor. Default: beside hubctl itself, or
+    /// Folder here that holds them (`hubproxy`, `hubd`, `hub-helper`), built for the server's processor. Default: beside hubctl itself, or
     /// `../lib/hubctl` from there.
     #[schemars(with = "Option<format::LocalFolder>")]
     pub source: Option<PathBuf>,
@@ -416,7 +419,7 @@ impl Default for Spawner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SpawnerKind {
-    /// A systemd unit for each server, with limits (`jupyterhub-systemdspawner`).
+    /// A systemd unit for each server, with limits (with `jupyterhub` by `jupyterhub-systemdspawner`).
     Systemd,
     /// A process of the hub's for each server (`LocalProcessSpawner`). Knows no limits.
     Local,

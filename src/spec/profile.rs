@@ -41,10 +41,16 @@ impl Profile {
 
 /// The profiles that come with the program. `profile:` takes their names, or the path of a file.
 pub fn profiles() -> &'static [Profile] {
-    &[Profile {
-        name: "jupyterhub",
-        text: include_str!("../../profiles/jupyterhub.yaml"),
-    }]
+    &[
+        Profile {
+            name: "jupyterhub",
+            text: include_str!("../../profiles/jupyterhub.yaml"),
+        },
+        Profile {
+            name: "rust",
+            text: include_str!("../../profiles/rust.yaml"),
+        },
+    ]
 }
 
 /// A profile's document and the name problems call it.

@@ -8,6 +8,7 @@ mod directory;
 mod hub;
 mod hubctl;
 mod proxy;
+mod rust;
 mod secrets;
 mod server;
 
@@ -73,7 +74,12 @@ fn a_class_from_nothing_and_back() {
     let wrong = hub.try_log_in("training01", &operator.password("class", "training02"));
     assert!(wrong.is_err(), "training02's password opens training01");
 
-    what_strangers_must_not_reach(&hub, &operator.password("class", "bob"), &server);
+    what_strangers_must_not_reach(
+        &hub,
+        &operator.password("class", "bob"),
+        &server,
+        "/etc/jupyterhub/secrets",
+    );
 
     // Drift by hand on both sides is planned, repaired, and gone.
     cloud.remove_rule("hubctl-class", 443);
@@ -121,7 +127,8 @@ fn a_class_from_nothing_and_back() {
 }
 
 /// Somebody's notebook server, used against the others.
-fn what_strangers_must_not_reach(hub: &Hub, password: &str, server: &Server) {
+/// `secrets` is the folder of the hub's.
+fn what_strangers_must_not_reach(hub: &Hub, password: &str, server: &Server, secrets: &str) {
     let code = r#"
 import os, subprocess, urllib.request
 def reach(url):
@@ -134,14 +141,15 @@ def sh(line):
 print(
     reach('http://169.254.169.254/openstack/latest/user_data'),
     'no' if sh('ls /home/ada') else 'homes are open',
-    'no' if sh('cat /etc/jupyterhub/secrets/*') else 'secrets are open',
+    'no' if sh('cat SECRETS/*') else 'secrets are open',
     'no' if sh('sudo -n true') else 'sudo',
     'no' if sh('systemd-run --user true') else 'a way out of the unit',
     'no' if sh('echo true | at now') else 'at',
     'no' if sh('crontab -l; echo "* * * * * true" | crontab -') else 'cron',
 )
 "#;
-    assert_eq!(hub.compute("bob", password, code), "no no no no no no no");
+    let code = code.replace("SECRETS", secrets);
+    assert_eq!(hub.compute("bob", password, &code), "no no no no no no no");
     // Root still gets at the metadata: the cloud's own agents need it.
     let status = server.run(
         "sudo curl -s -o /dev/null -w '%{http_code}' http://169.254.169.254/openstack/latest/meta_data.json",

@@ -2,7 +2,7 @@
 
 use tera::Context;
 
-use super::{Content, Edit, EditKind, ManagedFile, ManagedFolder, Part, Site};
+use super::{Content, Edit, EditKind, ManagedFile, Part, Site};
 use crate::secret::Secret;
 use crate::setup::{SetupError, template};
 use crate::spec::model::Spec;
@@ -10,13 +10,8 @@ use crate::spec::model::Spec;
 pub(super) const CA_FILE: &str = "/usr/local/share/ca-certificates/hubctl.crt";
 pub(super) const APT_PROXY: &str = "/etc/apt/apt.conf.d/80hubctl-proxy";
 pub(super) const UNATTENDED: &str = "/etc/apt/apt.conf.d/52hubctl-unattended-upgrades";
-pub(super) const SECRETS: &str = "/etc/jupyterhub/secrets";
 
-pub(super) fn files(
-    spec: &Spec,
-    site: &Site,
-    context: &Context,
-) -> Result<Vec<ManagedFile>, SetupError> {
+pub(super) fn files(spec: &Spec, context: &Context) -> Result<Vec<ManagedFile>, SetupError> {
     let mut files = Vec::new();
     if let Some(path) = &spec.host.ca_bundle {
         let text = std::fs::read_to_string(path).map_err(|source| SetupError::Read {
@@ -63,43 +58,8 @@ pub(super) fn files(
             "/etc/systemd/system/hubctl-metadata.service",
             "system/hubctl-metadata.service",
         ),
-        (Part::Hub, "/etc/pam.d/jupyterhub", "jupyterhub/pam"),
-        (
-            Part::Hub,
-            "/usr/local/lib/hubctl/recheck-routes.py",
-            "jupyterhub/recheck-routes.py",
-        ),
-        (
-            Part::Hub,
-            "/etc/systemd/system/jupyter.slice",
-            "jupyterhub/jupyter.slice",
-        ),
-        (
-            Part::Hub,
-            "/etc/systemd/system/jupyterhub.service",
-            "jupyterhub/jupyterhub.service",
-        ),
-        (
-            Part::Hub,
-            "/etc/jupyterhub/jupyterhub_config.py",
-            "jupyterhub/jupyterhub_config.py",
-        ),
     ] {
         add(part, path, template)?;
-    }
-    // `hub.extra_config` may hold a secret of the operator's.
-    for file in &mut files {
-        if file.path.ends_with("jupyterhub_config.py") {
-            file.mode = "0600";
-        }
-    }
-    let line = |secret: &Secret| Secret::new(format!("{}\n", secret.reveal()));
-    for (name, secret) in [
-        ("proxy-token", line(&site.proxy_token)),
-        ("cookie-secret", line(&site.cookie_secret)),
-        ("api-token", line(&site.api_token)),
-    ] {
-        files.push(secret_file(&format!("{SECRETS}/{name}"), secret));
     }
     Ok(files)
 }
@@ -124,23 +84,6 @@ pub(super) fn secret_file(path: &str, secret: Secret) -> ManagedFile {
         group: "root",
         mode: "0600",
     }
-}
-
-pub(super) fn folders() -> Vec<ManagedFolder> {
-    let folder = |path, mode| ManagedFolder {
-        path,
-        owner: "root",
-        group: "root",
-        mode,
-    };
-    vec![
-        folder("/etc/jupyterhub", "0755"),
-        folder("/etc/jupyterhub/tls", "0755"),
-        folder(SECRETS, "0700"),
-        folder("/var/lib/hubctl", "0755"),
-        folder("/var/cache/hubctl", "0700"),
-        folder("/var/lib/jupyterhub", "0700"),
-    ]
 }
 
 pub(super) fn edits(site: &Site) -> Vec<Edit> {

@@ -1,6 +1,9 @@
 //! What the host should look like: the spec and the site, worked out into files, packages, accounts and units.
 
 mod files;
+mod hub;
+mod hubd;
+mod jupyterhub;
 mod programs;
 mod proxy;
 mod variables;
@@ -10,11 +13,12 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use self::files::{APT_PROXY, CA_FILE, UNATTENDED, edits, files, folders};
-use self::programs::{DEBIAN_PACKAGES, units, venvs};
-pub use self::proxy::programs;
+use self::files::{APT_PROXY, CA_FILE, UNATTENDED, edits, files};
+pub use self::programs::programs;
+use self::programs::{DEBIAN_PACKAGES, notebook, units};
 use self::variables::{context, speaks_unix};
-use super::names::{ADMINS_GROUP, CULLER_ACCOUNT, HUB_PORT, SSH_GROUP, USERS_GROUP};
+use super::hub::HubPlaces;
+use super::names::{ADMINS_GROUP, HUB_PORT, SSH_GROUP, USERS_GROUP};
 use super::{SetupError, template};
 use crate::release::Program;
 use crate::secret::Secret;
@@ -81,6 +85,11 @@ pub struct Desired {
     /// Where the proxy says how it is, where it does.
     pub status: Option<StatusPlace>,
     pub units: Vec<Unit>,
+    /// Whether the hub starts before what the notebooks run in is installed.
+    pub page_first: bool,
+    pub hub: &'static HubPlaces,
+    /// Kinds of hub that must not be on the server: nothing takes over from one what its users have open.
+    pub other_hubs: Vec<&'static HubPlaces>,
     pub ssh: SshDoor,
     /// Packet filter table to what its listing must say.
     pub nft_tables: BTreeMap<String, String>,
@@ -246,14 +255,18 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
     let unix = speaks_unix(&spec.hub.version);
     let hub_url = format!("http://127.0.0.1:{HUB_PORT}");
     let proxy = proxy::proxy(spec, site, &context, unix, &hub_url)?;
-    let mut files = files(spec, site, &context)?;
+    let hub = hub::hub(spec, site, &context)?;
+    let mut files = files(spec, &context)?;
+    files.extend(hub.files);
     files.extend(proxy.files);
-    let mut folders = folders();
+    let mut folders = hub.folders;
     folders.extend(proxy.folders);
     let mut accounts = proxy.accounts;
-    accounts.push(CULLER_ACCOUNT);
-    let mut venvs = venvs(spec);
+    accounts.extend(hub.accounts);
+    let mut venvs: Vec<Venv> = hub.venv.into_iter().collect();
+    venvs.push(notebook(spec));
     venvs.extend(proxy.venv);
+    let places = HubPlaces::of(spec.hub.kind);
     let door = SshDoor {
         path: "/etc/ssh/sshd_config.d/00-hubctl.conf",
         content: template::render("system/sshd.conf", &context)?,
@@ -310,7 +323,13 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         npm: proxy.npm,
         retired: proxy.retired,
         status: proxy.status,
-        units: units(proxy.units),
+        units: units(hub.servers, proxy.units, hub.units),
+        page_first: hub.page_first,
+        other_hubs: HubPlaces::all()
+            .into_iter()
+            .filter(|other| *other != places)
+            .collect(),
+        hub: places,
         ssh: door,
         nft_tables: BTreeMap::from([(
             "inet hubctl".to_owned(),

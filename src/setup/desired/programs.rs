@@ -1,8 +1,8 @@
 //! The programs on the host and the units that run them.
 
-use super::files::SECRETS;
-use super::{Unit, Venv};
-use crate::setup::names::{HUB_ENVIRONMENT, HUB_PORT, NOTEBOOK_ENVIRONMENT, STAMP};
+use super::hub::UNITS;
+use super::{Unit, Venv, hub, proxy};
+use crate::setup::names::NOTEBOOK_ENVIRONMENT;
 use crate::spec::model::Spec;
 
 /// Packages of Debian and its descendants. Other families are not tried yet.
@@ -16,9 +16,15 @@ pub(super) const DEBIAN_PACKAGES: &[&str] = &[
     "unattended-upgrades",
 ];
 
-const UNITS: &str = "/etc/systemd/system";
+/// Names of our own programs that the spec puts on the server.
+pub fn programs(spec: &Spec) -> Vec<&'static str> {
+    let mut names = proxy::programs(spec.proxy.kind);
+    names.extend(hub::programs(spec.hub.kind));
+    names
+}
 
-pub(super) fn venvs(spec: &Spec) -> Vec<Venv> {
+/// What the notebooks run in.
+pub(super) fn notebook(spec: &Spec) -> Venv {
     let lines = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
     let hub = &spec.hub.version;
     let lab = &spec.environment.jupyterlab;
@@ -31,48 +37,32 @@ pub(super) fn venvs(spec: &Spec) -> Vec<Venv> {
         "pip".to_owned(),
     ];
     notebook.extend(spec.environment.packages.iter().cloned());
-    vec![
-        Venv {
-            folder: HUB_ENVIRONMENT,
-            what: "JupyterHub",
-            lane: "hub",
-            warm: &[],
-            user_site: false,
-            requirements: lines(&[
-                format!("jupyterhub=={hub}"),
-                "jupyterhub-systemdspawner>=1.0.2,<2".to_owned(),
-                "jupyterhub-idle-culler>=1.4,<3".to_owned(),
-            ]),
-            pins: vec![pin("jupyterhub", hub)],
-            links: Vec::new(),
-        },
-        Venv {
-            folder: NOTEBOOK_ENVIRONMENT,
-            what: "JupyterLab",
-            lane: "notebook",
-            warm: &[
-                "jupyterhub.singleuser.app",
-                "jupyterhub.singleuser.extension",
-                "jupyterlab.labhubapp",
-                "notebook.app",
-                "jupyter_lsp.serverextension",
-                "jupyter_server_terminals.app",
-                "nbconvert.exporters",
-                "ipykernel.kernelapp",
-                "ipykernel.ipkernel",
-                "ipywidgets",
-                "matplotlib_inline.backend_inline",
-            ],
-            user_site: true,
-            requirements: lines(&notebook),
-            pins: vec![pin("jupyterhub", hub), pin("jupyterlab", lab)],
-            links: Vec::new(),
-        },
-    ]
+    Venv {
+        folder: NOTEBOOK_ENVIRONMENT,
+        what: "JupyterLab",
+        lane: "notebook",
+        warm: &[
+            "jupyterhub.singleuser.app",
+            "jupyterhub.singleuser.extension",
+            "jupyterlab.labhubapp",
+            "notebook.app",
+            "jupyter_lsp.serverextension",
+            "jupyter_server_terminals.app",
+            "nbconvert.exporters",
+            "ipykernel.kernelapp",
+            "ipykernel.ipkernel",
+            "ipywidgets",
+            "matplotlib_inline.backend_inline",
+        ],
+        user_site: true,
+        requirements: lines(&notebook),
+        pins: vec![pin("jupyterhub", hub), pin("jupyterlab", lab)],
+        links: Vec::new(),
+    }
 }
 
-/// Of the system, of the proxy, and of the hub, in the order in which they start.
-pub(super) fn units(proxy: Vec<Unit>) -> Vec<Unit> {
+/// Of the system, of the proxy, and of the hub, in the order in which they start. The slice is read again with `servers`.
+pub(super) fn units(servers: Vec<String>, proxy: Vec<Unit>, hub: Vec<Unit>) -> Vec<Unit> {
     let owned = |paths: &[&str]| paths.iter().map(ToString::to_string).collect();
     let mut units = vec![
         Unit {
@@ -96,7 +86,7 @@ pub(super) fn units(proxy: Vec<Unit>) -> Vec<Unit> {
         },
         Unit {
             name: "jupyter.slice",
-            reads: owned(&[&format!("{UNITS}/jupyter.slice")]),
+            reads: [vec![format!("{UNITS}/jupyter.slice")], servers].concat(),
             enable: false,
             verb: "",
             ready: Vec::new(),
@@ -104,23 +94,6 @@ pub(super) fn units(proxy: Vec<Unit>) -> Vec<Unit> {
         },
     ];
     units.extend(proxy);
-    units.push(Unit {
-        name: "jupyterhub.service",
-        reads: owned(&[
-            &format!("{UNITS}/jupyterhub.service"),
-            "/etc/jupyterhub/jupyterhub_config.py",
-            &format!("{SECRETS}/proxy-token"),
-            &format!("{SECRETS}/cookie-secret"),
-            &format!("{SECRETS}/api-token"),
-            &format!("{HUB_ENVIRONMENT}/{STAMP}"),
-        ]),
-        enable: true,
-        verb: "restart",
-        ready: vec![
-            format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
-            "https://127.0.0.1:443/hub/login".to_owned(),
-        ],
-        early: false,
-    });
+    units.extend(hub);
     units
 }

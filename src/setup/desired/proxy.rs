@@ -1,14 +1,17 @@
 //! The proxy: what each kind of it puts on the server, and what the other kind left there.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use hub_api::proxy as hubproxy;
 use tera::Context;
 
-use super::files::{SECRETS, secret_file, text_file};
+use super::files::{secret_file, text_file};
+use super::hub::UNITS;
 use super::{Content, ManagedFile, ManagedFolder, Npm, Part, Site, StatusPlace, Unit, Venv};
 use crate::release::Program;
 use crate::secret::Secret;
+use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NODE_ENVIRONMENT, PROGRAMS,
     PROXY_ACCOUNT, PROXY_API_PORT, PROXY_FOLDER, PROXY_SERVICE, STAMP,
@@ -16,12 +19,9 @@ use crate::setup::names::{
 use crate::setup::{SetupError, template};
 use crate::spec::model::{ProxyKind, Spec, TlsKind};
 
-const UNITS: &str = "/etc/systemd/system";
 const CONFIGURATION: &str = "/etc/hubproxy/hubproxy.toml";
 const TOKEN: &str = "/etc/hubproxy/api-token";
 const DIRECTORY_CA: &str = "/etc/hubproxy/directory-ca.pem";
-const CERTIFICATE: &str = "/etc/jupyterhub/tls/certificate.pem";
-const KEY: &str = "/etc/jupyterhub/tls/key.pem";
 
 /// All that belongs to the proxy.
 pub(super) struct Proxy {
@@ -38,9 +38,9 @@ pub(super) struct Proxy {
     pub(super) absent: Vec<String>,
 }
 
-/// Names of our own programs that the spec puts on the server.
-pub fn programs(spec: &Spec) -> Vec<&'static str> {
-    match spec.proxy.kind {
+/// Names of our own programs that a kind of proxy needs on the server.
+pub(super) fn programs(kind: ProxyKind) -> Vec<&'static str> {
+    match kind {
         ProxyKind::Chp => Vec::new(),
         ProxyKind::Hubproxy => vec![HUBPROXY_ACCOUNT],
     }
@@ -96,10 +96,15 @@ fn certificate_files(spec: &Spec, site: &Site) -> Vec<ManagedFile> {
     if spec.tls.is_acme() {
         return Vec::new();
     }
-    let mut key = secret_file(KEY, site.key_pem.clone());
-    (key.group, key.mode) = (PROXY_ACCOUNT, "0640");
+    let places = HubPlaces::of(spec.hub.kind);
+    let mut key = secret_file(&places.key(), site.key_pem.clone());
+    (key.group, key.mode) = (places.sockets_group, "0640");
     vec![
-        text_file(Part::Hub, CERTIFICATE, site.certificate_pem.clone()),
+        text_file(
+            Part::Hub,
+            &places.certificate(),
+            site.certificate_pem.clone(),
+        ),
         key,
     ]
 }
@@ -111,7 +116,8 @@ fn chp(
     mut files: Vec<ManagedFile>,
 ) -> Result<Proxy, SetupError> {
     let unit = format!("{UNITS}/{PROXY_SERVICE}");
-    let environment = format!("{SECRETS}/proxy.env");
+    let places = HubPlaces::of(spec.hub.kind);
+    let environment = places.secret("proxy.env");
     files.push(text_file(
         Part::Hub,
         &unit,
@@ -155,8 +161,8 @@ fn chp(
             reads: vec![
                 unit,
                 environment,
-                CERTIFICATE.to_owned(),
-                KEY.to_owned(),
+                places.certificate(),
+                places.key(),
                 format!("{NODE_ENVIRONMENT}/{STAMP}"),
                 format!("{PROXY_FOLDER}/node_modules/configurable-http-proxy/package.json"),
             ],
@@ -213,20 +219,23 @@ fn own(spec: &Spec, files: Vec<ManagedFile>, api: &str) -> Proxy {
         ready: vec!["https://127.0.0.1:443/?any".to_owned()],
         early: false,
     });
+    let places = HubPlaces::of(spec.hub.kind);
+    let mut accounts = vec![places.sockets_group, HUBPROXY_ACCOUNT];
+    accounts.dedup();
     let mut absent = vec![
         PROXY_FOLDER.to_owned(),
         NODE_ENVIRONMENT.to_owned(),
-        format!("{SECRETS}/proxy.env"),
+        places.secret("proxy.env"),
     ];
     if spec.tls.is_acme() {
-        absent.extend([CERTIFICATE.to_owned(), KEY.to_owned()]);
+        absent.extend([places.certificate(), places.key()]);
     }
     if spec.tls.directory_ca.is_none() {
         absent.push(DIRECTORY_CA.to_owned());
     }
     Proxy {
-        // The other kind's account too: its group is that of the users' sockets, whoever serves them.
-        accounts: vec![PROXY_ACCOUNT, HUBPROXY_ACCOUNT],
+        // With JupyterHub the other kind's account too: its group is that of the users' sockets, whoever serves them.
+        accounts,
         folders: vec![ManagedFolder {
             path: "/etc/hubproxy",
             owner: "root",
@@ -246,8 +255,17 @@ fn own(spec: &Spec, files: Vec<ManagedFile>, api: &str) -> Proxy {
     }
 }
 
+/// The host that users' browsers are sent to.
+pub(super) fn public_host(site: &Site) -> String {
+    match (&site.domain, site.public_address) {
+        (Some(domain), _) => domain.clone(),
+        (None, IpAddr::V4(address)) => address.to_string(),
+        (None, IpAddr::V6(address)) => format!("[{address}]"),
+    }
+}
+
 /// Where a program of ours lies on the server.
-fn program(name: &str) -> String {
+pub(super) fn program(name: &str) -> String {
     format!("{PROGRAMS}/{name}")
 }
 
@@ -375,11 +393,12 @@ fn configuration(spec: &Spec, site: &Site, api: &str, hub_url: &str) -> Result<S
 }
 
 fn tls(spec: &Spec, site: &Site) -> hubproxy::Tls {
+    let places = HubPlaces::of(spec.hub.kind);
     if !spec.tls.is_acme() {
         return hubproxy::Tls {
             files: vec![hubproxy::KeyPair {
-                certificate: PathBuf::from(CERTIFICATE),
-                key: PathBuf::from(KEY),
+                certificate: PathBuf::from(places.certificate()),
+                key: PathBuf::from(places.key()),
                 key_passphrase_file: None,
             }],
             acme: None,

@@ -1,11 +1,11 @@
 //! What the templates are given.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use tera::Context;
 
 use super::{Site, proxy};
+use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     ADMINS_GROUP, CULLER_ACCOUNT, HUB_PORT, PROXY_ACCOUNT, PROXY_API_PORT, SSH_GROUP, USERS_GROUP,
 };
@@ -37,11 +37,7 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
     } else {
         format!("--api-ip=127.0.0.1 --api-port={PROXY_API_PORT}")
     };
-    let public_host = match (&site.domain, site.public_address) {
-        (Some(domain), _) => domain.clone(),
-        (None, IpAddr::V4(address)) => address.to_string(),
-        (None, IpAddr::V6(address)) => format!("[{address}]"),
-    };
+    let places = HubPlaces::of(spec.hub.kind);
     let mut environment = BTreeMap::from([("LANG", "C.UTF-8".to_owned())]);
     if let Some(index) = &spec.host.pip_index_url {
         environment.insert("PIP_INDEX_URL", index.clone());
@@ -60,12 +56,18 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("hub_port", &HUB_PORT);
     context.insert("proxy_api_url", &api_url);
     context.insert("proxy_api_arguments", &api_arguments);
-    context.insert("public_url", &format!("https://{public_host}/"));
+    context.insert(
+        "public_url",
+        &format!("https://{}/", proxy::public_host(site)),
+    );
     context.insert("users_group", USERS_GROUP);
     context.insert("admins_group", ADMINS_GROUP);
     context.insert("ssh_group", SSH_GROUP);
     context.insert("proxy_account", PROXY_ACCOUNT);
-    context.insert("proxy_group", PROXY_ACCOUNT);
+    context.insert("proxy_group", places.sockets_group);
+    context.insert("hub_title", places.title);
+    context.insert("hub_account", places.account);
+    context.insert("api_token_file", places.api_token);
     context.insert("proxy_unit", proxy::unit(spec.proxy.kind));
     context.insert("culler_account", CULLER_ACCOUNT);
     context.insert(

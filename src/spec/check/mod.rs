@@ -2,6 +2,7 @@
 
 mod certificate;
 mod host;
+mod hub;
 mod limits;
 mod network;
 mod tls;
@@ -63,6 +64,7 @@ impl<'a> Checks<'a> {
         self.access();
         self.server();
         self.hub();
+        self.hub_kind();
         self.tls();
         self.proxy();
         self.files();

@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::health::{Checking, synthetic};
+use crate::spec::model::HubKind;
 
 fn checking() -> Checking {
     Checking {
         within: Duration::from_secs(60),
         // There is no hub here, and so no token either.
         token_file: "/nowhere/token".into(),
-        ..Checking::default()
+        ..Checking::of(HubKind::Jupyterhub)
     }
 }
 

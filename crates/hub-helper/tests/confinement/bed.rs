@@ -45,7 +45,7 @@ impl Bed {
     async fn install(&self) {
         let helper = stripped(Path::new(env!("CARGO_BIN_EXE_hub-helper")), "hub-helper").await;
         let spawner = stripped(&example().await, "spawner").await;
-        self.put("/opt/hubd/bin/hub-helper", "755", &helper).await;
+        self.put("/opt/hubctl/bin/hub-helper", "755", &helper).await;
         self.put("/opt/hubd/bin/spawner", "755", &spawner).await;
         let singleuser = format!("#!/usr/bin/python3 -I\n{SINGLEUSER}");
         let program = "/opt/notebook/bin/jupyterhub-singleuser";

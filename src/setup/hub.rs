@@ -1,0 +1,82 @@
+//! What others must know of a hub, by its kind: its unit, its places, and those of users' servers.
+
+use super::names::{
+    HUBD_ACCOUNT, HUBD_SERVICE, HUBPROXY_ACCOUNT, JUPYTERHUB_SERVICE, PROXY_ACCOUNT,
+};
+use crate::spec::model::HubKind;
+
+/// What others must know of a hub.
+#[derive(Debug, PartialEq, Eq)]
+pub struct HubPlaces {
+    /// As people call it.
+    pub title: &'static str,
+    pub service: &'static str,
+    /// The account it runs as; its group reads its secrets.
+    pub account: &'static str,
+    /// Its settings, with `secrets` and `tls` in it.
+    pub folder: &'static str,
+    /// Mode of the folder with the secrets, which the hub must enter.
+    pub secrets_mode: &'static str,
+    /// Mode of a secret in it.
+    pub secret_mode: &'static str,
+    /// The token of the service `hubctl` at its API.
+    pub api_token: &'static str,
+    /// Who is in this group reaches the sockets of users' servers; the proxy.
+    pub sockets_group: &'static str,
+    /// The unit of a user's server, `{name}` for the user.
+    pub user_unit: &'static str,
+    /// The folder of a user's sockets, `{name}` for the user.
+    pub user_folder: &'static str,
+}
+
+const JUPYTERHUB: HubPlaces = HubPlaces {
+    title: "JupyterHub",
+    service: JUPYTERHUB_SERVICE,
+    account: "root",
+    folder: "/etc/jupyterhub",
+    secrets_mode: "0700",
+    secret_mode: "0600",
+    api_token: "/etc/jupyterhub/secrets/api-token",
+    sockets_group: PROXY_ACCOUNT,
+    user_unit: "jupyter-{name}.service",
+    user_folder: "/run/jupyterhub-users/{name}",
+};
+
+const HUBD: HubPlaces = HubPlaces {
+    title: "hubd",
+    service: HUBD_SERVICE,
+    account: HUBD_ACCOUNT,
+    folder: "/etc/hubd",
+    secrets_mode: "0750",
+    secret_mode: "0640",
+    api_token: "/etc/hubd/secrets/api-token",
+    sockets_group: HUBPROXY_ACCOUNT,
+    user_unit: "jupyter@{name}.service",
+    user_folder: "/run/jupyter/{name}",
+};
+
+impl HubPlaces {
+    pub const fn of(kind: HubKind) -> &'static Self {
+        match kind {
+            HubKind::Jupyterhub => &JUPYTERHUB,
+            HubKind::Hubd => &HUBD,
+        }
+    }
+
+    /// Those of all kinds.
+    pub const fn all() -> [&'static Self; 2] {
+        [&JUPYTERHUB, &HUBD]
+    }
+
+    pub(super) fn secret(&self, name: &str) -> String {
+        format!("{}/secrets/{name}", self.folder)
+    }
+
+    pub(super) fn certificate(&self) -> String {
+        format!("{}/tls/certificate.pem", self.folder)
+    }
+
+    pub(super) fn key(&self) -> String {
+        format!("{}/tls/key.pem", self.folder)
+    }
+}
