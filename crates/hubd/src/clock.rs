@@ -13,16 +13,20 @@ use time::macros::format_description;
 const WIRE: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
+/// The moments that can be written down: the years 1 to 9999. Whoever asks for a token gives its length of life.
+const WRITABLE: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+
 /// Microseconds since 1970, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// This moment and a duration.
+    /// This moment and a duration; the end of the year 9999 if that is later.
     pub fn after(self, duration: Duration) -> Self {
         Self(
             self.0
-                .saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
+                .saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
+                .min(*WRITABLE.end()),
         )
     }
 
@@ -54,7 +58,9 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
+        // An error here would be a panic of whoever writes it into a text or an answer.
+        let writable = self.0.clamp(*WRITABLE.start(), *WRITABLE.end());
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(writable) * 1000)
             .map_err(|_| fmt::Error)?;
         f.write_str(&moment.format(WIRE).map_err(|_| fmt::Error)?)
     }
@@ -114,5 +120,18 @@ mod tests {
         assert_eq!(Timestamp::parse("2026-11-22 03:28:57.681586"), Some(moment));
         assert_eq!(Timestamp::parse("yesterday"), None);
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn every_moment_can_be_written() {
+        let last = Timestamp(0).after(Duration::from_secs(u64::MAX));
+        assert_eq!(last.to_string(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(Timestamp(i64::MAX).to_string(), last.to_string());
+        assert_eq!(
+            Timestamp(i64::MIN).to_string(),
+            "0001-01-01T00:00:00.000000Z"
+        );
+        let east = Timestamp::parse("9999-12-31T23:59:59-23:00").unwrap();
+        assert_eq!(east.to_string(), last.to_string());
     }
 }

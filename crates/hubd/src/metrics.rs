@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use http::Method;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
@@ -22,10 +23,26 @@ const SPAWN: [f64; 12] = [
 /// Which answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Answer {
-    pub method: String,
+    pub method: &'static str,
     /// The route, with its variables: `/hub/api/users/{name}`.
     pub handler: String,
     pub code: u16,
+}
+
+impl Answer {
+    /// The label of a method. All that no route takes are one: whoever makes up methods makes no series of them.
+    pub fn method(method: &Method) -> &'static str {
+        match method.as_str() {
+            "GET" => "GET",
+            "HEAD" => "HEAD",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            "PATCH" => "PATCH",
+            "DELETE" => "DELETE",
+            "OPTIONS" => "OPTIONS",
+            _ => "other",
+        }
+    }
 }
 
 /// How something went: `success`, `failure`, `error`.

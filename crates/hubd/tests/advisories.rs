@@ -6,6 +6,8 @@
 
 #[path = "advisories/cookies.rs"]
 mod cookies;
+#[path = "advisories/rough.rs"]
+mod rough;
 mod support;
 
 use serde_json::{Value, json};
@@ -409,6 +411,9 @@ async fn services_are_no_way_up() {
         json!({"admin": true}),
         json!({"oauth_client_allowed_scopes": ["admin:users"]}),
         json!({"oauth_client_allowed_scopes": ["inherit", "admin:users"]}),
+        json!({"oauth_client_allowed_scopes": ["inherit"]}),
+        json!({"oauth_no_confirm": true}),
+        json!({"oauth_client_id": "service-odd", "api_token": "long-enough-token"}),
         json!({"oauth_client_id": "jupyterhub-user-ann", "api_token": "long-enough-token"}),
         json!({"command": ["sh", "-c", "id"]}),
         json!({"api_token": "short"}),
@@ -423,6 +428,34 @@ async fn services_are_no_way_up() {
             "{body}"
         );
     }
+}
+
+/// A token that may make services could make one that may all that the token's owner may.
+#[tokio::test]
+async fn a_token_for_services_makes_no_service_that_may_more_than_it() {
+    let hub = hub("").await;
+    let narrow = hub
+        .token("adm", json!(["admin:services", "read:services"]))
+        .await;
+    for (body, expected) in [
+        (
+            json!({"admin": true, "api_token": "long-enough-token"}),
+            400,
+        ),
+        (json!({"oauth_client_allowed_scopes": ["list:users"]}), 400),
+        (
+            json!({"oauth_client_allowed_scopes": ["read:services"]}),
+            201,
+        ),
+    ] {
+        let (status, answer) = hub
+            .ask("POST", "/services/mine", &narrow, Some(body.clone()))
+            .await;
+        assert_eq!(status, expected, "{body}: {answer}");
+    }
+    let body = json!({"admin": true, "oauth_no_confirm": true, "oauth_client_allowed_scopes": ["inherit"]});
+    let (status, answer) = hub.ask("POST", "/services/yours", ADMIN, Some(body)).await;
+    assert_eq!(status, 201, "an admin may: {answer}");
 }
 
 /// Names and passwords in the body of a request for a token: no cookie, so no XSRF, and nothing told of who exists.

@@ -81,6 +81,12 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "answering a request");
+        if error.is_full() {
+            return Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The hub cannot write this down: its disk is full. Whoever runs it must make room.",
+            );
+        }
         Self::broken()
     }
 }

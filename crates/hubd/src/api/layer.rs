@@ -68,7 +68,7 @@ async fn around(State(common): State<Arc<Common>>, request: Request, next: Next)
         .entry(header::CONTENT_TYPE)
         .or_insert(HeaderValue::from_static("application/json"));
     let answer = Answer {
-        method: method.to_string(),
+        method: Answer::method(&method),
         handler,
         code: response.status().as_u16(),
     };

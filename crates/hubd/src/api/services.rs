@@ -14,6 +14,7 @@ use super::{ApiError, Caller, body};
 use crate::app::Hub;
 use crate::name;
 use crate::scope::{self, Subject};
+use crate::store::StoreError;
 use crate::store::oauth::{self, Client, ClientOf};
 use crate::store::requester::Requester;
 use crate::store::secret::TokenHash;
@@ -75,7 +76,7 @@ pub async fn create(
         .clone();
     let data = body::json(&body)?;
     let (store, now, owner) = (hub.store.clone(), hub.clock.now(), requester.owner_id());
-    let base = hub.config.base_url.clone();
+    let (base, asker) = (hub.config.base_url.clone(), requester.clone());
     let made = hub
         .store
         .write(move |connection| {
@@ -103,15 +104,32 @@ pub async fn create(
                 .check(&wanted, &format!("service {name}"))
                 .map_err(|_| failed(&name))?;
             if admin {
-                let roles = scope::default_roles();
-                wanted.extend(
-                    roles
-                        .into_iter()
-                        .filter(|role| role.name == "admin")
-                        .flat_map(|role| role.scopes),
-                );
+                wanted.extend(of_admins());
             }
             token::check_held(connection, store.catalog(), owner, None, &wanted)?;
+            let holds = |raw: &[String]| {
+                let raw: Vec<&String> = raw.iter().filter(|scope| *scope != "inherit").collect();
+                let wanted = scope::expand(store.catalog(), &raw, asker.owner(), None);
+                let both = token::meet(connection, &wanted, &asker.scopes)?;
+                Ok::<_, StoreError>(wanted.without(&both).is_empty())
+            };
+            // Nor more than the token of the request allows, though its owner may.
+            if !holds(&wanted)? {
+                return Err(failed(&name));
+            }
+            // All that any visitor may, and visitors who are not asked, are an admin's to give.
+            let lends_all = spec.oauth_no_confirm
+                || spec
+                    .oauth_client_allowed_scopes
+                    .iter()
+                    .any(|scope| scope == "inherit");
+            if lends_all && !holds(&of_admins())? {
+                return Err(failed(&name));
+            }
+            // The client of another service stays that one's.
+            if oauth::find_client(connection, &spec.oauth_client_id)?.is_some() {
+                return Err(failed(&name));
+            }
             let id = service::put(connection, &name, admin, false, &spec)?;
             let secret = data.get("api_token").and_then(Value::as_str);
             if let Some(secret) = secret {
@@ -127,6 +145,15 @@ pub async fn create(
         .await?;
     tracing::info!(service = made.name, by = requester.name(), "service added");
     Ok((StatusCode::CREATED, Json(tell(&hub, &requester, &made))))
+}
+
+/// The raw scopes of the role `admin`.
+fn of_admins() -> Vec<String> {
+    let roles = scope::default_roles().into_iter();
+    roles
+        .filter(|role| role.name == "admin")
+        .flat_map(|role| role.scopes)
+        .collect()
 }
 
 fn failed(name: &str) -> ApiError {

@@ -32,7 +32,7 @@ pub async fn list(State(hub): State<Arc<Hub>>, Path(name): Path<String>, caller:
     let found = users::find(&hub, &caller, &name, &["read:tokens"])
         .await?
         .ok_or_else(|| no_user(&name))?;
-    hub.store.flush_activity().await?;
+    hub.store.try_flush_activity().await;
     let (store, now) = (hub.store.clone(), hub.clock.now());
     let models = hub
         .store
@@ -160,6 +160,13 @@ async fn by_password(
         .login(attempt)
         .await
         .map_err(|_| refused())?;
+    // A secret that was handed out opens nothing but the page on which to choose a password.
+    if hub.authenticators.must_change(&identity.name) {
+        return Err(ApiError::forbidden(format!(
+            "choose a password first, at {}/password",
+            hub.prefix()
+        )));
+    }
     // Whoever never logged in with a browser is nobody here yet, as in JupyterHub.
     let user = known
         .filter(|user| user.name == identity.name)
@@ -244,7 +251,7 @@ async fn find(hub: &Hub, user: &User, id: &str) -> Result<Token, ApiError> {
         .strip_prefix('a')
         .and_then(|id| id.parse().ok())
         .ok_or_else(missing)?;
-    hub.store.flush_activity().await?;
+    hub.store.try_flush_activity().await;
     let found = hub
         .store
         .read(move |connection| token::find_id(connection, number))

@@ -34,7 +34,7 @@ pub async fn find(
 ) -> Result<Option<User>, ApiError> {
     // Before anything is looked up for somebody whom nobody knows.
     caller.known()?;
-    hub.store.flush_activity().await?;
+    hub.store.try_flush_activity().await;
     let wanted = name.to_owned();
     let found = hub
         .store
@@ -96,7 +96,7 @@ pub async fn list(State(hub): State<Arc<Hub>>, caller: Caller, parts: Parts) -> 
         offset: paging.offset,
         limit: paging.limit,
     };
-    hub.store.flush_activity().await?;
+    hub.store.try_flush_activity().await;
     let (users, servers, total) = hub
         .store
         .read(move |connection| {
@@ -328,6 +328,8 @@ pub async fn delete(
     hub.store
         .write(move |connection| user::delete(connection, found.id))
         .await?;
+    // One that was asked for in the meantime would run on without anybody's name.
+    hub.servers.stop_all_of(&found.name).await;
     hub.authenticators.forget(&found.name).await;
     tracing::info!(user = found.name, by = requester.name(), "user deleted");
     Ok(StatusCode::NO_CONTENT)

@@ -99,7 +99,7 @@ impl Authenticators {
         }
         Ok(Self {
             limit: Mutex::new(Limit::new(allowance(config.failures_per_minute))),
-            config: config.clone(),
+            config: with_names_as_kept(config.clone()),
             form,
             providers,
             flows: Flows::new(key),
@@ -291,6 +291,20 @@ pub enum ArrivalError {
     /// Let in, but without an account of this server.
     #[error("{0:?} has no account on this server")]
     NoAccount(String),
+}
+
+/// The lists of names with each as the hub writes it: who is blocked as `Mallory` is blocked as `mallory`.
+fn with_names_as_kept(mut config: Auth) -> Auth {
+    for list in [
+        &mut config.allowed_users,
+        &mut config.admin_users,
+        &mut config.blocked_users,
+    ] {
+        for name in list.iter_mut() {
+            *name = crate::name::normalize_user(name);
+        }
+    }
+    config
 }
 
 fn identity(provider: &Provider, person: &Person) -> Result<Identity, ArrivalError> {

@@ -1,6 +1,6 @@
 //! The idle culler: ends servers that nobody uses, or that are too old, and takes away users who went.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hub_api::hub::Cull;
 
@@ -55,6 +55,14 @@ impl Limits {
     }
 }
 
+/// How much further the clock may get than time went by, before it is said to have leapt.
+const LEAP: Duration = Duration::from_secs(60);
+
+/// Whether the clock was set, or the machine slept: what looks like idleness is then none.
+fn has_leapt(before: (Instant, Timestamp), now: (Instant, Timestamp)) -> bool {
+    now.1.since(before.1) > now.0.saturating_duration_since(before.0) + LEAP
+}
+
 /// A server that is to be ended.
 struct Due {
     key: ServerKey,
@@ -71,12 +79,28 @@ impl Servers {
         // What servers did while the hub was away they report within one interval; before that all look idle.
         tokio::time::sleep(Duration::from_secs(self.0.config.spawn.activity_interval)).await;
         let mut ticks = watch::every(cull.every);
+        let mut before = self.moment();
         loop {
             ticks.tick().await;
+            let now = self.moment();
+            if has_leapt(before, now) {
+                tracing::warn!(
+                    "the clock went ahead by itself: servers may say first what they did"
+                );
+                tokio::time::sleep(Duration::from_secs(self.0.config.spawn.activity_interval))
+                    .await;
+                before = self.moment();
+                continue;
+            }
+            before = now;
             if let Err(error) = self.cull().await {
                 tracing::error!(%error, "looking for idle servers");
             }
         }
+    }
+
+    fn moment(&self) -> (Instant, Timestamp) {
+        (Instant::now(), self.0.store.clock().now())
     }
 
     /// Looks at every server once.
@@ -223,6 +247,27 @@ mod tests {
             ),
         ] {
             assert_eq!(limits(&cull(), &of), Limits { idle, max_age }, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_no_idleness() {
+        let start = Instant::now();
+        let after = |steady: u64, clock: i64| {
+            (
+                start + Duration::from_secs(steady),
+                Timestamp(clock * 1_000_000),
+            )
+        };
+        let before = after(0, 1000);
+        for (now, leapt) in [
+            (after(600, 1600), false),
+            (after(600, 1650), false),
+            (after(600, 8800), true),
+            // Set back: everybody looks busy, which ends nothing.
+            (after(600, 10), false),
+        ] {
+            assert_eq!(has_leapt(before, now), leapt, "{now:?}");
         }
     }
 

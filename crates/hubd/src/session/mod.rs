@@ -134,9 +134,12 @@ impl Sessions {
         };
         if now.since(session.last_activity) >= RESOLUTION {
             let id = session_id.clone();
-            store
+            let noted = store
                 .note(move |connection| session::note_activity(connection, &id, now))
-                .await?;
+                .await;
+            if let Err(error) = noted {
+                tracing::warn!(%error, "noting that a session is in use");
+            }
             store.note_user_activity(session.user_id);
         }
         Ok(Some(Known {

@@ -1,5 +1,6 @@
 //! A client of the root helper.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -71,19 +72,35 @@ impl Helper {
     async fn exchange(&self, request: Request) -> std::io::Result<Vec<u8>> {
         let mut line = serde_json::to_vec(&request)?;
         line.push(b'\n');
-        let mut stream = UnixStream::connect(&self.socket).await?;
-        stream.write_all(&line).await?;
-        let mut answer = Vec::new();
-        BufReader::new(stream.take(ANSWER_LIMIT as u64))
-            .read_until(b'\n', &mut answer)
-            .await?;
-        if answer.is_empty() {
-            return Err(std::io::Error::other(
+        let stream = UnixStream::connect(&self.socket).await?;
+        let closed = || {
+            std::io::Error::other(
                 "it closed the connection: it answers the hub's own account alone",
-            ));
+            )
+        };
+        match converse(stream, &line).await {
+            Ok(answer) if answer.is_empty() => Err(closed()),
+            // A helper that refuses whoever asks does not read what is asked: the kernel then calls it a reset.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+                ) =>
+            {
+                Err(closed())
+            }
+            other => other,
         }
-        Ok(answer)
     }
+}
+
+async fn converse(mut stream: UnixStream, line: &[u8]) -> std::io::Result<Vec<u8>> {
+    stream.write_all(line).await?;
+    let mut answer = Vec::new();
+    BufReader::new(stream.take(ANSWER_LIMIT as u64))
+        .read_until(b'\n', &mut answer)
+        .await?;
+    Ok(answer)
 }
 
 #[cfg(test)]
@@ -114,6 +131,35 @@ mod tests {
         Helper::new(Some(socket))
             .ask(verb, Duration::from_secs(5))
             .await
+    }
+
+    /// As the helper does to an account that is not the hub's.
+    #[tokio::test]
+    async fn a_helper_that_hangs_up_unasked_is_told_apart_from_a_broken_one() {
+        for waits_for_the_request in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let socket = folder.path().join("helper.sock");
+            let listener = UnixListener::bind(&socket).unwrap();
+            let helper = tokio::spawn(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                if waits_for_the_request {
+                    stream.readable().await.unwrap();
+                }
+            });
+            let verb = Verb::Stop(Server {
+                user: "ada".to_owned(),
+                name: String::new(),
+            });
+            let error = Helper::new(Some(socket))
+                .ask(verb, Duration::from_secs(60))
+                .await
+                .unwrap_err();
+            assert!(
+                error.to_string().contains("own account alone"),
+                "{waits_for_the_request}: {error}"
+            );
+            helper.await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -54,6 +54,15 @@ pub enum StoreError {
     },
     #[error("the store is closed, the hub is going down")]
     Closed,
+    #[error("the store broke off, nothing was written: this is a fault of hubd, its log has more")]
+    BrokeOff,
+}
+
+impl StoreError {
+    /// Whether there is no room on the disk.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Sql(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
 }
 
 /// The result of a call of the store.
@@ -392,6 +401,56 @@ mod tests {
         turn(&now, Duration::from_secs(20));
         store.requester_by_token(&token).await.unwrap();
         assert_eq!(last().await, Some(store.clock().now()));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_changes_nothing_and_the_next_is_done() {
+        let (_folder, store, now, _, _) = store().await;
+        let at = Timestamp(now.load(Ordering::SeqCst));
+        let broken = store
+            .write(move |connection| {
+                user::create(connection, at, "bob", false)?;
+                if connection.is_autocommit() {
+                    return Ok::<_, StoreError>(());
+                }
+                panic!("on purpose")
+            })
+            .await;
+        assert!(matches!(broken, Err(StoreError::BrokeOff)), "{broken:?}");
+        for _reader in 0..4 {
+            let broken: Result<()> = store.read(|_| panic!("on purpose")).await;
+            assert!(matches!(broken, Err(StoreError::BrokeOff)), "{broken:?}");
+        }
+        assert_eq!(store.read(user::count).await.unwrap(), 1);
+        store
+            .write(move |connection| user::create(connection, at, "cyd", false))
+            .await
+            .unwrap();
+        assert_eq!(store.read(user::count).await.unwrap(), 2);
+    }
+
+    /// As on a full disk: nothing can be written for a while.
+    #[tokio::test]
+    async fn activity_that_could_not_be_written_is_written_later() {
+        let (_folder, store, _, user, token) = store().await;
+        let sql = async |sql: &'static str| {
+            let done = store.note(move |connection| {
+                connection.execute_batch(sql)?;
+                Ok::<_, StoreError>(())
+            });
+            done.await.unwrap();
+        };
+        store.requester_by_token(&token).await.unwrap();
+        sql("CREATE TRIGGER full BEFORE UPDATE ON users BEGIN SELECT RAISE(ABORT, 'full'); END")
+            .await;
+        assert!(store.flush_activity().await.is_err());
+        sql("DROP TRIGGER full").await;
+        store.flush_activity().await.unwrap();
+        let found = store
+            .read(move |connection| user::find_id(connection, user))
+            .await
+            .unwrap();
+        assert_eq!(found.unwrap().last_activity, Some(store.clock().now()));
     }
 
     #[tokio::test]

@@ -309,22 +309,43 @@ impl Store {
         lock(&self.0.requesters.pending).users.get(&user).copied()
     }
 
-    /// Writes the activity that was noted since the last time.
+    /// Writes the activity that was noted since the last time. What cannot be written now is kept for the next time.
     pub async fn flush_activity(&self) -> Result<()> {
-        let Pending { tokens, users } = std::mem::take(&mut *lock(&self.0.requesters.pending));
-        if tokens.is_empty() && users.is_empty() {
+        let pending = std::mem::take(&mut *lock(&self.0.requesters.pending));
+        if pending.tokens.is_empty() && pending.users.is_empty() {
             return Ok(());
         }
-        self.note(move |connection| {
-            for (id, at) in tokens {
-                token::note_activity(connection, id, at)?;
+        let pending = Arc::new(pending);
+        let shared = pending.clone();
+        let written = self
+            .note(move |connection| {
+                for (id, at) in &shared.tokens {
+                    token::note_activity(connection, *id, *at)?;
+                }
+                for (id, at) in &shared.users {
+                    user::note_activity(connection, *id, *at)?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await;
+        if written.is_err() {
+            let mut newer = lock(&self.0.requesters.pending);
+            for (id, at) in &pending.tokens {
+                newer.tokens.entry(*id).or_insert(*at);
             }
-            for (id, at) in users {
-                user::note_activity(connection, id, at)?;
+            for (id, at) in &pending.users {
+                newer.users.entry(*id).or_insert(*at);
             }
-            Ok::<_, StoreError>(())
-        })
-        .await
+        }
+        written
+    }
+
+    /// The same before something is read: where nothing can be written, as on a full disk, what is told is older, and
+    /// told all the same.
+    pub async fn try_flush_activity(&self) {
+        if let Err(error) = self.flush_activity().await {
+            tracing::debug!(%error, "writing activity before it is told");
+        }
     }
 }
 

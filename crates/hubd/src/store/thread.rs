@@ -1,5 +1,6 @@
 //! The threads that hold the connections.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -77,7 +78,8 @@ async fn run<T: Send + 'static>(
     jobs.ok_or(StoreError::Closed)?
         .send(job)
         .map_err(|_| StoreError::Closed)?;
-    hear.await.map_err(|_| StoreError::Closed)
+    // A thread does all it was given before it ends: a job that says nothing has panicked.
+    hear.await.map_err(|_| StoreError::BrokeOff)
 }
 
 fn spawn(
@@ -92,7 +94,14 @@ fn spawn(
             loop {
                 let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 match job {
-                    Ok(job) => job(&mut connection),
+                    // A job that panics has lost its transaction; the hub must not lose the thread with it.
+                    Ok(job) => {
+                        if catch_unwind(AssertUnwindSafe(|| job(&mut connection))).is_err() {
+                            tracing::error!(
+                                "a job of the store panicked: nothing of it was written"
+                            );
+                        }
+                    }
                     Err(_) => break,
                 }
             }

@@ -102,11 +102,16 @@ pub fn list(connection: &Connection, query: &Query) -> Result<(Vec<User>, u32)> 
     let mut conditions = vec!["1".to_owned()];
     match query.active {
         Some(true) => {
-            conditions.push("EXISTS (SELECT 1 FROM servers s WHERE s.user_id = users.id AND s.target IS NOT NULL)".into());
+            // The few that run are looked up once, not each user's servers.
+            conditions.push(
+                "users.id IN (SELECT s.user_id FROM servers s WHERE s.target IS NOT NULL)".into(),
+            );
         }
         Some(false) => {
-            conditions
-                .push("NOT EXISTS (SELECT 1 FROM servers s WHERE s.user_id = users.id AND s.target IS NOT NULL)".into());
+            conditions.push(
+                "users.id NOT IN (SELECT s.user_id FROM servers s WHERE s.target IS NOT NULL)"
+                    .into(),
+            );
         }
         None => {}
     }

@@ -34,7 +34,7 @@ async fn login(
 async fn names_are_normalised_and_lists_kept() {
     let hub = dummy(|auth| {
         auth.admin_users = vec!["root".to_owned()];
-        auth.blocked_users = vec!["mallory".to_owned()];
+        auth.blocked_users = vec!["mallory".to_owned(), "Trudy".to_owned()];
     });
     assert_eq!(
         login(&hub, "Alice", "right").await.unwrap(),
@@ -47,6 +47,8 @@ async fn names_are_normalised_and_lists_kept() {
     for (name, password) in [
         ("alice", "wrong"),
         ("mallory", "right"),
+        ("Trudy", "right"),
+        ("trudy", "right"),
         ("a/b", "right"),
         ("", "right"),
     ] {
