@@ -21,8 +21,10 @@ const LONGEST_START: u32 = 600;
 /// More than the template unit's `TimeoutStopSec=`.
 const END_WITHIN: Duration = Duration::from_secs(60);
 const KILL_WITHIN: Duration = Duration::from_secs(20);
-/// The least a denial takes: the time tells neither of an account that does not exist nor of a password that is right.
-const DENIAL: Duration = Duration::from_secs(2);
+/// The least a denial takes: the time tells neither of an account that does not exist nor of a password that is right
+/// though its account is refused. Longer than the longest that PAM itself delays a wrong one: the two seconds that
+/// `pam_unix` asks for, up to a quarter more by chance, and the hashing.
+const DENIAL: Duration = Duration::from_secs(3);
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the verbs need.
@@ -74,6 +76,10 @@ impl Helper {
     }
 
     async fn checked(&self, name: &str, password: Password) -> Result<Answer, Refusal> {
+        // Modules make paths and queries of a name: what cannot be an account's does not reach them.
+        if Instance::new(name, "").is_err() {
+            return Ok(Answer::Denied);
+        }
         // PAM is asked whoever it is, so that one denial takes as long as another.
         if !self.pam.authenticate(name, password).await? {
             return Ok(Answer::Denied);
@@ -199,6 +205,33 @@ mod tests {
         });
         let said = helper.answer(Request { version: 99, verb }).await;
         assert!(matches!(said, Answer::Refused { message } if message.contains("99")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_that_is_none_does_not_reach_pam_and_is_denied_like_another() {
+        // There is no such service: PAM, were it asked, would be unavailable.
+        let helper = Helper::new(
+            Options {
+                pam_service: "hub-helper-test-no-such-service".to_owned(),
+                ..options()
+            },
+            Places::default(),
+        );
+        for name in ["../ada", "ada\0", "ada\n", "Ada", "", "ada@example.org"] {
+            let asked = Instant::now();
+            let verb = Verb::Authenticate {
+                name: name.to_owned(),
+                password: Password::new("x"),
+            };
+            let said = helper
+                .answer(Request {
+                    version: VERSION,
+                    verb,
+                })
+                .await;
+            assert_eq!(said, Answer::Denied, "{name:?}");
+            assert!(asked.elapsed() >= DENIAL, "{name:?}");
+        }
     }
 
     #[tokio::test]
