@@ -669,7 +669,11 @@ fn another_proxy_takes_over_and_nothing_of_the_first_is_left() {
     let position = |part: &str| back.iter().position(|step| step.starts_with(part)).unwrap();
     assert!(position("stop and remove hubproxy-http.socket") < position("start jupyterhub-proxy"));
     // While a socket listens, a visitor would start the service again.
-    let last = |part: &str| back.iter().rposition(|step| step.starts_with(part)).unwrap();
+    let last = |part: &str| {
+        back.iter()
+            .rposition(|step| step.starts_with(part))
+            .unwrap()
+    };
     assert!(last("stop and remove hubproxy-") < position("stop and remove hubproxy.service"));
 
     assert_eq!(
