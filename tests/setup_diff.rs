@@ -678,9 +678,30 @@ fn another_proxy_takes_over_and_nothing_of_the_first_is_left() {
     }
     let position = |part: &str| back.iter().position(|step| step.starts_with(part)).unwrap();
     assert!(position("stop and remove hubproxy-http.socket") < position("start jupyterhub-proxy"));
+    // While a socket listens, a visitor would start the service again.
+    let last = |part: &str| {
+        back.iter()
+            .rposition(|step| step.starts_with(part))
+            .unwrap()
+    };
+    assert!(last("stop and remove hubproxy-") < position("stop and remove hubproxy.service"));
 
-    let converged = converged(&hubproxy);
-    assert_eq!(steps(&hubproxy, &converged), Vec::<String>::new());
+    assert_eq!(
+        steps(&hubproxy, &converged(&hubproxy)),
+        Vec::<String>::new()
+    );
+    // What runs without a file is still in the way.
+    let mut facts = converged(&chp);
+    let runs = UnitFacts {
+        load: "not-found".to_owned(),
+        active: "active".to_owned(),
+        ..UnitFacts::default()
+    };
+    facts.units.insert("hubproxy.service".to_owned(), runs);
+    assert_eq!(
+        steps(&chp, &facts),
+        ["stop and remove hubproxy.service (another proxy was chosen)"]
+    );
 }
 
 #[test]

@@ -360,7 +360,9 @@ def op_unit(step):
 
 def op_retire(step):
     """Ends a unit for good. What listens on its ports next must find them free."""
-    subprocess.run(["systemctl", "disable", "--now", "--quiet", step["name"]], stderr=subprocess.DEVNULL)
+    # Apart: one without a file is not disabled, but may run. Status 5: it is not there.
+    subprocess.run(["systemctl", "disable", "--quiet", step["name"]], stderr=subprocess.DEVNULL)
+    run("systemctl", "stop", step["name"], deadline=180, ok=(0, 5))
     op_remove(step)
     run("systemctl", "daemon-reload")
     subprocess.run(["systemctl", "reset-failed", step["name"]], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -17,7 +17,7 @@ pub fn shown(line: &str) -> String {
     }
     let mut text = String::new();
     let mut word = String::new();
-    for c in plain.chars().take(WIDTH) {
+    for c in plain.chars() {
         if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
             word.push(c);
         } else {
@@ -27,7 +27,8 @@ pub fn shown(line: &str) -> String {
         }
     }
     text.push_str(without_secret(&word));
-    text
+    // Last: half of a secret does not look like one.
+    text.chars().take(WIDTH).collect()
 }
 
 /// Tokens and cookies are long runs of letters and digits, mixed; words, versions and ids of kernels are not.
@@ -60,5 +61,10 @@ mod tests {
             "Kernel started: 2b3c9f0e-8d1c-4c1c-9a3b-0a1b2c3d4e5f"
         );
         assert_eq!(shown(&"a ".repeat(1000)).len(), WIDTH);
+        let cut = shown(&format!(
+            "{}0123456789abcdef0123456789abcdef",
+            " ".repeat(WIDTH - 10)
+        ));
+        assert!(cut.ends_with("[hidden]"), "{cut}");
     }
 }

@@ -1,6 +1,7 @@
 //! Notes how a unit ended, as its `ExecStopPost=`: while its control group, which alone knows of an out-of-memory kill
 //! on cgroup v1 as on v2, is still there.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -13,6 +14,9 @@ use crate::places::{Places, write};
 
 /// As many last lines as are noted.
 const LINES: usize = 20;
+/// As much of the journal's end as is looked at for them, in bytes. Whoever runs in the unit may write entries of many
+/// megabytes and of any number of lines, and what the note takes of `/run` is everybody's.
+const TAIL: usize = 64 * 1024;
 const JOURNAL_WITHIN: Duration = Duration::from_secs(5);
 
 /// What systemd tells a program that it runs when a unit has ended.
@@ -110,18 +114,10 @@ fn journal(invocation: &str) -> Vec<String> {
     let matching = format!("_SYSTEMD_INVOCATION_ID={invocation}");
     // In a thread that is not waited for beyond the deadline; it ends with this process.
     std::thread::spawn(move || {
-        let run = |arguments: &[&str]| {
-            Command::new("/usr/bin/journalctl")
-                .args(arguments)
-                .env_clear()
-                .stdin(Stdio::null())
-                .stderr(Stdio::null())
-                .output()
-        };
         // What was written a moment ago may still be on its way.
-        let _ = run(&["--sync"]);
+        let _ = journalctl(&["--sync"]).status();
         let lines = LINES.to_string();
-        let said = run(&[
+        let asked = [
             "-q",
             "--no-pager",
             "-o",
@@ -130,11 +126,44 @@ fn journal(invocation: &str) -> Vec<String> {
             "-n",
             &lines,
             &matching,
-        ]);
-        let _ = send.send(said.map(|said| said.stdout).unwrap_or_default());
+        ];
+        let Ok(mut child) = journalctl(&asked).stdout(Stdio::piped()).spawn() else {
+            return;
+        };
+        let said = child.stdout.take().map(|stdout| tail(stdout, TAIL));
+        let _ = child.wait();
+        let _ = send.send(said.unwrap_or_default());
     });
-    let said = receive.recv_timeout(JOURNAL_WITHIN).unwrap_or_default();
-    String::from_utf8_lossy(&said).lines().map(shown).collect()
+    last_lines(&receive.recv_timeout(JOURNAL_WITHIN).unwrap_or_default())
+}
+
+fn journalctl(arguments: &[&str]) -> Command {
+    let mut command = Command::new("/usr/bin/journalctl");
+    command
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// The last bytes of what is read, at least as many as are asked for where there are so many, and never twice as many.
+fn tail(mut from: impl Read, length: usize) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(2 * length);
+    let mut piece = vec![0; length];
+    while let Ok(read @ 1..) = from.read(&mut piece) {
+        kept.drain(..kept.len().saturating_sub(length));
+        kept.extend_from_slice(&piece[..read]);
+    }
+    kept
+}
+
+fn last_lines(said: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(said);
+    let mut lines: Vec<String> = text.lines().rev().take(LINES).map(shown).collect();
+    lines.reverse();
+    lines
 }
 
 #[cfg(test)]
@@ -186,6 +215,21 @@ mod tests {
         );
         assert_eq!(kills(&format!("0::/{unit}/.control\n"), mount.path()), 3);
         assert_eq!(kills("", mount.path()), 0);
+    }
+
+    #[test]
+    fn an_entry_of_many_lines_makes_no_long_note() {
+        let mut said = "x\n".repeat(1_000_000);
+        said.push_str("y ".repeat(100_000).as_str());
+        said.push_str("\nthe last\n");
+        let kept = tail(said.as_bytes(), TAIL);
+        assert!((TAIL..2 * TAIL).contains(&kept.len()), "{}", kept.len());
+        let lines = last_lines(&kept);
+        assert_eq!(lines.last().unwrap(), "the last");
+        assert!(lines.iter().map(String::len).sum::<usize>() < 10_000);
+        let lines = last_lines("x\n".repeat(1000).as_bytes());
+        assert_eq!(lines.len(), LINES);
+        assert_eq!(last_lines(&tail(&b"a\nb"[..], TAIL)), ["a", "b"]);
     }
 
     #[test]

@@ -102,9 +102,10 @@ fn folder(path: &Path, uid: u32, gid: u32, mode: u32) -> io::Result<()> {
 /// # Errors
 /// Where it cannot be written.
 pub fn write(path: &Path, content: &str, mode: u32) -> io::Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let fresh = PathBuf::from(fresh);
+    // No account and no instance begins with a dot, but one may end in ".new": what is fresh is nobody else's file.
+    let mut fresh = std::ffi::OsString::from(".");
+    fresh.push(path.file_name().unwrap_or_default());
+    let fresh = path.with_file_name(fresh);
     remove(&fresh)?;
     let mut file: File = OpenOptions::new()
         .write(true)
@@ -175,10 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn writing_one_account_s_file_leaves_alone_that_of_an_account_called_alike() {
+        let base = tempfile::tempdir().unwrap();
+        let other = base.path().join("ada.new");
+        write(&other, "TOKEN=other\n", 0o600).unwrap();
+        write(&base.path().join("ada"), "TOKEN=ada\n", 0o600).unwrap();
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "TOKEN=other\n");
+    }
+
+    #[test]
     fn a_file_is_replaced_as_a_whole_whatever_was_left_there() {
         let base = tempfile::tempdir().unwrap();
         let path = base.path().join("env");
-        std::os::unix::fs::symlink("/etc/passwd", base.path().join("env.new")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", base.path().join(".env")).unwrap();
         write(&path, "A=1\n", 0o600).unwrap();
         write(&path, "A=2\n", 0o600).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "A=2\n");

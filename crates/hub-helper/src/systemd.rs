@@ -1,5 +1,7 @@
 //! Starts and ends units over D-Bus, and waits for the job.
 
+use std::path::Path;
+
 use futures_util::StreamExt;
 use zbus::{Connection, OwnedObjectPath, proxy};
 
@@ -14,6 +16,7 @@ trait Manager {
     fn subscribe(&self) -> zbus::Result<()>;
     fn reload(&self) -> zbus::Result<()>;
     fn get_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
+    fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
     fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     fn kill_unit(&self, name: &str, whom: &str, signal: i32) -> zbus::Result<()>;
@@ -37,6 +40,8 @@ trait Unit {
     fn active_state(&self) -> zbus::Result<String>;
     #[zbus(property(emits_changed_signal = "false"))]
     fn need_daemon_reload(&self) -> zbus::Result<bool>;
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn drop_in_paths(&self) -> zbus::Result<Vec<String>>;
     #[zbus(property(emits_changed_signal = "false"), name = "InvocationID")]
     fn invocation_id(&self) -> zbus::Result<Vec<u8>>;
 }
@@ -57,6 +62,11 @@ impl Systemd {
     pub async fn connect() -> Result<Self, Refusal> {
         let doing = "connecting to systemd";
         let connection = Connection::system().await.map_err(Refusal::doing(doing))?;
+        Self::over(connection).await
+    }
+
+    async fn over(connection: Connection) -> Result<Self, Refusal> {
+        let doing = "connecting to systemd";
         let manager = ManagerProxy::new(&connection)
             .await
             .map_err(Refusal::doing(doing))?;
@@ -67,23 +77,26 @@ impl Systemd {
         })
     }
 
-    /// Starts a unit whose files were written just now; returns systemd's id of this run, 32 hexadecimal digits.
+    /// Starts a unit whose drop-in was written just now; returns systemd's id of this run, 32 hexadecimal digits.
     ///
     /// # Errors
-    /// Where it did not start, or ended at once.
-    pub async fn start(&self, unit: &str) -> Result<String, Refusal> {
+    /// Where it did not start, or ended at once, or systemd does not see the drop-in.
+    pub async fn start(&self, unit: &str, drop_in: &Path) -> Result<String, Refusal> {
         let doing = "starting the unit";
-        // A unit that systemd still remembers is remembered without what was written since.
-        if let Some(loaded) = self.loaded(unit).await?
-            && loaded
-                .need_daemon_reload()
-                .await
-                .map_err(Refusal::doing(doing))?
-        {
+        // A unit that systemd still remembers is remembered without what was written since. And where it keeps folders
+        // is looked at again only when the time of their last change is another: of two that are made within one tick
+        // of the kernel's clock it may miss the second. Without its drop-in a unit has neither owner nor limits.
+        if !self.has_read(unit, drop_in).await? {
             self.manager
                 .reload()
                 .await
                 .map_err(Refusal::doing("reloading units"))?;
+            if !self.has_read(unit, drop_in).await? {
+                return Err(Refusal::Unavailable {
+                    doing,
+                    cause: format!("systemd does not see {}", drop_in.display()),
+                });
+            }
         }
         let mut jobs = self
             .manager
@@ -156,6 +169,27 @@ impl Systemd {
         }
     }
 
+    async fn has_read(&self, unit: &str, drop_in: &Path) -> Result<bool, Refusal> {
+        let doing = "loading the unit";
+        let path = self
+            .manager
+            .load_unit(unit)
+            .await
+            .map_err(Refusal::doing(doing))?;
+        let loaded = UnitProxy::new(&self.connection, path)
+            .await
+            .map_err(Refusal::doing(doing))?;
+        let read = loaded
+            .drop_in_paths()
+            .await
+            .map_err(Refusal::doing(doing))?;
+        if !read.iter().any(|path| Path::new(path) == drop_in) {
+            return Ok(false);
+        }
+        let is_old = loaded.need_daemon_reload().await;
+        Ok(!is_old.map_err(Refusal::doing(doing))?)
+    }
+
     async fn loaded(&self, unit: &str) -> Result<Option<UnitProxy<'_>>, Refusal> {
         let doing = "looking for the unit";
         match self.manager.get_unit(unit).await {
@@ -189,4 +223,126 @@ async fn finished(
 fn is_gone(error: &zbus::Error) -> bool {
     matches!(error, zbus::Error::MethodError(name, _, _)
         if matches!(name.as_str(), "org.freedesktop.systemd1.NoSuchUnit" | "org.freedesktop.systemd1.UnitNotLoaded"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use zbus::connection::Builder;
+    use zbus::object_server::SignalEmitter;
+    use zbus::{Guid, OwnedObjectPath, interface};
+
+    use super::*;
+
+    const DROP_IN: &str = "/run/systemd/system/jupyter@ada.service.d/run.conf";
+    const UNIT: &str = "/org/freedesktop/systemd1/unit/ada";
+
+    /// A service manager that sees the drop-in after some reloads.
+    struct Seen {
+        reloads: Arc<AtomicU32>,
+        starts: Arc<AtomicU32>,
+    }
+
+    fn path(path: &str) -> OwnedObjectPath {
+        OwnedObjectPath::try_from(path).unwrap()
+    }
+
+    #[interface(name = "org.freedesktop.systemd1.Manager")]
+    impl Seen {
+        fn subscribe(&self) {}
+        fn reload(&self) {
+            self.reloads.fetch_add(1, Ordering::SeqCst);
+        }
+        fn get_unit(&self, _name: &str) -> OwnedObjectPath {
+            path(UNIT)
+        }
+        fn load_unit(&self, _name: &str) -> OwnedObjectPath {
+            path(UNIT)
+        }
+        async fn start_unit(
+            &self,
+            name: &str,
+            _mode: &str,
+            #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+        ) -> OwnedObjectPath {
+            self.starts.fetch_add(1, Ordering::SeqCst);
+            let job = path("/org/freedesktop/systemd1/job/1");
+            Self::job_removed(&emitter, 1, job.clone(), name.to_owned(), "done".to_owned())
+                .await
+                .unwrap();
+            job
+        }
+        #[zbus(signal)]
+        async fn job_removed(
+            emitter: &SignalEmitter<'_>,
+            id: u32,
+            job: OwnedObjectPath,
+            unit: String,
+            result: String,
+        ) -> zbus::Result<()>;
+    }
+
+    struct Ada {
+        after: u32,
+        reloads: Arc<AtomicU32>,
+    }
+
+    #[interface(name = "org.freedesktop.systemd1.Unit")]
+    impl Ada {
+        #[zbus(property)]
+        fn drop_in_paths(&self) -> Vec<String> {
+            let is_seen = self.reloads.load(Ordering::SeqCst) >= self.after;
+            is_seen.then(|| DROP_IN.to_owned()).into_iter().collect()
+        }
+        #[zbus(property)]
+        fn need_daemon_reload(&self) -> bool {
+            false
+        }
+        #[zbus(property, name = "InvocationID")]
+        fn invocation_id(&self) -> Vec<u8> {
+            vec![0xab; 16]
+        }
+    }
+
+    /// What a start says where systemd sees the drop-in after so many reloads, and how often units were reloaded and
+    /// started.
+    async fn started(after: u32) -> (Result<String, Refusal>, u32, u32) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (reloads, starts) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+        let manager = Seen {
+            reloads: reloads.clone(),
+            starts: starts.clone(),
+        };
+        let ada = Ada {
+            after,
+            reloads: reloads.clone(),
+        };
+        let server = Builder::unix_stream(theirs)
+            .server(Guid::generate())
+            .p2p()
+            .serve_at("/org/freedesktop/systemd1", manager)
+            .serve_at(UNIT, ada);
+        let client = Builder::unix_stream(ours).p2p();
+        let (_server, client) = tokio::try_join!(server.build(), client.build()).unwrap();
+        let systemd = Systemd::over(client).await.unwrap();
+        let said = systemd
+            .start("jupyter@ada.service", Path::new(DROP_IN))
+            .await;
+        let count = |of: &AtomicU32| of.load(Ordering::SeqCst);
+        (said, count(&reloads), count(&starts))
+    }
+
+    #[tokio::test]
+    async fn a_unit_starts_with_its_drop_in_or_not_at_all() {
+        let (said, reloads, starts) = started(0).await;
+        assert_eq!((said.unwrap(), reloads, starts), ("ab".repeat(16), 0, 1));
+        let (said, reloads, starts) = started(1).await;
+        assert_eq!((said.unwrap(), reloads, starts), ("ab".repeat(16), 1, 1));
+        let (said, _, starts) = started(9).await;
+        assert!(said.unwrap_err().to_string().contains(DROP_IN));
+        assert_eq!(starts, 0);
+    }
 }

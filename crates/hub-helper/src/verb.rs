@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hub_api::helper::{Answer, Instance, Options, Password, Request, Server, Start, VERSION, Verb};
 use nix::unistd::Group;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::account::{Account, admit};
@@ -21,8 +21,14 @@ const LONGEST_START: u32 = 600;
 /// More than the template unit's `TimeoutStopSec=`.
 const END_WITHIN: Duration = Duration::from_secs(60);
 const KILL_WITHIN: Duration = Duration::from_secs(20);
-/// The least a denial takes: the time tells neither of an account that does not exist nor of a password that is right.
-const DENIAL: Duration = Duration::from_secs(2);
+/// Fewer than the requests that are served at once: however many guess passwords, servers start and stop.
+const LOGINS: usize = 192;
+/// The least a denial takes: the time tells neither of an account that does not exist nor of a password that is right
+/// though its account is refused. Longer than the longest that PAM itself delays a wrong one: the two seconds that
+/// `pam_unix` asks for, up to a quarter more by chance, and the hashing.
+const DENIAL: Duration = Duration::from_secs(3);
+/// The file with what is said of one run, in the unit's own folder.
+const DROP_IN: &str = "run.conf";
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the verbs need.
@@ -30,6 +36,8 @@ pub struct Helper {
     options: Arc<Options>,
     pam: Pam,
     places: Places,
+    /// Logins that may wait at once.
+    logins: Semaphore,
     /// Two verbs for one unit wait for one another.
     units: Mutex<HashMap<String, Arc<Mutex<()>>>>,
 }
@@ -40,6 +48,7 @@ impl Helper {
             pam: Pam::new(&options.pam_service),
             options: Arc::new(options),
             places,
+            logins: Semaphore::new(LOGINS),
             units: Mutex::default(),
         }
     }
@@ -65,6 +74,9 @@ impl Helper {
     }
 
     async fn authenticate(&self, name: &str, password: Password) -> Result<Answer, Refusal> {
+        let _one_of_them = self.logins.try_acquire().map_err(|_| {
+            Refusal::doing("checking a password")("too many log in at once; try again in a moment")
+        })?;
         let denial = Instant::now() + DENIAL;
         let answer = self.checked(name, password).await?;
         if answer == Answer::Denied {
@@ -74,6 +86,10 @@ impl Helper {
     }
 
     async fn checked(&self, name: &str, password: Password) -> Result<Answer, Refusal> {
+        // Modules make paths and queries of a name: what cannot be an account's does not reach them.
+        if Instance::new(name, "").is_err() {
+            return Ok(Answer::Denied);
+        }
         // PAM is asked whoever it is, so that one denial takes as long as another.
         if !self.pam.authenticate(name, password).await? {
             return Ok(Answer::Denied);
@@ -100,13 +116,15 @@ impl Helper {
         let within = Duration::from_secs(start.within.clamp(1, LONGEST_START).into());
         let unit = instance.unit();
 
+        let drop_in = self.places.drop_in(&instance).join(DROP_IN);
+
         let own = self.own(&unit).await;
         let _alone = own.lock().await;
         let run = async {
             let systemd = Systemd::connect().await?;
             systemd.end(&unit, false).await?;
             self.prepare(&instance, &account, &text, &environment)?;
-            systemd.start(&unit).await
+            systemd.start(&unit, &drop_in).await
         };
         let started = timeout(within, run).await;
         // It has been read, or never will be.
@@ -142,7 +160,7 @@ impl Helper {
             remove(&self.places.ended(&instance.to_string()))?;
             let folder = self.places.drop_in(instance);
             std::fs::create_dir_all(&folder)?;
-            write(&folder.join("run.conf"), text, 0o644)?;
+            write(&folder.join(DROP_IN), text, 0o644)?;
             write(&self.places.environment(instance), environment, 0o600)
         };
         files().map_err(Refusal::doing(doing))
@@ -153,7 +171,7 @@ impl Helper {
         let unit = instance.unit();
         let own = self.own(&unit).await;
         // To kill does not wait for a stop that takes its time.
-        let _alone = if by_force {
+        let mut alone = if by_force {
             None
         } else {
             Some(own.lock().await)
@@ -163,8 +181,12 @@ impl Helper {
         timeout(within, run)
             .await
             .map_err(|_| Refusal::late("ending the unit"))??;
-        let _ = std::fs::remove_dir_all(self.places.drop_in(&instance));
-        let _ = remove(&self.places.ended(&instance.to_string()));
+        // What a start or stop that is under way has written is its own to remove.
+        alone = alone.or_else(|| own.try_lock().ok());
+        if alone.is_some() {
+            let _ = std::fs::remove_dir_all(self.places.drop_in(&instance));
+            let _ = remove(&self.places.ended(&instance.to_string()));
+        }
         tracing::info!(unit, by_force, "ended");
         Ok(Answer::Ended)
     }
@@ -199,6 +221,55 @@ mod tests {
         });
         let said = helper.answer(Request { version: 99, verb }).await;
         assert!(matches!(said, Answer::Refused { message } if message.contains("99")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_that_is_none_does_not_reach_pam_and_is_denied_like_another() {
+        // There is no such service: PAM, were it asked, would be unavailable.
+        let helper = Helper::new(
+            Options {
+                pam_service: "hub-helper-test-no-such-service".to_owned(),
+                ..options()
+            },
+            Places::default(),
+        );
+        for name in ["../ada", "ada\0", "ada\n", "Ada", "", "ada@example.org"] {
+            let asked = Instant::now();
+            let verb = Verb::Authenticate {
+                name: name.to_owned(),
+                password: Password::new("x"),
+            };
+            let said = helper
+                .answer(Request {
+                    version: VERSION,
+                    verb,
+                })
+                .await;
+            assert_eq!(said, Answer::Denied, "{name:?}");
+            assert!(asked.elapsed() >= DENIAL, "{name:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guesses_do_not_take_all_that_is_served() {
+        let helper = Arc::new(Helper::new(options(), Places::default()));
+        let mut guesses = tokio::task::JoinSet::new();
+        for _ in 0..=LOGINS {
+            let helper = helper.clone();
+            guesses.spawn(async move {
+                let verb = Verb::Authenticate {
+                    name: "no name".to_owned(),
+                    password: Password::new("x"),
+                };
+                let version = VERSION;
+                helper.answer(Request { version, verb }).await
+            });
+        }
+        let said = guesses.join_all().await;
+        let denied = said.iter().filter(|answer| **answer == Answer::Denied);
+        assert_eq!(denied.count(), LOGINS);
+        let busy = |answer: &&Answer| matches!(answer, Answer::Unavailable { message } if message.contains("too many"));
+        assert_eq!(said.iter().filter(busy).count(), 1);
     }
 
     #[tokio::test]

@@ -150,8 +150,9 @@ fn chp(
         })
         .to_vec(),
     };
-    let mut retired = vec![HUBPROXY_SERVICE];
-    retired.extend(HUBPROXY_SOCKETS.map(|(unit, _, _)| unit));
+    // The sockets first: while one listens, the next visitor starts the service again.
+    let mut retired = HUBPROXY_SOCKETS.map(|(unit, _, _)| unit).to_vec();
+    retired.push(HUBPROXY_SERVICE);
     Ok(Proxy {
         accounts: vec![PROXY_ACCOUNT],
         folders: Vec::new(),

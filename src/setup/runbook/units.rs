@@ -35,11 +35,10 @@ impl Runbook<'_> {
     /// Ends what other choices left.
     pub(in crate::setup) fn retired_units(&mut self) {
         for name in &self.desired.retired {
-            let there = self
-                .facts
-                .units
-                .get(*name)
-                .is_some_and(|unit| !unit.load.is_empty() && unit.load != "not-found");
+            // One may run on when its file is gone.
+            let there = self.facts.units.get(*name).is_some_and(|unit| {
+                unit.active == "active" || (!unit.load.is_empty() && unit.load != "not-found")
+            });
             if there {
                 self.step(
                     format!("stop and remove {name}"),

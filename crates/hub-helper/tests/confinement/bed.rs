@@ -58,6 +58,7 @@ impl Bed {
                 "/etc/systemd/system/hub-helper.service",
             ),
             ("hub-helper.socket", "/etc/systemd/system/hub-helper.socket"),
+            ("run-jupyter.mount", "/etc/systemd/system/run-jupyter.mount"),
             ("helper.toml", "/etc/hub-helper/helper.toml"),
             ("pam", "/etc/pam.d/hubd"),
         ] {
@@ -76,6 +77,7 @@ impl Bed {
              echo \"debian:{PASSWORD}\" | chpasswd
              usermod -aG hub-users debian
              systemctl daemon-reload
+             systemctl enable --quiet --now run-jupyter.mount
              systemctl start hub-helper.socket"
         );
         self.root(&script).await;

@@ -195,6 +195,16 @@ pub async fn neither_leaves_its_unit(bed: &Bed) {
     }
     assert!(could.is_empty(), "{could:#?}");
     bed.root("rm /etc/sudoers.d/ada").await;
+    // What is written beside its socket fills that place alone, and keeps nobody from listening there.
+    bed.inside("ada", "head -c 64M /dev/zero >/run/jupyter/ada/x")
+        .await;
+    bed.root("test $(du -sk /run/jupyter | cut -f1) -le 4096")
+        .await;
+    let bob = bed.started("bob", "t").await;
+    bed.hub("stop", "bob", json!({"state": bob["state"]}))
+        .await
+        .unwrap();
+    bed.root("rm /run/jupyter/ada/x").await;
     // What a kernel needs is there.
     let works = bed.inside("ada", "touch ~/x /tmp/x /var/tmp/x /dev/shm/x && python3 -c 'import multiprocessing as m; m.Lock(); print(m.cpu_count())'").await;
     assert!(works.succeeded, "{works:?}");
