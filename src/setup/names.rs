@@ -37,6 +37,8 @@ pub const HUB_HELPER: &str = "hub-helper";
 pub const HUB_HELPER_SOCKET: &str = "hub-helper.socket";
 /// Its unit, which runs while it is asked.
 pub const HUB_HELPER_SERVICE: &str = "hub-helper.service";
+/// A file system of its own for the sockets of users' servers.
+pub const SERVER_SOCKETS_MOUNT: &str = "run-jupyter.mount";
 /// Where hubctl's own programs lie.
 pub const PROGRAMS: &str = "/opt/hubctl/bin";
 /// The system account that stops idle servers.

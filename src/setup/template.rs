@@ -19,6 +19,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "hubd/jupyter.slice",
     "hubd/jupyter@.service",
     "hubd/pam",
+    "hubd/run-jupyter.mount",
     "hubproxy/hubproxy.service",
     "hubproxy/hubproxy.socket",
     "jupyterhub/jupyter.slice",

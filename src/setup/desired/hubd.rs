@@ -12,7 +12,7 @@ use super::{ManagedFile, ManagedFolder, Part, Site, Unit};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     ADMINS_GROUP, HUB_HELPER, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUB_PORT, HUBD_ACCOUNT,
-    HUBD_SERVICE, HUBD_SOCKETS, USERS_GROUP,
+    HUBD_SERVICE, HUBD_SOCKETS, SERVER_SOCKETS_MOUNT, USERS_GROUP,
 };
 use crate::setup::{SetupError, template};
 use crate::spec::model::{HubKind, Spec};
@@ -87,6 +87,10 @@ fn files(
         ("/etc/pam.d/hubd", "hubd/pam"),
         (RECHECK, "jupyterhub/recheck-routes.py"),
         (&format!("{UNITS}/jupyter.slice"), "hubd/jupyter.slice"),
+        (
+            &format!("{UNITS}/{SERVER_SOCKETS_MOUNT}"),
+            "hubd/run-jupyter.mount",
+        ),
         (SERVERS, "hubd/jupyter@.service"),
         (hub_api::helper::CONFIGURATION, "hubd/helper.toml"),
         (
@@ -135,16 +139,23 @@ fn units(places: &HubPlaces) -> Vec<Unit> {
         ready: Vec::new(),
         early: false,
     };
-    // The helper itself runs while it is asked. It ends with its socket, and begins anew.
-    let mut units = vec![unit(
-        HUB_HELPER_SOCKET,
-        vec![
-            format!("{UNITS}/{HUB_HELPER_SOCKET}"),
-            format!("{UNITS}/{HUB_HELPER_SERVICE}"),
-            hub_api::helper::CONFIGURATION.to_owned(),
-            program(HUB_HELPER),
-        ],
-    )];
+    let mut units = vec![
+        // Other options come with the next boot: it cannot be mounted anew under sockets that are in use.
+        Unit {
+            verb: "reload",
+            ..unit(SERVER_SOCKETS_MOUNT, Vec::new())
+        },
+        // The helper itself runs while it is asked. It ends with its socket, and begins anew.
+        unit(
+            HUB_HELPER_SOCKET,
+            vec![
+                format!("{UNITS}/{HUB_HELPER_SOCKET}"),
+                format!("{UNITS}/{HUB_HELPER_SERVICE}"),
+                hub_api::helper::CONFIGURATION.to_owned(),
+                program(HUB_HELPER),
+            ],
+        ),
+    ];
     let mut reads = vec![
         format!("{UNITS}/{HUBD_SERVICE}"),
         CONFIGURATION.to_owned(),
