@@ -17,7 +17,7 @@ test: lint build
 
 # The property tests with some hundred times the cases.
 test-long: tools
-	PROPTEST_CASES=$${PROPTEST_CASES:-50000} cargo nextest run -p hubproxy --test property
+	PROPTEST_CASES=$${PROPTEST_CASES:-20000} cargo nextest run -p hubproxy --test property
 
 lint: tools
 	cargo fmt --all --check
