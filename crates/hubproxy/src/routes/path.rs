@@ -50,14 +50,21 @@ impl<'a> Segments<'a> {
         }
 
         let mut raw: Vec<&str> = Vec::new();
+        let mut ends_in_dots = false;
         for segment in path.split(['/', '\\']) {
-            match dot_segment(segment) {
+            let dots = dot_segment(segment);
+            ends_in_dots = dots.is_some();
+            match dots {
                 Some(1) => {}
                 Some(_) => {
                     raw.pop();
                 }
                 None => raw.push(segment),
             }
+        }
+        // What dots at the end lead to is a folder: `/a/b/..` is `/a/`.
+        if ends_in_dots {
+            raw.push("");
         }
         let mut resolved = Vec::with_capacity(raw.len());
         for segment in raw {
