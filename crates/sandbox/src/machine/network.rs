@@ -183,7 +183,7 @@ impl Networks {
             if let Some(router) = self.routers.remove(network) {
                 router.metadata.close().await;
             }
-            let _ = delete_netns(&netns).await;
+            self.remove_router(index).await;
         } else if let Some(port) = port {
             if let Some(router) = self.routers.get(network) {
                 router.metadata.remove(port.index);
@@ -221,10 +221,18 @@ impl Networks {
                 Ok(())
             }
             Err(error) => {
-                let _ = delete_netns(&netns).await;
+                self.remove_router(index).await;
                 Err(error)
             }
         }
+    }
+
+    /// Takes away what there is of a router. Its link goes first: that of a namespace that ends stays for as long as the
+    /// kernel takes to clean up, and the next router could not have the name.
+    async fn remove_router(&self, index: u8) {
+        let unlink = Program::new("removing the network's uplink", "ip");
+        let _ = unlink.args(["link", "del", &self.link(index)]).run().await;
+        let _ = delete_netns(&self.router_netns(index)).await;
     }
 
     async fn make_router(&self, index: u8, netns: &str) -> Result<Metadata, MachineError> {
