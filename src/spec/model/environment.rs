@@ -1,0 +1,27 @@
+//! What the notebooks run in.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::format;
+
+/// What the notebooks run in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Environment {
+    /// Version of JupyterLab.
+    #[schemars(with = "format::Version")]
+    pub jupyterlab: String,
+    /// Further Python packages, as pip requirements (`numpy`, `pandas>=2`).
+    #[schemars(with = "Vec<format::Requirement>")]
+    pub packages: Vec<String>,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self {
+            jupyterlab: "4.6.6".to_owned(),
+            packages: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The proxy in front of the hub and the single-user servers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::format;
+
+/// The proxy in front of the hub and the single-user servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Proxy {
+    /// Which proxy.
+    pub kind: ProxyKind,
+    /// Version of `configurable-http-proxy` from its package registry; hubproxy comes with hubctl (`release`).
+    #[schemars(with = "format::Version")]
+    pub version: String,
+    /// With `hubproxy`: what one client may ask for.
+    pub limits: ProxyLimits,
+    /// With `hubproxy`: days that browsers remember to open the hub by HTTPS only (HSTS); 0 not at all.
+    #[schemars(range(min = 0, max = 730))]
+    pub hsts_days: u32,
+    /// With `hubproxy`: note each request in the journal, as a line of JSON without secrets.
+    pub access_log: bool,
+    /// With `hubproxy`: seconds that open requests and WebSockets get to end when the proxy restarts. New connections
+    /// wait for so long.
+    #[schemars(range(min = 0, max = 3600))]
+    pub drain_seconds: u32,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self {
+            kind: ProxyKind::Chp,
+            version: "5.3.0".to_owned(),
+            limits: ProxyLimits::default(),
+            hsts_days: 0,
+            access_log: false,
+            drain_seconds: 10,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyKind {
+    /// `configurable-http-proxy` in a unit of its own.
+    Chp,
+    /// hubctl's own proxy in a unit of its own: certificates by ACME, limits, restarts that refuse no connection.
+    Hubproxy,
+}
+
+/// What one client may ask the proxy for. An address may stand for many people: a class behind one router.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProxyLimits {
+    /// Connections at a time. Default: 16384.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections: Option<u32>,
+    /// Connections at a time from one address. Default: 40 for each of `limits.seats`, 1000 at least; 0 means no limit.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub connections_per_address: Option<u32>,
+    /// Logins a minute from one address. Default: 3 for each of `limits.seats`, 30 at least; 0 means no limit.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub login_per_minute: Option<u32>,
+    /// MiB of an upload. Default: no limit.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub upload_mib: Option<u32>,
+}
