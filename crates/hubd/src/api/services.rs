@@ -143,6 +143,7 @@ pub async fn create(
             service::find(connection, &name)?.ok_or_else(|| failed(&name))
         })
         .await?;
+    hub.servers.routes_look_wrong();
     tracing::info!(service = made.name, by = requester.name(), "service added");
     Ok((StatusCode::CREATED, Json(tell(&hub, &requester, &made))))
 }
@@ -250,5 +251,6 @@ pub async fn delete(
             Ok(service::delete(connection, found.id)?)
         })
         .await?;
+    hub.servers.routes_look_wrong();
     Ok(StatusCode::OK)
 }

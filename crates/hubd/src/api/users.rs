@@ -373,18 +373,21 @@ pub async fn patch(
         }
         None => None,
     };
-    if new_name.is_some() && hub.servers.has_any_of(&found.name) {
-        let message =
-            format!("{name} has a server that runs: stop it before the user gets another name");
-        return Err(ApiError::bad_request(message));
-    }
     let admin = data.get("admin").and_then(Value::as_bool);
     let state = data.get("auth_state").cloned();
     let is_admin = requester.is_admin();
     let before = found.name.clone();
+    let (servers, called) = (hub.servers.clone(), name.clone());
     let changed = hub
         .store
         .write(move |connection| {
+            // Here, so that a start either was noticed or finds the new name.
+            if new_name.is_some() && servers.has_any_of(&found.name) {
+                let message = format!(
+                    "{called} has a server that runs: stop it before the user gets another name"
+                );
+                return Err(ApiError::bad_request(message));
+            }
             change(
                 connection,
                 &found,
