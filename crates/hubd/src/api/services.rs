@@ -27,12 +27,7 @@ const NOTE: &str = "from api";
 const SHORTEST_TOKEN: usize = 8;
 
 fn tell(hub: &Hub, requester: &Requester, service: &Service) -> Value {
-    let reader = Reader {
-        hub,
-        scopes: &requester.scopes,
-        stopped_servers: false,
-    };
-    Value::Object(reader.service(service))
+    Value::Object(Reader::new(hub, &requester.scopes).service(service))
 }
 
 /// `GET /services`

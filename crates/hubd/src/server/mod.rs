@@ -140,6 +140,17 @@ impl Servers {
         self.0.life(key).map_or(State::Stopped, |life| life.state())
     }
 
+    /// Looks at many servers at one moment, for listings. No other server can change meanwhile: it is for a short look.
+    pub fn look(&self) -> Look<'_> {
+        Look {
+            lives: self.0.lives(),
+            key: ServerKey {
+                user: String::new(),
+                name: String::new(),
+            },
+        }
+    }
+
     /// The path at which people reach a server.
     pub fn url(&self, key: &ServerKey) -> String {
         address::prefix(&self.0.address.base, key)
@@ -229,6 +240,26 @@ impl Servers {
     /// Asks for a look at the proxy's routes soon: somebody came to the hub who should have come to a server.
     pub fn routes_look_wrong(&self) {
         self.0.check_due.notify_one();
+    }
+}
+
+/// See [`Servers::look`].
+pub struct Look<'a> {
+    lives: MutexGuard<'a, HashMap<ServerKey, Arc<Life>>>,
+    /// Made once for all that is looked up.
+    key: ServerKey,
+}
+
+impl Look<'_> {
+    /// The state of a server.
+    pub fn state(&mut self, user: &str, name: &str) -> State {
+        self.key.user.clear();
+        self.key.user.push_str(user);
+        self.key.name.clear();
+        self.key.name.push_str(name);
+        self.lives
+            .get(&self.key)
+            .map_or(State::Stopped, |life| life.state())
     }
 }
 
