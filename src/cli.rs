@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    add_users, completions, destroy, init, list, list_users, logs, plan, profiles, provision,
+    add_users, completions, destroy, gc, init, list, list_users, logs, plan, profiles, provision,
     remove_users, render, reset_password, schema, status, validate,
 };
 
@@ -76,6 +76,7 @@ pub enum Command {
     RemoveUsers(remove_users::Args),
     Destroy(destroy::Args),
     List(list::Args),
+    Gc(gc::Args),
     Logs(logs::Args),
     Render(render::Args),
     Profiles(profiles::Args),

@@ -3,6 +3,7 @@
 pub mod add_users;
 pub mod completions;
 pub mod destroy;
+pub mod gc;
 pub mod init;
 pub mod list;
 pub mod list_users;
@@ -25,6 +26,7 @@ mod interrupt;
 mod people;
 mod preview;
 mod server;
+mod span;
 
 use std::process::ExitCode;
 
@@ -67,6 +69,7 @@ async fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::ResetPassword(args) => reset_password::run(context, &args).await,
         Command::RemoveUsers(args) => remove_users::run(context, &args).await,
         Command::Destroy(args) => destroy::run(context, &args).await,
+        Command::Gc(args) => gc::run(context, &args).await,
         Command::List(args) => list::run(context, &args).await,
         Command::Logs(args) => logs::run(context, &args).await,
         Command::Render(args) => render::run(context, &args).await,

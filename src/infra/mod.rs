@@ -12,6 +12,7 @@ mod desired;
 mod destroy;
 mod diff;
 mod error;
+pub mod gc;
 mod inventory;
 mod list;
 mod network;
