@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::style::{Colour, paint};
 use crate::cloud::{Category, CloudError};
-use crate::health::{Broken, EndpointError};
+use crate::health::{Broken, EndpointError, Fault};
 use crate::host::HostError;
 use crate::infra::InfraError;
 use crate::infra::operator::OperatorError;
@@ -156,6 +156,18 @@ impl Diagnosis {
             causes: texts,
             hint,
             exit,
+        }
+    }
+
+    /// The same as what is wrong with a link.
+    pub fn fault(self) -> Fault {
+        let mut cause = self.message;
+        for further in &self.causes {
+            cause.push_str(&format!(": {further}"));
+        }
+        Fault {
+            cause,
+            hint: self.hint,
         }
     }
 
