@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use hub_api::proxy::Status;
 
 use super::Context;
+use super::look::look;
 use super::{certificate, domain, server};
 use crate::cloud::Cloud;
 use crate::event::{Event, Observer};
@@ -20,7 +21,7 @@ use crate::setup::{self, HostPlan, Upgrade};
 use crate::spec::{Spec, TlsKind};
 use crate::state::{Certificate, Receipt, State};
 
-pub(super) use outside::{trust, url};
+pub(super) use outside::{trust, trust_of, url};
 pub(super) use site::{placeholder_site, programs};
 
 /// How long a server that is known may take to answer when it is only looked at.
@@ -47,6 +48,8 @@ pub(super) struct Deployment<'a> {
     has_certificate: bool,
     host: Option<Host>,
     timings: Vec<(&'static str, f64)>,
+    /// Where a run that only looks has its state.
+    _look: Option<tempfile::TempDir>,
 }
 
 /// The host half of a plan, and what it was made from.
@@ -59,10 +62,25 @@ pub(super) struct HostWork {
 impl<'a> Deployment<'a> {
     /// Reads the spec, takes the deployment's lock, and looks at what the cloud has of it. Changes nothing.
     pub(super) async fn open(context: &'a Context) -> anyhow::Result<Self> {
-        let started = Instant::now();
-        let loaded = context.load()?;
-        let spec = loaded.spec;
+        let spec = context.spec()?;
         let state = context.state(&spec.name)?;
+        Self::observe(context, spec, state, None).await
+    }
+
+    /// The same for a run that only looks: it takes no lock and writes nothing down.
+    pub(super) async fn look(context: &'a Context) -> anyhow::Result<Self> {
+        let spec = context.spec()?;
+        let (state, folder) = look(&context.state_base()?, &spec.name)?;
+        Self::observe(context, spec, state, Some(folder)).await
+    }
+
+    async fn observe(
+        context: &'a Context,
+        spec: Spec,
+        state: State,
+        look: Option<tempfile::TempDir>,
+    ) -> anyhow::Result<Self> {
+        let started = Instant::now();
         let mut receipt = state.receipt()?;
 
         context.ui.on(Event::PhaseStarted { phase: "observe" });
@@ -94,9 +112,15 @@ impl<'a> Deployment<'a> {
             has_certificate: false,
             host: None,
             timings: Vec::new(),
+            _look: look,
         };
         deployment.finish_phase("observe", started);
         Ok(deployment)
+    }
+
+    /// The session to the server, where there is one already.
+    pub(super) fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
     }
 
     fn finish_phase(&mut self, phase: &'static str, started: Instant) {

@@ -11,6 +11,7 @@ mod choose;
 mod desired;
 mod destroy;
 mod diff;
+pub mod door;
 mod error;
 pub mod gc;
 mod inventory;

@@ -10,7 +10,7 @@ use crate::command::{certificate, domain};
 use crate::event::{Event, Observer};
 use crate::health::{self, Checking, Endpoint, Trust};
 use crate::setup;
-use crate::spec::TlsKind;
+use crate::spec::{Spec, TlsKind};
 use crate::state::{Certificate, State};
 use crate::tls;
 
@@ -21,16 +21,7 @@ impl Deployment<'_> {
             .outcome
             .as_ref()
             .context("there is no server to reach the hub on")?;
-        let trust = match (self.spec.tls.kind, &self.spec.tls.directory_ca) {
-            (TlsKind::SelfSigned, _) => own_authority(&self.state)?,
-            (TlsKind::Own, _) => Trust::System,
-            (TlsKind::Acme | TlsKind::AcmeIp, Some(path)) => Trust::Authority(
-                std::fs::read_to_string(path)
-                    .with_context(|| format!("reading {}", path.display()))?,
-            ),
-            (TlsKind::Acme | TlsKind::AcmeIp, None) if self.spec.tls.staging => Trust::Anyone,
-            (TlsKind::Acme | TlsKind::AcmeIp, None) => Trust::System,
-        };
+        let trust = trust_of(&self.spec, &self.state)?;
         let url = url(self.spec.domain.as_deref(), outcome.address);
         Ok(Endpoint::new(&url, Some(outcome.address), &trust)?)
     }
@@ -128,6 +119,19 @@ pub(in crate::command) fn url(domain: Option<&str>, address: IpAddr) -> String {
         (None, IpAddr::V4(address)) => format!("https://{address}/"),
         (None, IpAddr::V6(address)) => format!("https://[{address}]/"),
     }
+}
+
+/// Whom to believe about the hub, as the spec says it.
+pub(in crate::command) fn trust_of(spec: &Spec, state: &State) -> anyhow::Result<Trust> {
+    Ok(match (spec.tls.kind, &spec.tls.directory_ca) {
+        (TlsKind::SelfSigned, _) => own_authority(state)?,
+        (TlsKind::Own, _) => Trust::System,
+        (TlsKind::Acme | TlsKind::AcmeIp, Some(path)) => Trust::Authority(
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?,
+        ),
+        (TlsKind::Acme | TlsKind::AcmeIp, None) if spec.tls.staging => Trust::Anyone,
+        (TlsKind::Acme | TlsKind::AcmeIp, None) => Trust::System,
+    })
 }
 
 /// Whom to believe about the hub: the deployment's own authority, where this machine has it and the hub uses it.
