@@ -55,6 +55,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
         url: String::new(),
     };
     request.check()?;
+    args.handout.check()?;
     let name = context.name(args.name.as_deref())?;
     let state = context.state(&name)?;
     let passwords = request.passwords();

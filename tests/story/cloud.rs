@@ -42,6 +42,18 @@ impl Cloud {
         )
     }
 
+    /// A place for somebody's things.
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The public half of a key pair, as the cloud has it.
+    pub(crate) fn key_pair(&self, name: &str) -> String {
+        let client = self.client();
+        let found = self.runtime.block_on(client.find_key_pair(name)).unwrap();
+        found.expect("the key pair is there").public_key
+    }
+
     fn client(&self) -> cloud::Cloud {
         let environment = BTreeMap::from([(
             "OS_CLIENT_CONFIG_FILE".to_owned(),

@@ -13,6 +13,8 @@ use serde_json::Value;
 pub(crate) struct Operator {
     pub(crate) folder: PathBuf,
     clouds_yaml: PathBuf,
+    /// The socket of their SSH agent.
+    pub(crate) agent: Option<PathBuf>,
     runs: usize,
 }
 
@@ -30,8 +32,13 @@ impl Operator {
         Self {
             folder: folder.to_owned(),
             clouds_yaml: clouds_yaml.to_owned(),
+            agent: None,
             runs: 0,
         }
+    }
+
+    pub(crate) fn clouds_yaml(&self) -> &Path {
+        &self.clouds_yaml
     }
 
     pub(crate) fn state(&self, name: &str) -> PathBuf {
@@ -71,6 +78,7 @@ impl Operator {
             .env("OS_CLIENT_CONFIG_FILE", &self.clouds_yaml)
             .env("OS_CLOUD", "sandbox")
             .env("HUBCTL_STATE_DIR", self.folder.join("state"))
+            .envs(self.agent.iter().map(|socket| ("SSH_AUTH_SOCK", socket)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

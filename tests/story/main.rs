@@ -11,6 +11,7 @@ mod proxy;
 mod rust;
 mod secrets;
 mod server;
+mod week;
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! The server, by its operator's hands.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,18 @@ impl Server {
         Self { ssh }
     }
 
-    fn try_run(&self, line: &str, input: &str) -> Result<String, String> {
+    /// The same way with another key.
+    pub(crate) fn with_key(&self, key: &Path) -> Self {
+        let mut ssh = self.ssh.clone();
+        ssh[1] = key.display().to_string();
+        // Before the place to go to, which is last.
+        let place = ssh.len() - 1;
+        let only = ["-o".to_owned(), "IdentitiesOnly=yes".to_owned()];
+        ssh.splice(place..place, only);
+        Self { ssh }
+    }
+
+    pub(crate) fn try_run(&self, line: &str, input: &str) -> Result<String, String> {
         let mut child = Command::new("ssh")
             .args(&self.ssh)
             .arg(line)
