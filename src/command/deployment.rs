@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::Context;
 use super::certificate;
 use super::domain;
+use super::programs;
 use super::server;
 use crate::cloud::Cloud;
 use crate::event::{Event, Observer};
@@ -17,7 +18,7 @@ use crate::health::{self, Checking, Endpoint, Trust};
 use crate::host::{Host, HostError};
 use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
-use crate::release::{self, Program};
+use crate::release::Program;
 use crate::secret::Secret;
 use crate::setup::{self, HostPlan, Site, Upgrade};
 use crate::spec::{self, Spec, TlsKind};
@@ -115,7 +116,7 @@ impl<'a> Deployment<'a> {
     ///
     /// What the server will need of this machine is looked for first.
     pub(super) async fn plan_cloud(&mut self) -> anyhow::Result<infra::Plan> {
-        self.programs = programs(&self.spec)?;
+        self.programs = programs::find(self.context, &self.spec).await?;
         self.local.machine = self.programs.first().map(|program| program.machine.clone());
         let offer = if infra::needs_offer(&self.spec, &self.inventory, &self.local) {
             let block_storage = self.inventory.around.block_storage;
@@ -476,16 +477,6 @@ pub(super) fn url(domain: Option<&str>, address: IpAddr) -> String {
         (None, IpAddr::V4(address)) => format!("https://{address}/"),
         (None, IpAddr::V6(address)) => format!("https://[{address}]/"),
     }
-}
-
-/// Our own programs that the spec puts on the server, from where this machine has them.
-pub(super) fn programs(spec: &Spec) -> anyhow::Result<Vec<Program>> {
-    let hubctl = std::env::current_exe().ok();
-    let folders = release::folders(spec.release.source.as_deref(), hubctl.as_deref());
-    setup::programs(spec)
-        .into_iter()
-        .map(|name| Ok(Program::find(name, &folders)?))
-        .collect()
 }
 
 /// Whom to believe about the hub: the deployment's own authority, where this machine has it and the hub uses it.

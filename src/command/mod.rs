@@ -20,6 +20,7 @@ mod deployment;
 mod domain;
 mod interrupt;
 mod preview;
+mod programs;
 mod server;
 
 use std::process::ExitCode;
