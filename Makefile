@@ -1,9 +1,10 @@
 # make demo    build, bring up the sandbox cloud, provision a hub on it, print a URL and a login
 # make test    every check and every test
+# make install hubctl, and beside it the programs that it puts on a server
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo test test-long test-openstack lint build tools sandbox bench golden dist
+.PHONY: demo test test-long test-openstack lint build install tools sandbox bench golden dist
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
@@ -35,6 +36,12 @@ lint: tools
 
 build: tools
 	cargo build --workspace
+
+# Into cargo's folder for programs, or PREFIX/bin.
+install:
+	for crate in . crates/hubd crates/hubproxy crates/hub-helper; do
+	  cargo install --locked --path "$$crate" $(if $(PREFIX),--root "$(PREFIX)")
+	done
 
 # The sandbox cloud alone: prints the clouds.yaml to use and stays until interrupted.
 sandbox: build

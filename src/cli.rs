@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    add_users, completions, destroy, init, list, logs, plan, profiles, provision, render, schema,
-    status, validate,
+    add_users, completions, destroy, init, list, list_users, logs, plan, profiles, provision,
+    remove_users, render, reset_password, schema, status, validate,
 };
 
 /// From a clouds.yaml to a class logged in over HTTPS, and back without a trace
@@ -71,6 +71,9 @@ pub enum Command {
     Provision(provision::Args),
     Status(status::Args),
     AddUsers(add_users::Args),
+    ListUsers(list_users::Args),
+    ResetPassword(reset_password::Args),
+    RemoveUsers(remove_users::Args),
     Destroy(destroy::Args),
     List(list::Args),
     Logs(logs::Args),

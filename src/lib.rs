@@ -11,6 +11,7 @@ pub mod cli;
 pub mod cloud;
 pub mod command;
 pub mod event;
+pub mod handout;
 pub mod health;
 pub mod host;
 pub mod infra;

@@ -11,25 +11,27 @@ use hubctl::setup::{self, Content, Desired, Upgrade};
 mod common;
 use common::{AARCH64, X86_64, program, site, spec};
 
+/// Stock JupyterHub behind its own proxy: the choice with the most parts.
+const STOCK: &str = "name: class\nhub: {kind: jupyterhub}\nproxy: {kind: chp}\n";
+
 fn desired() -> Desired {
-    setup::desired(&spec("{name: class}"), &site()).unwrap()
+    setup::desired(&spec(STOCK), &site()).unwrap()
 }
 
 /// The same with hubproxy, built for a processor.
 fn with_hubproxy(machine: u16) -> Desired {
     let mut site = site();
     site.programs = vec![program("hubproxy", machine)];
-    setup::desired(&spec("{name: class, proxy: {kind: hubproxy}}"), &site).unwrap()
+    setup::desired(&spec("{name: class, hub: {kind: jupyterhub}}"), &site).unwrap()
 }
 
-/// The same with hubd.
+/// The default: hubd and hubproxy.
 fn with_hubd() -> Desired {
     let mut site = site();
     site.programs = ["hubproxy", "hubd", "hub-helper"]
         .map(|name| program(name, X86_64))
         .to_vec();
-    let yaml = "{name: class, hub: {kind: hubd}, proxy: {kind: hubproxy}}";
-    setup::desired(&spec(yaml), &site).unwrap()
+    setup::desired(&spec("{name: class}"), &site).unwrap()
 }
 
 /// The host that one choice led to, seen by who makes another.
@@ -352,7 +354,7 @@ fn an_installation_that_was_killed_is_finished() {
 #[test]
 fn further_notebook_packages_restart_nothing() {
     let desired = setup::desired(
-        &spec("{name: class, environment: {packages: [numpy]}}"),
+        &spec(&format!("{STOCK}environment: {{packages: [numpy]}}")),
         &site(),
     )
     .unwrap();
@@ -459,7 +461,7 @@ fn open_homes_are_closed_and_lines_are_set() {
 #[test]
 fn what_is_not_asked_for_any_more_is_removed() {
     let desired = setup::desired(
-        &spec("{name: class, host: {unattended_upgrades: false}}"),
+        &spec(&format!("{STOCK}host: {{unattended_upgrades: false}}")),
         &site(),
     )
     .unwrap();
@@ -474,7 +476,7 @@ fn what_is_not_asked_for_any_more_is_removed() {
 fn a_small_server_gets_swap_but_a_container_cannot() {
     let mut site = site();
     site.memory_mb = 1024;
-    let desired = setup::desired(&spec("{name: class}"), &site).unwrap();
+    let desired = setup::desired(&spec(STOCK), &site).unwrap();
     let mut facts = converged(&desired);
     facts.memory_kb = 1 << 20;
     assert_eq!(

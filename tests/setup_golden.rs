@@ -10,8 +10,12 @@ mod common;
 use common::{X86_64, program, site, spec};
 
 #[test]
-fn defaults() {
-    check("defaults", "{name: class}", |_| {});
+fn jupyterhub() {
+    check(
+        "jupyterhub",
+        "{name: class, hub: {kind: jupyterhub}, proxy: {kind: chp}}",
+        |_| {},
+    );
 }
 
 #[test]
@@ -19,7 +23,8 @@ fn everything_else() {
     let yaml = "
 name: course
 domain: hub.example.org
-hub: {version: 5.5.4, admins: [ada, grace], cull_after_minutes: 0, extra_config: 'c.JupyterHub.shutdown_on_logout = True'}
+hub: {kind: jupyterhub, version: 5.5.4, admins: [ada, grace], cull_after_minutes: 0, extra_config: 'c.JupyterHub.shutdown_on_logout = True'}
+proxy: {kind: chp}
 spawner: {default_url: /tree, start_timeout: 90}
 limits: {seats: 30, memory: 1.5G, cpu: 0.5}
 environment: {jupyterlab: 4.5.0, packages: ['numpy', 'pandas>=2']}
@@ -37,13 +42,14 @@ host: {pip_index_url: 'https://pypi.example.org/simple', npm_registry: 'https://
 fn local_spawner() {
     check(
         "local-spawner",
-        "{name: class, spawner: {kind: local}}",
+        "{name: class, hub: {kind: jupyterhub}, proxy: {kind: chp}, spawner: {kind: local}}",
         |_| {},
     );
 }
 
 const HUBPROXY: &str = "
 name: class
+hub: {kind: jupyterhub}
 proxy: {kind: hubproxy, hsts_days: 365, access_log: true, drain_seconds: 5, limits: {upload_mib: 512}}
 limits: {seats: 40}
 ";
@@ -51,7 +57,7 @@ limits: {seats: 40}
 const ACME: &str = "
 name: class
 domain: Hub.example.org
-hub: {version: 5.5.4}
+hub: {kind: jupyterhub, version: 5.5.4}
 proxy: {kind: hubproxy}
 tls: {kind: acme, email: ada@example.org, staging: true}
 ";
@@ -62,8 +68,7 @@ fn with_hubproxy(site: &mut setup::Site) {
 
 const RUST: &str = "
 name: class
-hub: {kind: hubd, admins: [ada], cull_after_minutes: 30}
-proxy: {kind: hubproxy}
+hub: {admins: [ada], cull_after_minutes: 30}
 limits: {seats: 10, cpu: 1.5}
 host: {pip_index_url: 'https://pypi.example.org/simple'}
 ";

@@ -5,11 +5,14 @@ pub mod completions;
 pub mod destroy;
 pub mod init;
 pub mod list;
+pub mod list_users;
 pub mod logs;
 pub mod plan;
 pub mod profiles;
 pub mod provision;
+pub mod remove_users;
 pub mod render;
+pub mod reset_password;
 pub mod schema;
 pub mod status;
 pub mod validate;
@@ -19,6 +22,7 @@ mod context;
 mod deployment;
 mod domain;
 mod interrupt;
+mod people;
 mod preview;
 mod programs;
 mod server;
@@ -60,6 +64,9 @@ async fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Provision(args) => provision::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::AddUsers(args) => add_users::run(context, &args).await,
+        Command::ListUsers(args) => list_users::run(context, &args).await,
+        Command::ResetPassword(args) => reset_password::run(context, &args).await,
+        Command::RemoveUsers(args) => remove_users::run(context, &args).await,
         Command::Destroy(args) => destroy::run(context, &args).await,
         Command::List(args) => list::run(context, &args).await,
         Command::Logs(args) => logs::run(context, &args).await,

@@ -80,7 +80,8 @@ impl ReleaseError {
     pub fn hint(&self) -> String {
         match self {
             Self::Missing { name, .. } => format!(
-                "build it (`cargo build --release -p {name}`) and name its folder: `--set release.source=target/release`"
+                "`make install` puts it beside hubctl; or build it (`cargo build --release -p {name}`) and name its folder: \
+                 `--set release.source=target/release`; `--profile jupyterhub` goes without"
             ),
             Self::Read { .. } => "may this account read it?".to_owned(),
             Self::NotElf { .. } => {

@@ -28,7 +28,7 @@ pub struct Hub {
 impl Default for Hub {
     fn default() -> Self {
         Self {
-            kind: HubKind::Jupyterhub,
+            kind: HubKind::Hubd,
             version: "6.1.1".to_owned(),
             admins: Vec::new(),
             cull_after_minutes: 60,

@@ -109,5 +109,5 @@ impl Spec {
 }
 
 pub(super) fn default_profile() -> String {
-    "jupyterhub".to_owned()
+    "rust".to_owned()
 }

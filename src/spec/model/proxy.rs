@@ -30,7 +30,7 @@ pub struct Proxy {
 impl Default for Proxy {
     fn default() -> Self {
         Self {
-            kind: ProxyKind::Chp,
+            kind: ProxyKind::Hubproxy,
             version: "5.3.0".to_owned(),
             limits: ProxyLimits::default(),
             hsts_days: 0,

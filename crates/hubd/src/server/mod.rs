@@ -39,6 +39,7 @@ use self::life::Life;
 use self::progress::Progress;
 use self::state::State;
 use crate::metrics::ServerTimes;
+use crate::notebooks::Notebooks;
 use crate::proxy::{Owner, Proxy, Route};
 use crate::spawner::{ServerKey, Spawner, Target};
 use crate::store::Store;
@@ -54,6 +55,7 @@ struct Inner {
     config: Arc<Config>,
     address: HubAddress,
     store: Store,
+    notebooks: Notebooks,
     spawner: Arc<dyn Spawner>,
     proxy: Proxy,
     /// Routes that are always there: the hub's own and those of services, by routespec.
@@ -94,10 +96,12 @@ impl Servers {
             public_url: public_url(&config),
         };
         let fixed = fixed_routes(&config);
+        let notebooks = Notebooks::new(&config.notebooks);
         Self(Arc::new(Inner {
             config,
             address,
             store,
+            notebooks,
             spawner,
             proxy,
             fixed,
@@ -192,6 +196,11 @@ impl Servers {
             .lives()
             .iter()
             .any(|(key, life)| key.user == user && life.state().is_active())
+    }
+
+    /// Whether notebooks can be started, or are being installed.
+    pub fn notebooks_are_ready(&self) -> bool {
+        self.0.notebooks.are_ready()
     }
 
     /// How long starts and stops took.
