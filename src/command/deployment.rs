@@ -10,7 +10,7 @@ use hub_api::proxy::Status;
 
 use super::Context;
 use super::look::look;
-use super::{certificate, domain, server};
+use super::{certificate, domain, programs, server};
 use crate::cloud::Cloud;
 use crate::event::{Event, Observer};
 use crate::host::{Host, HostError};
@@ -22,7 +22,7 @@ use crate::spec::{Spec, TlsKind};
 use crate::state::{Certificate, Receipt, State};
 
 pub(super) use outside::{trust, trust_of, url};
-pub(super) use site::{placeholder_site, programs};
+pub(super) use site::placeholder_site;
 
 /// How long a server that is known may take to answer when it is only looked at.
 const LOOK: Duration = Duration::from_secs(30);
@@ -143,7 +143,7 @@ impl<'a> Deployment<'a> {
     ///
     /// What the server will need of this machine is looked for first.
     pub(super) async fn plan_cloud(&mut self) -> anyhow::Result<infra::Plan> {
-        self.programs = programs(&self.spec)?;
+        self.programs = programs::find(self.context, &self.spec).await?;
         self.local.machine = self.programs.first().map(|program| program.machine.clone());
         let offer = if infra::needs_offer(&self.spec, &self.inventory, &self.local) {
             let block_storage = self.inventory.around.block_storage;

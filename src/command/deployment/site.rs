@@ -7,9 +7,8 @@ use super::Deployment;
 use crate::command::server;
 use crate::event::{Event, Observer};
 use crate::infra::{self, Outcome};
-use crate::release::{self, Program};
 use crate::secret::Secret;
-use crate::setup::{self, Site};
+use crate::setup::Site;
 use crate::spec::{self, Spec, TlsKind};
 use crate::tls;
 
@@ -84,16 +83,6 @@ impl Deployment<'_> {
         }
         Ok(checked.leaf)
     }
-}
-
-/// Our own programs that the spec puts on the server, from where this machine has them.
-pub(in crate::command) fn programs(spec: &Spec) -> anyhow::Result<Vec<Program>> {
-    let hubctl = std::env::current_exe().ok();
-    let folders = release::folders(spec.release.source.as_deref(), hubctl.as_deref());
-    setup::programs(spec)
-        .into_iter()
-        .map(|name| Ok(Program::find(name, &folders)?))
-        .collect()
 }
 
 /// What `render` puts where only the cloud or a real run knows better.

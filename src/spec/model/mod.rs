@@ -26,7 +26,7 @@ pub use self::hub::{Hub, HubKind};
 pub use self::limits::{Limits, Memory};
 pub use self::network::{Access, Dns, Network, Source};
 pub use self::proxy::{Proxy, ProxyKind, ProxyLimits};
-pub use self::release::Release;
+pub use self::release::{Release, ReleaseSource};
 pub use self::server::{FloatingIpChoice, Server};
 pub use self::spawner::{Spawner, SpawnerKind};
 pub use self::tls::{Tls, TlsKind};

@@ -1,10 +1,16 @@
-//! hubctl's own programs for the server: where they are found, and for which processor they are built.
+//! hubctl's own programs for the server: where they come from, and for which processor they are built.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+
+mod archive;
+mod download;
+
+pub use archive::Archive;
+pub use download::{Limits, Remote, fetch};
 
 /// A program of ours, read and ready to be sent.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,6 +38,42 @@ pub enum ReleaseError {
     },
     #[error("{} is not a program for Linux", path.display())]
     NotElf { path: PathBuf },
+    #[error("downloading {url}")]
+    Download {
+        url: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    #[error("{url} answers {status}")]
+    Refused { url: String, status: String },
+    #[error("{url} has the checksum {found}, not {wanted}")]
+    Checksum {
+        url: String,
+        wanted: String,
+        found: String,
+    },
+    #[error("{name} is larger than {} MiB", most >> 20)]
+    TooLarge { name: String, most: u64 },
+    #[error("keeping a download in {}", path.display())]
+    Cache {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{name} is no tar.gz archive")]
+    Archive {
+        name: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{name} is not in {archive}")]
+    NotInArchive { name: String, archive: String },
+    #[error("{list} has not one archive for {machine}, but {}", names.join(", "))]
+    NoChoice {
+        list: String,
+        machine: String,
+        names: Vec<String>,
+    },
 }
 
 impl ReleaseError {
@@ -44,6 +86,21 @@ impl ReleaseError {
             Self::Read { .. } => "may this account read it?".to_owned(),
             Self::NotElf { .. } => {
                 "the server runs Linux, whatever this machine runs: name a folder with programs built for it in `release.source`".to_owned()
+            }
+            Self::Download { .. } | Self::Refused { .. } => {
+                "does this machine get there? `release.source` also takes a folder: unpack the archive yourself and name it".to_owned()
+            }
+            Self::Checksum { .. } => {
+                "it is not what `release.sha256` vouches for, and was not used: compare both with what was published".to_owned()
+            }
+            Self::TooLarge { .. } | Self::Archive { .. } | Self::NotInArchive { .. } => {
+                "`release.source` wants a release of hubctl's: what `make dist` packs".to_owned()
+            }
+            Self::Cache { .. } => {
+                "is the disk full? XDG_CACHE_HOME names another place".to_owned()
+            }
+            Self::NoChoice { .. } => {
+                "name the archive itself in `release.source`, and its line's checksum in `release.sha256`".to_owned()
             }
         }
     }
@@ -76,10 +133,7 @@ impl Program {
         let machine = machine(&content).ok_or_else(|| ReleaseError::NotElf {
             path: found.to_owned(),
         })?;
-        let sha256 = Sha256::digest(&content)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let sha256 = hexadecimal(&Sha256::digest(&content));
         Ok(Self {
             name: name.to_owned(),
             found: found.to_owned(),
@@ -118,6 +172,10 @@ pub fn folders(source: Option<&Path>, hubctl: Option<&Path>) -> Vec<PathBuf> {
     }
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The processor that an ELF file is for (its `e_machine`); `None` where it is none.
 fn machine(content: &[u8]) -> Option<String> {
     if !content.starts_with(b"\x7fELF") {
@@ -143,7 +201,7 @@ fn machine(content: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn elf(machine: u16) -> Vec<u8> {
+    pub(super) fn elf(machine: u16) -> Vec<u8> {
         let mut content = b"\x7fELF\x02\x01\x01".to_vec();
         content.resize(18, 0);
         content.extend(machine.to_le_bytes());
