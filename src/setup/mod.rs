@@ -13,9 +13,11 @@ pub mod names;
 mod observe;
 mod plan;
 mod render;
+mod routes;
 mod runbook;
 mod step;
 mod template;
+mod vitals;
 
 pub use apply::{Applied, apply};
 pub use desired::{Content, Desired, ManagedFile, Site, StatusPlace, Upgrade, desired, programs};
@@ -25,7 +27,9 @@ pub use hub::HubPlaces;
 pub use observe::{observe, proxy_status};
 pub use plan::{HostPlan, Problem};
 pub use render::render;
+pub use routes::routes;
 pub use step::Step;
+pub use vitals::{Disk, Memory, Seat, Service, Vitals, vitals};
 
 use runbook::Runbook;
 

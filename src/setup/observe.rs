@@ -136,7 +136,7 @@ pub(super) fn framed(text: &str) -> Vec<u8> {
 }
 
 /// JSON as a Python expression.
-fn python(value: &serde_json::Value) -> String {
+pub(super) fn python(value: &serde_json::Value) -> String {
     // The JSON text, quoted once more, is a Python string literal too.
     format!("json.loads({})", serde_json::Value::from(value.to_string()))
 }

@@ -12,7 +12,7 @@ use super::{ManagedFile, ManagedFolder, Part, Site, Unit};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     ADMINS_GROUP, HUB_HELPER, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUB_PORT, HUBD_ACCOUNT,
-    HUBD_SERVICE, HUBD_SOCKETS, SERVER_SOCKETS_MOUNT, USERS_GROUP,
+    HUBD_SERVICE, HUBD_SOCKETS, NOTEBOOK_ENVIRONMENT, SERVER_SOCKETS_MOUNT, STAMP, USERS_GROUP,
 };
 use crate::setup::{SetupError, template};
 use crate::spec::model::{HubKind, Spec};
@@ -221,6 +221,10 @@ fn configuration(
             default_url: spec.spawner.default_url.clone(),
             environment,
             ..hubd::Spawn::default()
+        },
+        notebooks: hubd::Notebooks {
+            ready: Some(format!("{NOTEBOOK_ENVIRONMENT}/{STAMP}").into()),
+            ..hubd::Notebooks::default()
         },
         cull: hubd::Cull {
             enabled: idle > 0,

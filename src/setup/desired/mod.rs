@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use self::files::{APT_PROXY, CA_FILE, UNATTENDED, edits, files};
 pub use self::programs::programs;
 use self::programs::{DEBIAN_PACKAGES, notebook, units};
+pub(in crate::setup) use self::proxy::api as proxy_api;
 use self::variables::{context, speaks_unix};
 use super::hub::HubPlaces;
 use super::names::{ADMINS_GROUP, HUB_PORT, SSH_GROUP, USERS_GROUP};

@@ -55,7 +55,7 @@ pub(super) fn unit(kind: ProxyKind) -> &'static str {
 }
 
 /// The URL of its API, as JupyterHub is told it, and where a socket unit listens for it.
-pub(super) fn api(kind: ProxyKind, unix: bool) -> (String, String) {
+pub(in crate::setup) fn api(kind: ProxyKind, unix: bool) -> (String, String) {
     let folder = match kind {
         ProxyKind::Chp => "jupyterhub-proxy",
         ProxyKind::Hubproxy => "hubproxy",

@@ -147,6 +147,7 @@ impl Ask {
             links,
             xsrf: self.xsrf.clone(),
             notice,
+            installing: !self.hub.servers.notebooks_are_ready(),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Users.
 
-use std::collections::HashMap;
-
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::Value;
 
-use super::{Result, ids, json, role, texts};
+use super::ids::Ids;
+use super::{Result, json, role, texts};
 use crate::clock::Timestamp;
 
 /// A user, with the groups and roles that are his.
@@ -99,81 +99,109 @@ fn one(
 
 /// Users that a query means, one page of them, and how many there are in all.
 pub fn list(connection: &Connection, query: &Query) -> Result<(Vec<User>, u32)> {
-    let mut conditions = vec!["1".to_owned()];
-    match query.active {
-        Some(true) => {
-            // The few that run are looked up once, not each user's servers.
-            conditions.push(
-                "users.id IN (SELECT s.user_id FROM servers s WHERE s.target IS NOT NULL)".into(),
-            );
-        }
-        Some(false) => {
-            conditions.push(
-                "users.id NOT IN (SELECT s.user_id FROM servers s WHERE s.target IS NOT NULL)"
-                    .into(),
-            );
-        }
-        None => {}
-    }
-    // Every statement names every parameter, so that one list of values fits all.
-    conditions.push("(?1 IS NULL OR users.name LIKE '%' || ?1 || '%')".into());
-    conditions.push(
-        "(?2 IS NULL OR users.name IN (SELECT value FROM json_each(?2)) OR EXISTS (SELECT 1 FROM group_users m \
-         JOIN groups g ON g.id = m.group_id WHERE m.user_id = users.id AND g.name IN (SELECT value FROM json_each(?3))))"
-            .into(),
-    );
-    let conditions = conditions.join(" AND ");
-    let (names, groups) = match &query.only {
-        Some((names, groups)) => (Some(texts(names)), texts(groups)),
-        None => (None, "[]".to_owned()),
-    };
-    let total = connection
-        .prepare_cached(&format!("SELECT COUNT(*) FROM users WHERE {conditions}"))?
-        .query_row(params![query.name_part, names, groups], |row| row.get(0))?;
-    let column = match query.sort {
-        Sort::Id => "users.id",
-        Sort::Name => "users.name",
-        Sort::LastActivity => "users.last_activity",
-    };
+    let (conditions, values) = query.conditions();
     let direction = if query.descending { "DESC" } else { "ASC" };
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM users WHERE {conditions} ORDER BY {column} {direction}, users.id LIMIT ?4 OFFSET ?5"
-    ))?;
-    let rows = statement.query_map(
-        params![query.name_part, names, groups, query.limit, query.offset],
-        read,
-    )?;
+    let page = |columns: &str, order: &str| {
+        format!("SELECT {columns} FROM users{conditions} ORDER BY {order} LIMIT ? OFFSET ?")
+    };
+    let statement = match query.sort {
+        Sort::Id => page(COLUMNS, &format!("users.id {direction}")),
+        Sort::Name | Sort::LastActivity => {
+            let column = if query.sort == Sort::Name {
+                "users.name"
+            } else {
+                "users.last_activity"
+            };
+            // What is sorted and skipped are entries of an index, not whole users.
+            let order = format!("{column} {direction}, users.id");
+            let page = page("users.id", &order);
+            format!(
+                "SELECT {COLUMNS} FROM ({page}) page JOIN users ON users.id = page.id ORDER BY {order}"
+            )
+        }
+    };
+    let mut statement = connection.prepare_cached(&statement)?;
+    let of_page = [query.limit, query.offset].map(|number| Sql::Integer(number.into()));
+    let rows = statement.query_map(params_from_iter(values.iter().chain(&of_page)), read)?;
     let mut users = rows.map(|row| finish(row?)).collect::<Result<Vec<_>>>()?;
     fill(connection, &mut users)?;
+    // A page that is not full is the last one. That of an offset beyond the end says nothing.
+    let found = u32::try_from(users.len()).unwrap_or(u32::MAX);
+    let is_last = found < query.limit && (found > 0 || query.offset == 0);
+    let total = if is_last {
+        query.offset.saturating_add(found)
+    } else {
+        connection
+            .prepare_cached(&format!("SELECT COUNT(*) FROM users{conditions}"))?
+            .query_row(params_from_iter(&values), |row| row.get(0))?
+    };
     Ok((users, total))
 }
 
-/// Puts groups and roles into users: two statements however many they are.
+impl Query {
+    /// ` WHERE ...` with no more than is asked for, so that SQLite can do the simple ones the simple way, and its values.
+    fn conditions(&self) -> (String, Vec<Sql>) {
+        const RUNS: &str = "(SELECT s.user_id FROM servers s WHERE s.target IS NOT NULL)";
+        let mut conditions = Vec::new();
+        let mut values = Vec::new();
+        // The few that run are looked up once, not each user's servers.
+        match self.active {
+            Some(true) => conditions.push(format!("users.id IN {RUNS}")),
+            Some(false) => conditions.push(format!("users.id NOT IN {RUNS}")),
+            None => {}
+        }
+        if let Some(part) = &self.name_part {
+            conditions.push("users.name LIKE '%' || ? || '%'".to_owned());
+            values.push(Sql::Text(part.clone()));
+        }
+        if let Some((names, groups)) = &self.only {
+            conditions.push(
+                "users.id IN (SELECT n.id FROM users n WHERE n.name IN (SELECT value FROM json_each(?)) \
+                 UNION SELECT m.user_id FROM groups g JOIN group_users m ON m.group_id = g.id \
+                 WHERE g.name IN (SELECT value FROM json_each(?)))"
+                    .to_owned(),
+            );
+            values.extend([Sql::Text(texts(names)), Sql::Text(texts(groups))]);
+        }
+        let conditions = match conditions.as_slice() {
+            [] => String::new(),
+            all => format!(" WHERE {}", all.join(" AND ")),
+        };
+        (conditions, values)
+    }
+}
+
+/// Puts groups and roles into users: a few statements however many they are.
 fn fill(connection: &Connection, users: &mut [User]) -> Result<()> {
-    let at: HashMap<i64, usize> = users
-        .iter()
-        .enumerate()
-        .map(|(at, user)| (user.id, at))
-        .collect();
-    let wanted = ids(users.iter().map(|user| user.id));
-    let mut statement = connection.prepare_cached(
-        "SELECT m.user_id, g.name FROM json_each(?1) w JOIN group_users m ON m.user_id = w.value \
-         JOIN groups g ON g.id = m.group_id ORDER BY g.id",
-    )?;
-    let mut rows = statement.query([&wanted])?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    let ids = Ids::of(users.iter().map(|user| user.id));
+    let statement = format!(
+        "SELECT m.user_id, g.name FROM group_users m JOIN groups g ON g.id = m.group_id WHERE {} \
+         ORDER BY m.user_id, m.group_id",
+        ids.condition("m.user_id")
+    );
+    let mut statement = connection.prepare_cached(&statement)?;
+    let mut rows = statement.query(params_from_iter(ids.values()))?;
     while let Some(row) = rows.next()? {
-        if let Some(at) = at.get(&row.get(0)?) {
-            users[*at].groups.push(row.get(1)?);
+        if let Some(at) = ids.place(row.get(0)?) {
+            users[at].groups.push(row.get(1)?);
         }
     }
-    let mut statement = connection.prepare_cached(
-        "SELECT m.user_id, r.name FROM json_each(?1) w JOIN role_users m ON m.user_id = w.value \
-         JOIN roles r ON r.id = m.role_id ORDER BY r.id",
-    )?;
-    let mut rows = statement.query([&wanted])?;
+    // There are a handful of roles, and everybody has one: their names are read once.
+    let names = role::names(connection)?;
+    let statement = format!(
+        "SELECT m.user_id, m.role_id FROM role_users m WHERE {} ORDER BY m.user_id, m.role_id",
+        ids.condition("m.user_id")
+    );
+    let mut statement = connection.prepare_cached(&statement)?;
+    let mut rows = statement.query(params_from_iter(ids.values()))?;
     while let Some(row) = rows.next()? {
-        if let Some(at) = at.get(&row.get(0)?) {
-            users[*at].roles.push(row.get(1)?);
+        if let Some(at) = ids.place(row.get(0)?)
+            && let Some(name) = names.get(&row.get(1)?)
+        {
+            users[at].roles.push(name.clone());
         }
     }
     Ok(())
