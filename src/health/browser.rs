@@ -79,7 +79,10 @@ impl Browser {
                     .unwrap_or_else(|| format!("{user} is not let in (HTTP {status})")),
                 "`hubctl list-users` shows who has an account; `hubctl logs hub` why one was not let in",
             ),
-            _ => Fault::plain(format!("HTTP {status}")),
+            _ => Fault::plain(match said(&body, "<h1") {
+                Some(said) => format!("{said} (HTTP {status})"),
+                None => format!("HTTP {status}"),
+            }),
         })
     }
 

@@ -70,6 +70,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     run.folders();
     run.files(desired::Part::Hub);
     run.retired_units();
+    run.takeover();
     run.units(false);
     if desired.page_first {
         // The login page is there already while what the notebooks run in is installed.

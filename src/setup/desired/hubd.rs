@@ -6,7 +6,7 @@ use hub_api::hub::{self as hubd, SpawnerKind};
 use tera::Context;
 
 use super::files::text_file;
-use super::hub::{Hub, RECHECK, UNITS, secret};
+use super::hub::{self, Hub, RECHECK, UNITS, secret};
 use super::proxy::{program, public_host};
 use super::{ManagedFile, ManagedFolder, Part, Site, Unit};
 use crate::setup::hub::HubPlaces;
@@ -140,11 +140,7 @@ fn units(places: &HubPlaces) -> Vec<Unit> {
         early: false,
     };
     let mut units = vec![
-        // Other options come with the next boot: it cannot be mounted anew under sockets that are in use.
-        Unit {
-            verb: "reload",
-            ..unit(SERVER_SOCKETS_MOUNT, Vec::new())
-        },
+        hub::sockets_mount(),
         // The helper itself runs while it is asked. It ends with its socket, and begins anew.
         unit(
             HUB_HELPER_SOCKET,

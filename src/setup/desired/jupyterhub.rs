@@ -3,10 +3,12 @@
 use tera::Context;
 
 use super::files::text_file;
-use super::hub::{Hub, RECHECK, UNITS, secret};
+use super::hub::{self, Hub, RECHECK, UNITS, secret};
 use super::{ManagedFolder, Part, Site, Unit, Venv};
 use crate::setup::hub::HubPlaces;
-use crate::setup::names::{CULLER_ACCOUNT, HUB_ENVIRONMENT, HUB_PORT, JUPYTERHUB_SERVICE, STAMP};
+use crate::setup::names::{
+    CULLER_ACCOUNT, HUB_ENVIRONMENT, HUB_PORT, JUPYTERHUB_SERVICE, SERVER_SOCKETS_MOUNT, STAMP,
+};
 use crate::setup::{SetupError, template};
 use crate::spec::model::{HubKind, Spec};
 
@@ -18,6 +20,10 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
     for (path, template) in [
         ("/etc/pam.d/jupyterhub", "jupyterhub/pam"),
         (RECHECK, "jupyterhub/recheck-routes.py"),
+        (
+            &format!("{UNITS}/{SERVER_SOCKETS_MOUNT}"),
+            "hubd/run-jupyter.mount",
+        ),
         (
             &format!("{UNITS}/jupyter.slice"),
             "jupyterhub/jupyter.slice",
@@ -52,24 +58,27 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
         accounts: vec![CULLER_ACCOUNT],
         folders: folders(),
         files,
-        units: vec![Unit {
-            name: JUPYTERHUB_SERVICE,
-            reads: vec![
-                format!("{UNITS}/{JUPYTERHUB_SERVICE}"),
-                CONFIGURATION.to_owned(),
-                places.secret("proxy-token"),
-                places.secret("cookie-secret"),
-                places.secret("api-token"),
-                format!("{HUB_ENVIRONMENT}/{STAMP}"),
-            ],
-            enable: true,
-            verb: "restart",
-            ready: vec![
-                format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
-                "https://127.0.0.1:443/hub/login".to_owned(),
-            ],
-            early: false,
-        }],
+        units: vec![
+            hub::sockets_mount(),
+            Unit {
+                name: JUPYTERHUB_SERVICE,
+                reads: vec![
+                    format!("{UNITS}/{JUPYTERHUB_SERVICE}"),
+                    CONFIGURATION.to_owned(),
+                    places.secret("proxy-token"),
+                    places.secret("cookie-secret"),
+                    places.secret("api-token"),
+                    format!("{HUB_ENVIRONMENT}/{STAMP}"),
+                ],
+                enable: true,
+                verb: "restart",
+                ready: vec![
+                    format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
+                    "https://127.0.0.1:443/hub/login".to_owned(),
+                ],
+                early: false,
+            },
+        ],
         venv: Some(Venv {
             folder: HUB_ENVIRONMENT,
             what: "JupyterHub",

@@ -89,7 +89,7 @@ pub struct Desired {
     /// Whether the hub starts before what the notebooks run in is installed.
     pub page_first: bool,
     pub hub: &'static HubPlaces,
-    /// Kinds of hub that must not be on the server: nothing takes over from one what its users have open.
+    /// Kinds of hub that this one takes over from, where they are on the server.
     pub other_hubs: Vec<&'static HubPlaces>,
     pub ssh: SshDoor,
     /// Packet filter table to what its listing must say.
@@ -278,7 +278,14 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             format!("allowgroups {SSH_GROUP}"),
         ],
     };
+    let other_hubs: Vec<_> = HubPlaces::all()
+        .into_iter()
+        .filter(|other| *other != places)
+        .collect();
     let mut absent = proxy.absent;
+    for other in &other_hubs {
+        absent.extend(other.own.iter().map(ToString::to_string));
+    }
     for (path, wanted) in [
         (CA_FILE, spec.host.ca_bundle.is_some()),
         (APT_PROXY, spec.host.http_proxy.is_some()),
@@ -326,10 +333,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         status: proxy.status,
         units: units(hub.servers, proxy.units, hub.units),
         page_first: hub.page_first,
-        other_hubs: HubPlaces::all()
-            .into_iter()
-            .filter(|other| *other != places)
-            .collect(),
+        other_hubs,
         hub: places,
         ssh: door,
         nft_tables: BTreeMap::from([(

@@ -1,6 +1,7 @@
 //! Files and folders.
 
 use super::{Runbook, difference, owner_and_mode};
+use crate::setup::HubPlaces;
 use crate::setup::desired::{Content, ManagedFile, Part};
 use crate::setup::plan::unified;
 use crate::setup::step::{Action, Step};
@@ -107,7 +108,9 @@ impl Runbook<'_> {
             // What a unit of another choice runs from and reads must be there until it has ended.
             let late = path.starts_with("/opt/")
                 || path.starts_with("/etc/hubproxy")
-                || path.starts_with("/etc/jupyterhub/");
+                || HubPlaces::all()
+                    .iter()
+                    .any(|hub| path.starts_with(hub.folder) || hub.own.contains(&path.as_str()));
             if late == folders && self.file_facts(path).is_some() {
                 self.step(
                     format!("remove {path}"),

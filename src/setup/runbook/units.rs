@@ -35,21 +35,28 @@ impl Runbook<'_> {
     /// Ends what other choices left.
     pub(in crate::setup) fn retired_units(&mut self) {
         for name in &self.desired.retired {
-            // One may run on when its file is gone.
-            let there = self.facts.units.get(*name).is_some_and(|unit| {
-                unit.active == "active" || (!unit.load.is_empty() && unit.load != "not-found")
-            });
-            if there {
-                self.step(
-                    format!("stop and remove {name}"),
-                    "another proxy was chosen",
-                    Action::Retire {
-                        name: (*name).to_owned(),
-                        path: format!("/etc/systemd/system/{name}"),
-                    },
-                );
-            }
+            self.retire(name, "another proxy was chosen");
         }
+    }
+
+    pub(super) fn retire(&mut self, name: &str, why: &str) {
+        if self.is_there(name) {
+            self.step(
+                format!("stop and remove {name}"),
+                why,
+                Action::Retire {
+                    name: name.to_owned(),
+                    path: format!("/etc/systemd/system/{name}"),
+                },
+            );
+        }
+    }
+
+    /// One may run on when its file is gone.
+    pub(super) fn is_there(&self, name: &str) -> bool {
+        self.facts.units.get(name).is_some_and(|unit| {
+            unit.active == "active" || (!unit.load.is_empty() && unit.load != "not-found")
+        })
     }
 
     /// What a unit needs, and why. Whether it is due is observed: it started before the newest thing it reads.
