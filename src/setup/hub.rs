@@ -1,9 +1,10 @@
 //! What others must know of a hub, by its kind: its unit, its places, and those of users' servers.
 
 use super::names::{
-    HUBD_ACCOUNT, HUBD_SERVICE, HUBPROXY_ACCOUNT, JUPYTERHUB_SERVICE, PROXY_ACCOUNT,
+    HUBD_ACCOUNT, HUBD_SERVICE, HUBPROXY_ACCOUNT, JUPYTERHUB_ACCOUNT, JUPYTERHUB_SERVICE,
+    NOTEBOOK_ACCOUNT, NOTEBOOK_SERVICE, PROXY_ACCOUNT,
 };
-use crate::spec::model::HubKind;
+use crate::spec::model::{Hub, HubKind, HubUser};
 
 /// What others must know of a hub.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,17 +56,49 @@ const HUBD: HubPlaces = HubPlaces {
     user_folder: "/run/jupyter/{name}",
 };
 
+/// JupyterHub as an account of its own.
+const JUPYTERHUB_WITHOUT_ROOT: HubPlaces = HubPlaces {
+    account: JUPYTERHUB_ACCOUNT,
+    secrets_mode: "0750",
+    secret_mode: "0640",
+    ..JUPYTERHUB
+};
+
+/// One person's notebook server: the account is the person's, and there are no users.
+const NOTEBOOK: HubPlaces = HubPlaces {
+    title: "a notebook server",
+    service: NOTEBOOK_SERVICE,
+    account: NOTEBOOK_ACCOUNT,
+    folder: "/etc/notebook",
+    secrets_mode: "0750",
+    secret_mode: "0640",
+    api_token: "",
+    sockets_group: NOTEBOOK_ACCOUNT,
+    user_unit: NOTEBOOK_SERVICE,
+    user_folder: "/run/notebook",
+};
+
 impl HubPlaces {
+    /// Those of a kind, as root where it has a choice.
     pub const fn of(kind: HubKind) -> &'static Self {
         match kind {
             HubKind::Jupyterhub => &JUPYTERHUB,
             HubKind::Hubd => &HUBD,
+            HubKind::Notebook => &NOTEBOOK,
+        }
+    }
+
+    /// Those of the hub that is asked for, with its account.
+    pub const fn of_hub(hub: &Hub) -> &'static Self {
+        match (hub.kind, hub.user) {
+            (HubKind::Jupyterhub, HubUser::Jupyterhub) => &JUPYTERHUB_WITHOUT_ROOT,
+            (kind, _) => Self::of(kind),
         }
     }
 
     /// Those of all kinds.
-    pub const fn all() -> [&'static Self; 2] {
-        [&JUPYTERHUB, &HUBD]
+    pub const fn all() -> [&'static Self; 3] {
+        [&JUPYTERHUB, &HUBD, &NOTEBOOK]
     }
 
     pub(super) fn secret(&self, name: &str) -> String {

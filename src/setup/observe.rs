@@ -170,6 +170,7 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         .accounts
         .iter()
         .copied()
+        .chain(desired.person)
         .chain([desired.login.as_str()])
         .collect();
     json!({

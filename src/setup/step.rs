@@ -62,6 +62,10 @@ pub(super) enum Action {
         name: String,
         home: String,
     },
+    /// An account with a home, whose password opens nothing.
+    Person {
+        name: String,
+    },
     Join {
         group: String,
         accounts: Vec<String>,

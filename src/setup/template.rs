@@ -28,6 +28,8 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "jupyterhub/jupyterhub_config.py",
     "jupyterhub/pam",
     "jupyterhub/recheck-routes.py",
+    "notebook/jupyter_server_config.py",
+    "notebook/notebook.service",
     "system/apt-proxy.conf",
     "system/cron.allow",
     "system/hubctl-metadata.service",

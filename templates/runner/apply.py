@@ -236,6 +236,12 @@ def op_account(step):
             "/usr/sbin/nologin", step["name"])
 
 
+def op_person(step):
+    """An account of a person's, with a home for nobody else and a password that opens nothing."""
+    run("useradd", "--create-home", "--user-group", "--shell", "/bin/bash", step["name"])
+    os.chmod(pwd.getpwnam(step["name"]).pw_dir, 0o700)
+
+
 def op_join(step):
     for name in step["accounts"]:
         run("gpasswd", "--add", name, step["group"])

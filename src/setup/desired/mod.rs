@@ -4,6 +4,7 @@ mod files;
 mod hub;
 mod hubd;
 mod jupyterhub;
+mod notebook;
 mod programs;
 mod proxy;
 mod variables;
@@ -18,7 +19,7 @@ pub use self::programs::programs;
 use self::programs::{DEBIAN_PACKAGES, notebook, units};
 use self::variables::{context, speaks_unix};
 use super::hub::HubPlaces;
-use super::names::{ADMINS_GROUP, HUB_PORT, SSH_GROUP, USERS_GROUP};
+use super::names::{HUB_PORT, SSH_GROUP};
 use super::{SetupError, template};
 use crate::release::Program;
 use crate::secret::Secret;
@@ -47,6 +48,8 @@ pub struct Site {
     pub cookie_secret: Secret,
     /// Token of the service `hubctl` at the hub's API: reads users, deletes users and stops servers.
     pub api_token: Secret,
+    /// Hash of the password of a notebook server, as Jupyter writes it.
+    pub password_hash: Option<Secret>,
     /// Further public keys that may log in as the operator.
     pub operator_keys: Vec<String>,
     /// Our own programs for the server: those that [`programs`] names.
@@ -71,6 +74,8 @@ pub struct Desired {
     pub packages: Vec<String>,
     pub groups: Vec<&'static str>,
     pub accounts: Vec<&'static str>,
+    /// An account with a home, for one person.
+    pub person: Option<&'static str>,
     pub folders: Vec<ManagedFolder>,
     pub files: Vec<ManagedFile>,
     /// Files of the distribution in which single lines are set.
@@ -266,7 +271,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
     let mut venvs: Vec<Venv> = hub.venv.into_iter().collect();
     venvs.push(notebook(spec));
     venvs.extend(proxy.venv);
-    let places = HubPlaces::of(spec.hub.kind);
+    let places = HubPlaces::of_hub(&spec.hub);
     let door = SshDoor {
         path: "/etc/ssh/sshd_config.d/00-hubctl.conf",
         content: template::render("system/sshd.conf", &context)?,
@@ -288,6 +293,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         }
     }
     let mut packages: Vec<String> = DEBIAN_PACKAGES.iter().map(ToString::to_string).collect();
+    packages.extend(hub.packages.iter().map(ToString::to_string));
     packages.extend(spec.host.packages.iter().cloned());
     packages.sort();
     packages.dedup();
@@ -308,8 +314,9 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             Upgrade::Never
         },
         packages,
-        groups: vec![USERS_GROUP, ADMINS_GROUP, SSH_GROUP],
+        groups: [hub.groups, vec![SSH_GROUP]].concat(),
         accounts,
+        person: hub.person,
         folders,
         files,
         edits: edits(site),
@@ -327,7 +334,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         page_first: hub.page_first,
         other_hubs: HubPlaces::all()
             .into_iter()
-            .filter(|other| *other != places)
+            .filter(|other| other.service != places.service)
             .collect(),
         hub: places,
         ssh: door,

@@ -62,7 +62,7 @@ pub(super) fn notebook(spec: &Spec) -> Venv {
 }
 
 /// Of the system, of the proxy, and of the hub, in the order in which they start. The slice is read again with `servers`.
-pub(super) fn units(servers: Vec<String>, proxy: Vec<Unit>, hub: Vec<Unit>) -> Vec<Unit> {
+pub(super) fn units(servers: Option<Vec<String>>, proxy: Vec<Unit>, hub: Vec<Unit>) -> Vec<Unit> {
     let owned = |paths: &[&str]| paths.iter().map(ToString::to_string).collect();
     let mut units = vec![
         Unit {
@@ -84,15 +84,15 @@ pub(super) fn units(servers: Vec<String>, proxy: Vec<Unit>, hub: Vec<Unit>) -> V
             ready: Vec::new(),
             early: true,
         },
-        Unit {
-            name: "jupyter.slice",
-            reads: [vec![format!("{UNITS}/jupyter.slice")], servers].concat(),
-            enable: false,
-            verb: "",
-            ready: Vec::new(),
-            early: false,
-        },
     ];
+    units.extend(servers.map(|servers| Unit {
+        name: "jupyter.slice",
+        reads: [vec![format!("{UNITS}/jupyter.slice")], servers].concat(),
+        enable: false,
+        verb: "",
+        ready: Vec::new(),
+        early: false,
+    }));
     units.extend(proxy);
     units.extend(hub);
     units

@@ -33,6 +33,24 @@ impl Runbook<'_> {
                 });
             }
         }
+        if let Some(name) = self.desired.person
+            && let Some(Some(found)) = self.facts.accounts.get(name)
+        {
+            let mighty = ["sudo", "adm", "docker", "lxd", "disk", "wheel"];
+            let group = found.groups.iter().find(|group| mighty.contains(&group.as_str()));
+            if found.uid < 1000 || group.is_some() {
+                self.plan.problems.push(Problem {
+                    message: format!(
+                        "the account {name} of the notebook server is on the server already, and {}",
+                        group.map_or_else(
+                            || "is one of the system's".to_owned(),
+                            |group| format!("a member of {group}")
+                        )
+                    ),
+                    hint: Some("whoever computes in notebooks must not be root: use a fresh server, or take the group from it".to_owned()),
+                });
+            }
+        }
         for other in &self.desired.other_hubs {
             let there = self
                 .facts

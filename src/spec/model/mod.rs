@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use self::authenticator::{Authenticator, AuthenticatorKind};
 pub use self::environment::Environment;
 pub use self::host::{HostKey, HostSettings, Ssh};
-pub use self::hub::{Hub, HubKind};
+pub use self::hub::{Hub, HubKind, HubUser};
 pub use self::limits::{Limits, Memory};
 pub use self::network::{Access, Dns, Network, Source};
 pub use self::proxy::{Proxy, ProxyKind, ProxyLimits};
