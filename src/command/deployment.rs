@@ -296,7 +296,7 @@ impl<'a> Deployment<'a> {
         Ok(match self.spec.tls.kind {
             TlsKind::SelfSigned => Some(tls::ensure(&self.state, &names, now)?),
             TlsKind::Own => Some(self.own_certificate(&names, now)?),
-            TlsKind::Acme | TlsKind::AcmeIp => None,
+            TlsKind::Acme | TlsKind::AcmeIp | TlsKind::None => None,
         })
     }
 
@@ -332,7 +332,7 @@ impl<'a> Deployment<'a> {
             .context("there is no server to reach the hub on")?;
         let trust = match (self.spec.tls.kind, &self.spec.tls.directory_ca) {
             (TlsKind::SelfSigned, _) => own_authority(&self.state)?,
-            (TlsKind::Own, _) => Trust::System,
+            (TlsKind::Own | TlsKind::None, _) => Trust::System,
             (TlsKind::Acme | TlsKind::AcmeIp, Some(path)) => Trust::Authority(
                 std::fs::read_to_string(path)
                     .with_context(|| format!("reading {}", path.display()))?,
