@@ -2,7 +2,7 @@
 
 use super::Runbook;
 use crate::setup::desired::Content;
-use crate::setup::names::{HUBPROXY_SERVICE, HUBPROXY_SOCKETS, PROXY_SERVICE};
+use crate::setup::names::{HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NOTEBOOK_SERVICE, PROXY_SERVICE};
 use crate::setup::plan::Problem;
 
 /// Below this much free disk an installation is not begun.
@@ -16,7 +16,7 @@ impl Runbook<'_> {
         });
         for holder in &self.facts.ports {
             let ours = match holder.unit.as_deref() {
-                Some(PROXY_SERVICE | HUBPROXY_SERVICE) => true,
+                Some(PROXY_SERVICE | HUBPROXY_SERVICE | NOTEBOOK_SERVICE) => true,
                 // systemd itself, for the proxy.
                 _ => sockets && holder.pid == 1,
             };
@@ -37,7 +37,10 @@ impl Runbook<'_> {
             && let Some(Some(found)) = self.facts.accounts.get(name)
         {
             let mighty = ["sudo", "adm", "docker", "lxd", "disk", "wheel"];
-            let group = found.groups.iter().find(|group| mighty.contains(&group.as_str()));
+            let group = found
+                .groups
+                .iter()
+                .find(|group| mighty.contains(&group.as_str()));
             if found.uid < 1000 || group.is_some() {
                 self.plan.problems.push(Problem {
                     message: format!(

@@ -2,6 +2,7 @@
 
 mod chp;
 mod hubproxy;
+mod none;
 
 use std::net::IpAddr;
 
@@ -84,6 +85,7 @@ pub(super) fn proxy(
             files.extend(hubproxy::own_files(spec, site, context, &api, hub_url)?);
             Ok(hubproxy::own(spec, files, &api))
         }
+        ProxyKind::None => Ok(none::none(files)),
         kind => Err(SetupError::Configuration(format!(
             "proxy.kind {} is not there yet",
             kind.word()
