@@ -1,6 +1,7 @@
 //! A deployment as a run works on it: the spec, what the cloud and the host have of it, and the halves that change them.
 
 mod outside;
+mod secrets;
 mod site;
 
 use std::time::{Duration, Instant};
@@ -18,10 +19,10 @@ use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
 use crate::release::Program;
 use crate::setup::{self, HostPlan, Upgrade};
-use crate::spec::{Spec, TlsKind};
+use crate::spec::{HubKind, Spec, TlsKind};
 use crate::state::{Certificate, Receipt, State};
 
-pub(super) use outside::{trust, trust_of, url};
+pub(super) use outside::{place_of, trust, trust_of, url};
 pub(super) use site::placeholder_site;
 
 /// How long a server that is known may take to answer when it is only looked at.
@@ -285,6 +286,7 @@ impl<'a> Deployment<'a> {
     pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
         let url = self.endpoint()?.url().to_string();
         self.receipt.url = Some(url.clone());
+        self.receipt.notebook = self.spec.hub.kind == HubKind::Notebook;
         self.receipt.certificate = match self.spec.tls.kind {
             TlsKind::SelfSigned => Certificate::Deployment,
             _ if self.spec.tls.staging => Certificate::Staging,

