@@ -74,11 +74,7 @@ fn folders(places: &HubPlaces) -> Vec<ManagedFolder> {
     [
         ("/etc/notebook", "root", "0755"),
         ("/etc/notebook/tls", "root", "0755"),
-        (
-            "/etc/notebook/secrets",
-            places.account,
-            places.secrets_mode,
-        ),
+        ("/etc/notebook/secrets", places.account, places.secrets_mode),
         ("/var/lib/hubctl", "root", "0755"),
         ("/var/cache/hubctl", "root", "0700"),
     ]
@@ -114,7 +110,10 @@ fn variables(spec: &Spec, site: &Site, context: &Context, places: &HubPlaces) ->
     context.insert("base_path", &json(&base));
     context.insert(
         "default_url",
-        &json(&format!("/{}", spec.spawner.default_url.trim_start_matches('/'))),
+        &json(&format!(
+            "/{}",
+            spec.spawner.default_url.trim_start_matches('/')
+        )),
     );
     context.insert("origin", &json(&origin));
     context.insert(
