@@ -31,6 +31,12 @@ pub struct Args {
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let name = context.name(args.name.as_deref())?;
     let state = context.state(&name)?;
+    anyhow::ensure!(
+        !state.receipt()?.notebook,
+        "{name} is one person's notebook server (`hub.kind: notebook`): it has no users, and one password, which is in {}; \
+         for several people make a hub under another `name`",
+        state.path(users::credentials::FILE).display()
+    );
     let request = Request {
         names: args.names.clone(),
         count: args.count.unwrap_or(0) as usize,

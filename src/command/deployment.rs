@@ -19,10 +19,12 @@ use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
 use crate::release::{self, Program};
 use crate::secret::Secret;
+use crate::setup::names::NOTEBOOK_ACCOUNT;
 use crate::setup::{self, HostPlan, Site, Upgrade};
-use crate::spec::{self, Spec, TlsKind};
+use crate::spec::{self, AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::state::{Certificate, Receipt, State};
 use crate::tls;
+use crate::users::{Credential, Credentials, password};
 
 /// How long a server that is known may take to answer when it is only looked at.
 const LOOK: Duration = Duration::from_secs(30);
@@ -273,6 +275,8 @@ impl<'a> Deployment<'a> {
             proxy_token: self.receipt.secret("proxy-token", 32),
             cookie_secret: self.receipt.secret("cookie-secret", 32),
             api_token: self.receipt.secret("api-token", 32),
+            oauth_client_secret: self.client_secret()?,
+            password_hash: self.notebook_password()?.map(|(_, hash)| hash),
             programs: self.programs.clone(),
             operator_keys: self
                 .local
@@ -325,6 +329,60 @@ impl<'a> Deployment<'a> {
         Ok(checked.leaf)
     }
 
+    fn url(&self, outcome: &Outcome) -> String {
+        url(
+            self.spec.domain.as_deref(),
+            outcome.address,
+            &self.spec.web_place(),
+        )
+    }
+
+    /// What the authenticator's provider knows this hub by, from where the spec says.
+    fn client_secret(&self) -> anyhow::Result<Option<Secret>> {
+        let asked = &self.spec.authenticator;
+        if asked.kind == AuthenticatorKind::Pam {
+            return Ok(None);
+        }
+        let secret = match (&asked.client_secret_file, &asked.client_secret_env) {
+            (Some(path), _) => std::fs::read_to_string(path)
+                .with_context(|| format!("reading {}", path.display()))?,
+            (None, Some(name)) => std::env::var(name).map_err(|_| {
+                anyhow::anyhow!("the variable {name} is not set, in which `authenticator.client_secret_env` says the client's secret is")
+            })?,
+            (None, None) => String::new(),
+        };
+        anyhow::ensure!(
+            !secret.trim().is_empty(),
+            "the client's secret of `authenticator` is empty: name its file in `authenticator.client_secret_file`"
+        );
+        Ok(Some(Secret::new(secret.trim())))
+    }
+
+    /// The password of a notebook server, from the credentials file or made for it, and its hash.
+    fn notebook_password(&mut self) -> anyhow::Result<Option<(Secret, Secret)>> {
+        if self.spec.hub.kind != HubKind::Notebook {
+            return Ok(None);
+        }
+        let salt = self.receipt.secret("notebook-salt", 16);
+        let mut credentials = Credentials::load(&self.state)?;
+        let known = credentials
+            .of(NOTEBOOK_ACCOUNT)
+            .filter(|known| !known.password.reveal().is_empty());
+        let password = known.map_or_else(password::generate, |known| known.password.clone());
+        credentials.put(Credential {
+            url: self
+                .outcome
+                .as_ref()
+                .map(|outcome| self.url(outcome))
+                .unwrap_or_default(),
+            user: NOTEBOOK_ACCOUNT.to_owned(),
+            password: password.clone(),
+        });
+        credentials.save(&self.state)?;
+        let hash = password::jupyter_hash(&password, &salt)?;
+        Ok(Some((password, hash)))
+    }
+
     /// Where the hub is, and who vouches for it.
     pub(super) fn endpoint(&self) -> anyhow::Result<Endpoint> {
         let outcome = self
@@ -341,8 +399,11 @@ impl<'a> Deployment<'a> {
             (TlsKind::Acme | TlsKind::AcmeIp, None) if self.spec.tls.staging => Trust::Anyone,
             (TlsKind::Acme | TlsKind::AcmeIp, None) => Trust::System,
         };
-        let url = url(self.spec.domain.as_deref(), outcome.address);
-        Ok(Endpoint::new(&url, Some(outcome.address), &trust)?)
+        let endpoint = Endpoint::new(&self.url(outcome), Some(outcome.address), &trust)?;
+        Ok(match self.spec.hub.kind {
+            HubKind::Notebook => endpoint.of_notebook(),
+            HubKind::Jupyterhub | HubKind::Hubd => endpoint,
+        })
     }
 
     /// Says which DNS record to make, where the cloud keeps none for the domain.
@@ -400,7 +461,11 @@ impl<'a> Deployment<'a> {
     pub(super) async fn check(&mut self, as_user: bool) -> anyhow::Result<()> {
         let endpoint = self.endpoint()?;
         let started = self.start_phase("health");
-        if as_user {
+        if as_user && let Some((password, _)) = self.notebook_password()? {
+            health::full_notebook(&endpoint, &password, &*self.context.ui)
+                .await
+                .healthy()?;
+        } else if as_user {
             let host = self.host.clone().context("no session to the server")?;
             // Its exchange stays open for as long as the user is there: a session of its own.
             let host = host.again(SECOND_SESSION, &*self.context.ui).await?;
@@ -434,6 +499,7 @@ impl<'a> Deployment<'a> {
     pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
         let url = self.endpoint()?.url().to_string();
         self.receipt.url = Some(url.clone());
+        self.receipt.notebook = self.spec.hub.kind == HubKind::Notebook;
         self.receipt.certificate = match self.spec.tls.kind {
             TlsKind::SelfSigned => Certificate::Deployment,
             _ if self.spec.tls.staging => Certificate::Staging,
@@ -471,11 +537,11 @@ impl<'a> Deployment<'a> {
 }
 
 /// Where a hub is.
-pub(super) fn url(domain: Option<&str>, address: IpAddr) -> String {
+pub(super) fn url(domain: Option<&str>, address: IpAddr, place: &str) -> String {
     match (domain, address) {
-        (Some(domain), _) => format!("https://{domain}/"),
-        (None, IpAddr::V4(address)) => format!("https://{address}/"),
-        (None, IpAddr::V6(address)) => format!("https://[{address}]/"),
+        (Some(domain), _) => format!("https://{domain}{place}"),
+        (None, IpAddr::V4(address)) => format!("https://{address}{place}"),
+        (None, IpAddr::V6(address)) => format!("https://[{address}]{place}"),
     }
 }
 
@@ -526,6 +592,9 @@ pub(super) fn placeholder_site(spec: &Spec) -> Site {
         proxy_token: placeholder("proxy-token"),
         cookie_secret: placeholder("cookie-secret"),
         api_token: placeholder("api-token"),
+        oauth_client_secret: (spec.authenticator.kind != AuthenticatorKind::Pam)
+            .then(|| placeholder("oauth-client-secret")),
+        password_hash: (spec.hub.kind == HubKind::Notebook).then(|| placeholder("password-hash")),
         operator_keys: spec.ssh.authorized_keys.clone(),
         programs: Vec::new(),
     }

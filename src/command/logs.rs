@@ -66,8 +66,10 @@ fn units(whose: &str) -> Result<Vec<String>, names::NameProblem> {
         user => {
             names::check(user)?;
             HubPlaces::all()
+                .iter()
+                .filter(|hub| hub.user_unit.contains("{name}"))
                 .map(|hub| hub.user_unit.replace("{name}", user))
-                .to_vec()
+                .collect()
         }
     })
 }
@@ -80,7 +82,12 @@ mod tests {
     fn nothing_but_a_users_name_becomes_a_unit() {
         assert_eq!(
             units("hub").unwrap(),
-            ["jupyterhub.service", "hubd.service", "hub-helper.service"]
+            [
+                "jupyterhub.service",
+                "hubd.service",
+                "notebook.service",
+                "hub-helper.service"
+            ]
         );
         assert_eq!(
             units("ada").unwrap(),

@@ -71,15 +71,25 @@ async fn without_spec(context: &Context, name: &str) -> anyhow::Result<Exit> {
     let cloud = context.cloud().await?;
     let inventory = infra::observe(&cloud, name).await?;
     let outcome = Outcome::of(&inventory);
-    let trust = trust(&State::peek(&context.state_base()?, name))?;
+    let state = State::peek(&context.state_base()?, name);
+    let trust = trust(&state)?;
     let endpoint = match &outcome {
         Some(outcome) => {
             let domain = inventory
                 .recordsets
                 .first()
                 .map(|record| record.name.trim_end_matches('.'));
-            let url = url(domain, outcome.address);
-            Some(Endpoint::new(&url, Some(outcome.address), &trust)?)
+            let receipt = state.receipt()?;
+            let url = match receipt.url.filter(|_| receipt.notebook) {
+                Some(url) => url,
+                None => url(domain, outcome.address, "/"),
+            };
+            let endpoint = Endpoint::new(&url, Some(outcome.address), &trust)?;
+            Some(if receipt.notebook {
+                endpoint.of_notebook()
+            } else {
+                endpoint
+            })
         }
         None => None,
     };

@@ -12,7 +12,7 @@ use crate::spec::{Access, Source};
 /// requests and what IPv6 needs from everywhere, and everything out.
 ///
 /// `operator` stands for [`Source::Operator`]; where it is not known, nothing is opened for it.
-pub fn wanted(access: &Access, operator: Option<IpAddr>) -> BTreeSet<RuleSpec> {
+pub fn wanted(access: &Access, web_ports: &[u16], operator: Option<IpAddr>) -> BTreeSet<RuleSpec> {
     let mut rules = BTreeSet::from([
         rule("egress", true, None, None, None),
         rule("egress", false, None, None, None),
@@ -20,7 +20,7 @@ pub fn wanted(access: &Access, operator: Option<IpAddr>) -> BTreeSet<RuleSpec> {
         rule("ingress", true, Some("icmp"), Some((8, 0)), None),
         rule("ingress", false, Some("ipv6-icmp"), None, None),
     ]);
-    for (sources, ports) in [(&access.ssh, &[22][..]), (&access.web, &[80, 443][..])] {
+    for (sources, ports) in [(&access.ssh, &[22][..]), (&access.web, web_ports)] {
         for net in sources.iter().filter_map(|source| match source {
             Source::Net(net) => Some(*net),
             Source::Operator => operator.map(IpNet::from),

@@ -194,7 +194,7 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
             .collect::<Vec<_>>(),
         "tables": desired.nft_tables.keys().collect::<Vec<_>>(),
         "volume": desired.volume,
-        "ports": [80, 443],
+        "ports": desired.ports,
         "proxy": desired.status.as_ref()
             .map(|place| json!({"listen": place.listen, "token": place.token})),
         "lock": LOCK,

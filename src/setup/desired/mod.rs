@@ -14,7 +14,8 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use self::files::{APT_PROXY, CA_FILE, UNATTENDED, edits, files};
+use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
+pub use self::jupyterhub::Containers;
 pub use self::programs::programs;
 use self::programs::{DEBIAN_PACKAGES, notebook, units};
 use self::variables::{context, speaks_unix};
@@ -50,6 +51,8 @@ pub struct Site {
     pub cookie_secret: Secret,
     /// Token of the service `hubctl` at the hub's API: reads users, deletes users and stops servers.
     pub api_token: Secret,
+    /// What the authenticator's provider knows this hub by.
+    pub oauth_client_secret: Option<Secret>,
     /// Hash of the password of a notebook server, as Jupyter writes it.
     pub password_hash: Option<Secret>,
     /// Further public keys that may log in as the operator.
@@ -88,8 +91,12 @@ pub struct Desired {
     pub venvs: Vec<Venv>,
     pub npm: Option<Npm>,
     pub download: Option<Download>,
+    /// The network and the image of users' containers.
+    pub containers: Option<Containers>,
     /// Units that other choices left.
     pub retired: Vec<&'static str>,
+    /// The ports that users reach, which nobody else may have.
+    pub ports: Vec<u16>,
     /// Where the proxy says how it is, where it does.
     pub status: Option<StatusPlace>,
     pub units: Vec<Unit>,
@@ -134,6 +141,8 @@ pub enum Content {
     Text(String),
     Secret(Secret),
     Program(Program),
+    /// An archive.
+    Bytes(Vec<u8>),
 }
 
 impl Content {
@@ -143,6 +152,7 @@ impl Content {
             Self::Text(text) => text.as_bytes(),
             Self::Secret(secret) => secret.reveal().as_bytes(),
             Self::Program(program) => program.content(),
+            Self::Bytes(bytes) => bytes,
         }
     }
 
@@ -292,7 +302,7 @@ pub struct SshDoor {
 /// What the spec asks for on this server. Reads the files the spec names (`host.ca_bundle`), talks to nothing.
 pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
     let context = context(spec, site)?;
-    let unix = speaks_unix(&spec.hub.version);
+    let unix = speaks_unix(&spec.hub);
     let hub_url = format!("http://127.0.0.1:{HUB_PORT}");
     let proxy = proxy::proxy(spec, site, &context, unix, &hub_url)?;
     let hub = hub::hub(spec, site, &context)?;
@@ -324,11 +334,13 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             format!("allowgroups {SSH_GROUP}"),
         ],
     };
+    let containers = jupyterhub::containers(spec)?;
     let mut absent = proxy.absent;
     for (path, wanted) in [
         (CA_FILE, spec.host.ca_bundle.is_some()),
         (APT_PROXY, spec.host.http_proxy.is_some()),
         (UNATTENDED, spec.host.unattended_upgrades),
+        (CONTAINERS, containers.is_some()),
     ] {
         if !wanted {
             absent.push(path.to_owned());
@@ -347,7 +359,21 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         }
         environment.insert("no_proxy".to_owned(), "localhost,127.0.0.1,::1".to_owned());
     }
-    let metadata = template::render("system/metadata.nft", &context)?;
+    let mut nft_tables = BTreeMap::new();
+    for (table, template, wanted) in [
+        ("inet hubctl", "system/metadata.nft", true),
+        (
+            "inet hubctl_containers",
+            "jupyterhub/containers.nft",
+            containers.is_some(),
+        ),
+    ] {
+        if wanted {
+            let text = template::render(template, &context)?;
+            let begin = text.rfind(&format!("table {table} {{")).unwrap_or(0);
+            nft_tables.insert(table.to_owned(), text[begin..].to_owned());
+        }
+    }
     Ok(Desired {
         login: site.login.clone(),
         hostname: site.hostname.clone(),
@@ -372,7 +398,9 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         venvs,
         npm: proxy.npm,
         download: proxy.download,
+        containers,
         retired: proxy.retired,
+        ports: spec.web_ports(),
         status: proxy.status,
         units: units(hub.servers, proxy.units, hub.units),
         page_first: hub.page_first,
@@ -382,10 +410,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             .collect(),
         hub: places,
         ssh: door,
-        nft_tables: BTreeMap::from([(
-            "inet hubctl".to_owned(),
-            metadata[metadata.rfind("table inet hubctl {").unwrap_or(0)..].to_owned(),
-        )]),
+        nft_tables,
         volume: site
             .data_volume
             .as_ref()

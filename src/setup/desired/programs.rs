@@ -69,6 +69,7 @@ pub(super) fn units(servers: Option<Vec<String>>, proxy: Vec<Unit>, hub: Vec<Uni
             name: "hubctl-metadata.service",
             reads: owned(&[
                 "/etc/hubctl/metadata.nft",
+                "/etc/hubctl/containers.nft",
                 "/etc/systemd/system/hubctl-metadata.service",
             ]),
             enable: true,

@@ -3,8 +3,8 @@
 use super::Runbook;
 use crate::setup::desired::Content;
 use crate::setup::names::{
-    APACHE_SERVICE, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NGINX_SERVICE, PROXY_SERVICE,
-    TRAEFIK_SERVICE,
+    APACHE_SERVICE, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NGINX_SERVICE, NOTEBOOK_SERVICE,
+    PROXY_SERVICE, TRAEFIK_SERVICE,
 };
 use crate::setup::plan::Problem;
 
@@ -23,7 +23,7 @@ impl Runbook<'_> {
             });
         for holder in &self.facts.ports {
             let ours = match holder.unit.as_deref() {
-                Some(PROXY_SERVICE | HUBPROXY_SERVICE | TRAEFIK_SERVICE) => true,
+                Some(PROXY_SERVICE | HUBPROXY_SERVICE | TRAEFIK_SERVICE | NOTEBOOK_SERVICE) => true,
                 // The distribution's, which this run or another choice of ours sets up.
                 Some(unit @ (NGINX_SERVICE | APACHE_SERVICE)) => {
                     self.facts.units.contains_key(unit)

@@ -65,3 +65,25 @@ pub enum AuthenticatorKind {
     /// Those of any provider that speaks OpenID Connect.
     Oidc,
 }
+
+impl AuthenticatorKind {
+    /// Each of them, as the documentation lists them.
+    pub const ALL: [Self; 5] = [
+        Self::Pam,
+        Self::Github,
+        Self::Gitlab,
+        Self::Google,
+        Self::Oidc,
+    ];
+
+    /// As it is written in `hub.yaml`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pam => "pam",
+            Self::Github => "github",
+            Self::Gitlab => "gitlab",
+            Self::Google => "google",
+            Self::Oidc => "oidc",
+        }
+    }
+}

@@ -70,6 +70,20 @@ pub enum HubKind {
     Notebook,
 }
 
+impl HubKind {
+    /// Each of them, as the documentation lists them.
+    pub const ALL: [Self; 3] = [Self::Jupyterhub, Self::Hubd, Self::Notebook];
+
+    /// As it is written in `hub.yaml`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Jupyterhub => "jupyterhub",
+            Self::Hubd => "hubd",
+            Self::Notebook => "notebook",
+        }
+    }
+}
+
 /// The account that JupyterHub runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -100,6 +100,26 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// The ports that users reach, all of them: those of HTTP and HTTPS, or that of a notebook server without a proxy.
+    pub fn web_ports(&self) -> Vec<u16> {
+        match self.proxy.kind {
+            ProxyKind::None => vec![self.hub.port],
+            _ => vec![80, 443],
+        }
+    }
+
+    /// What stands behind the host in the address that users open: nothing, a port, a path.
+    pub fn web_place(&self) -> String {
+        if self.hub.kind != HubKind::Notebook {
+            return "/".to_owned();
+        }
+        let base = self.hub.base_path();
+        match self.proxy.kind {
+            ProxyKind::None if self.hub.port != 443 => format!(":{}{base}", self.hub.port),
+            _ => base,
+        }
+    }
+
     /// The built-in defaults under a name, without a profile.
     pub fn named(name: &str) -> Self {
         #[expect(clippy::expect_used, reason = "every other field has a default")]

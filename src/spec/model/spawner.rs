@@ -63,3 +63,18 @@ pub enum SpawnerKind {
     /// A process of the user's for each server, started by `sudospawner`: the hub needs no root. Knows no limits.
     Sudo,
 }
+
+impl SpawnerKind {
+    /// Each of them, as the documentation lists them.
+    pub const ALL: [Self; 4] = [Self::Systemd, Self::Local, Self::Docker, Self::Sudo];
+
+    /// As it is written in `hub.yaml`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Systemd => "systemd",
+            Self::Local => "local",
+            Self::Docker => "docker",
+            Self::Sudo => "sudo",
+        }
+    }
+}
