@@ -15,8 +15,8 @@ use crate::setup::names::{
 use crate::setup::{SetupError, template};
 use crate::spec::model::{HubUser, Spec};
 
+pub use self::spawner::Containers;
 pub(super) use self::spawner::containers;
-pub use self::spawner::{Containers, ImageSource};
 
 const CONFIGURATION: &str = "/etc/jupyterhub/jupyterhub_config.py";
 
