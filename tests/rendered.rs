@@ -119,7 +119,7 @@ fn renderings(folder: &Path) -> Vec<Rendered> {
                         site.authority_pem = Some(certificate.clone());
                         site.password_hash =
                             Some(Secret::new("argon2:$argon2id$v=19$m=10240,t=10,p=8$a$b"));
-                        site.oauth_secret = Some(Secret::new("client-secret"));
+                        site.oauth_client_secret = Some(Secret::new("client-secret"));
                         site.programs = ["hubproxy", "hubd", "hub-helper"]
                             .map(|name| program(name, X86_64))
                             .to_vec();

@@ -61,6 +61,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
         run.environments();
         run.proxy();
     }
+    run.containers();
 
     // The hub: files first, then what reads them. What other choices left ends as late as can be.
     run.folders();

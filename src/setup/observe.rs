@@ -192,6 +192,9 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         "npm": desired.npm.iter()
             .map(|npm| json!({"folder": npm.folder, "package": npm.package}))
             .collect::<Vec<_>>(),
+        "containers": desired.containers.as_ref().map(|containers| json!({
+            "network": containers.network, "device": containers.device, "image": containers.image,
+        })),
         "tables": desired.nft_tables.keys().collect::<Vec<_>>(),
         "volume": desired.volume,
         "ports": desired.ports,

@@ -106,6 +106,18 @@ pub(super) enum Action {
         stamp: String,
         stamp_file: String,
     },
+    /// A network of the container engine's, made anew where it is another one.
+    ContainerNetwork {
+        name: String,
+        device: String,
+        subnet: String,
+    },
+    /// An image of the container engine's.
+    ContainerImage {
+        name: String,
+        /// `registry`, `nothing`, `dockerfile` or `archive`.
+        from: String,
+    },
     Unit {
         name: String,
         enable: bool,

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
-pub use self::jupyterhub::Containers;
+pub use self::jupyterhub::{Containers, ImageSource};
 pub use self::programs::programs;
 use self::programs::{DEBIAN_PACKAGES, notebook, units};
 use self::variables::{context, speaks_unix};
@@ -24,7 +24,7 @@ use super::names::{HUB_PORT, SSH_GROUP};
 use super::{SetupError, template};
 use crate::release::Program;
 use crate::secret::Secret;
-use crate::spec::model::{ProxyKind, Spec};
+use crate::spec::model::{ProxyKind, SpawnerKind, Spec};
 
 /// What is known of the server and generated for it, beside the spec.
 #[derive(Debug, Clone)]
@@ -321,7 +321,10 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             }
         }
     }
-    venvs.push(notebook(spec));
+    // Images of the operator's own bring their own.
+    if spec.spawner.kind != SpawnerKind::Docker || spec.shows_host_environment() {
+        venvs.push(notebook(spec));
+    }
     venvs.extend(proxy.venv);
     let places = HubPlaces::of_hub(&spec.hub);
     let door = SshDoor {

@@ -3,7 +3,7 @@
 use super::hub::UNITS;
 use super::{Unit, Venv, hub, proxy};
 use crate::setup::names::NOTEBOOK_ENVIRONMENT;
-use crate::spec::model::Spec;
+use crate::spec::model::{HubKind, SpawnerKind, Spec};
 
 /// Packages of Debian and its descendants. Other families are not tried yet.
 pub(super) const DEBIAN_PACKAGES: &[&str] = &[
@@ -36,6 +36,9 @@ pub(super) fn notebook(spec: &Spec) -> Venv {
         "ipywidgets".to_owned(),
         "pip".to_owned(),
     ];
+    if spec.spawner.kind == SpawnerKind::Sudo && spec.hub.kind == HubKind::Jupyterhub {
+        notebook.push("sudospawner>=1.0,<2".to_owned());
+    }
     notebook.extend(spec.environment.packages.iter().cloned());
     Venv {
         folder: NOTEBOOK_ENVIRONMENT,

@@ -48,7 +48,11 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Result<Context, SetupError> {
     }
     let kind = spec.spawner.kind;
     let limits = matches!(kind, SpawnerKind::Systemd | SpawnerKind::Docker);
-    if matches!(kind, SpawnerKind::Local | SpawnerKind::Sudo) {
+    if kind == SpawnerKind::Docker {
+        // Of the container alone; the path of a home may be too long for a socket.
+        environment.insert("JUPYTER_RUNTIME_DIR", "/tmp/jupyter".to_owned());
+    }
+    if matches!(kind, SpawnerKind::Local | SpawnerKind::Sudo) || spec.shows_host_environment() {
         // A child of the hub's would get the hub's.
         environment.insert(
             "PATH",

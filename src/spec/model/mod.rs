@@ -108,6 +108,12 @@ impl Spec {
         }
     }
 
+    /// Whether users' containers show what the server itself has for notebooks.
+    pub fn shows_host_environment(&self) -> bool {
+        let spawner = &self.spawner;
+        spawner.kind == SpawnerKind::Docker && spawner.image.is_none() && spawner.source.is_none()
+    }
+
     /// What stands behind the host in the address that users open: nothing, a port, a path.
     pub fn web_place(&self) -> String {
         if self.hub.kind != HubKind::Notebook {

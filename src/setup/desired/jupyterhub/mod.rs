@@ -15,8 +15,8 @@ use crate::setup::names::{
 use crate::setup::{SetupError, template};
 use crate::spec::model::{HubUser, Spec};
 
-pub use self::spawner::Containers;
 pub(super) use self::spawner::containers;
+pub use self::spawner::{Containers, ImageSource};
 
 const CONFIGURATION: &str = "/etc/jupyterhub/jupyterhub_config.py";
 
@@ -27,7 +27,12 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
     let mut context = context.clone();
     context.insert("authenticator_lines", authenticator.lines.trim_end());
     context.insert("spawner_lines", spawner.lines.trim_end());
-    context.insert("singleuser", spawner.singleuser);
+    context.insert(
+        "singleuser",
+        &serde_json::Value::from(spawner.singleuser)
+            .to_string()
+            .replace(',', ", "),
+    );
     context.insert("imports_os", &spawner.imports_os);
     // A hub that makes accounts writes the system's files and makes homes.
     let (system, home) = if authenticator.makes_accounts {

@@ -21,8 +21,8 @@ const EMPTY: &str = "host-1";
 pub(super) struct Spawner {
     /// Of JupyterHub's configuration.
     pub(super) lines: String,
-    /// The program of a user's server.
-    pub(super) singleuser: &'static str,
+    /// The program of a user's server and what comes before it.
+    pub(super) singleuser: &'static [&'static str],
     /// Whether the lines use `os`.
     pub(super) imports_os: bool,
     /// A requirement of the hub's environment.
@@ -57,7 +57,13 @@ pub enum ImageSource {
     Archive(Content),
 }
 
-const NOTEBOOK: &str = "/opt/notebook/bin/jupyterhub-singleuser";
+const NOTEBOOK: &[&str] = &["/opt/notebook/bin/jupyterhub-singleuser"];
+/// In a container of the server's own programs, with the init of the engine's packages, which reaps what kernels leave.
+const NOTEBOOK_WITH_INIT: &[&str] = &[
+    "/usr/bin/tini",
+    "--",
+    "/opt/notebook/bin/jupyterhub-singleuser",
+];
 
 pub(super) fn spawner(spec: &Spec, site: &Site, context: &Context) -> Result<Spawner, SetupError> {
     let lines = |template| template::render(template, context);
@@ -130,13 +136,13 @@ fn docker(spec: &Spec, site: &Site, context: &Context) -> Result<Spawner, SetupE
     Ok(Spawner {
         lines: template::render("jupyterhub/spawner-docker.py", &context)?,
         singleuser: if host {
-            NOTEBOOK
+            NOTEBOOK_WITH_INIT
         } else {
-            "jupyterhub-singleuser"
+            &["jupyterhub-singleuser"]
         },
         imports_os: host,
         package: Some("dockerspawner>=14,<15"),
-        packages: vec!["docker.io"],
+        packages: vec!["docker.io", "tini"],
         files: vec![daemon],
         units: vec![Unit {
             name: "docker.service",

@@ -39,11 +39,11 @@ c.Authenticator.admin_users = set([])
 c.Authenticator.delete_invalid_users = False
 
 # Their servers.
-c.Spawner.cmd = ["/opt/notebook/bin/jupyterhub-singleuser"]
+c.Spawner.cmd = ["/usr/bin/tini", "--", "/opt/notebook/bin/jupyterhub-singleuser"]
 c.Spawner.default_url = "/lab"
 c.Spawner.start_timeout = 60
 c.Spawner.http_timeout = 60
-c.Spawner.environment = {"LANG":"C.UTF-8"}
+c.Spawner.environment = {"JUPYTER_RUNTIME_DIR":"/tmp/jupyter","LANG":"C.UTF-8","PATH":"/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin"}
 c.Spawner.mem_limit = "665M"
 c.Spawner.cpu_limit = 0.5
 from dockerspawner import SystemUserSpawner  # noqa: E402
@@ -72,7 +72,6 @@ c.DockerSpawner.extra_host_config = {
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges"],
     "pids_limit": 1024,
-    "init": True,
     "memswap_limit": 697303040,
 }
 

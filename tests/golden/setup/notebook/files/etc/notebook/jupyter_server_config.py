@@ -1,5 +1,8 @@
 # The notebook server of class. Written by hubctl; changes made here are undone by its next run.
-from tornado.web import HTTPError, RequestHandler
+import sys
+import types
+
+from tornado.web import RedirectHandler
 
 c = get_config()  # noqa: F821
 
@@ -32,14 +35,14 @@ c.IdentityProvider.token = ""
 c.KernelManager.transport = "ipc"
 
 
-class Front(RequestHandler):
-    """What is not below the base URL: its root leads there, the rest is nothing."""
-
-    def prepare(self):
-        if self.request.path == "/" and self.request.method in ("GET", "HEAD"):
-            self.redirect("/jupyter/")
-        else:
-            raise HTTPError(404)
+def lead_to_the_base_url(server):
+    """What is not below the base URL is nothing; its root leads there."""
+    server.web_app.add_handlers(".*$", [("/", RedirectHandler, {"url": "/jupyter/", "permanent": False})])
 
 
-c.ServerApp.tornado_settings = {"default_handler_class": Front}
+# The server adds pages of others as extensions, which are modules.
+front = types.ModuleType("hubctl_front")
+front._load_jupyter_server_extension = lead_to_the_base_url
+front._jupyter_server_extension_points = lambda: [{"module": "hubctl_front"}]
+sys.modules["hubctl_front"] = front
+c.ServerApp.jpserver_extensions.update({"hubctl_front": True})
