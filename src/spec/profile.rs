@@ -43,6 +43,10 @@ impl Profile {
 pub fn profiles() -> &'static [Profile] {
     &[
         Profile {
+            name: "hard-way",
+            text: include_str!("../../profiles/hard-way.yaml"),
+        },
+        Profile {
             name: "jupyterhub",
             text: include_str!("../../profiles/jupyterhub.yaml"),
         },

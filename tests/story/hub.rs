@@ -170,6 +170,11 @@ impl Hub {
             .unwrap_or_else(|error: reqwest::Error| panic!("{path}: {error:?}"))
     }
 
+    /// Where it is, and what its users' requests run in.
+    pub(crate) fn inside(self) -> (Endpoint, tokio::runtime::Runtime) {
+        (self.endpoint, self.runtime)
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::new(self.address, 443)
     }
