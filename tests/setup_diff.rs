@@ -62,7 +62,7 @@ fn converged(desired: &Desired) -> Facts {
     for file in &desired.files {
         let text = match &file.content {
             Content::Text(text) => Some(text.clone()),
-            Content::Secret(_) | Content::Program(_) => None,
+            Content::Secret(_) | Content::Program(_) | Content::Bytes(_) => None,
         };
         let facts = FileFacts {
             kind: "file".to_owned(),
@@ -633,6 +633,37 @@ fn a_fresh_host_gets_everything_in_an_order_that_can_be_cut_anywhere() {
     ] {
         assert!(position(pair[0]) < position(pair[1]), "{pair:?}");
     }
+}
+
+#[test]
+fn the_login_page_is_there_before_packages_and_those_before_notebooks() {
+    let facts = Facts {
+        disk_free_mb: 20_000,
+        ..Facts::default()
+    };
+    let steps = steps(&with_hubd(), &facts);
+    let at = |part: &str| {
+        let named = |step: &String| step.starts_with(part);
+        steps
+            .iter()
+            .position(named)
+            .unwrap_or_else(|| panic!("{part}: {steps:?}"))
+    };
+    let order = [
+        "install ca-certificates",
+        "close SSH to all",
+        "start hubproxy.service",
+        "start hubd.service",
+        "upgrade the system and install packages",
+        "start hubctl-metadata.service",
+        "install uv",
+        "install JupyterLab",
+    ];
+    assert!(order.map(at).is_sorted(), "{steps:?}");
+    // It is the first package, and not one of the others.
+    let again = "missing: ca-certificates";
+    let plan = setup::diff(&with_hubd(), &facts);
+    assert!(plan.steps.iter().all(|step| !step.why.contains(again)));
 }
 
 #[test]

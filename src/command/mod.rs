@@ -31,6 +31,7 @@ mod interrupt;
 mod look;
 mod people;
 mod preview;
+mod programs;
 mod server;
 mod span;
 

@@ -27,7 +27,7 @@ impl Kernel {
         struct Started {
             id: String,
         }
-        let path = format!("user/{}/api/kernels", browser.user());
+        let path = format!("{}api/kernels", browser.server());
         let (status, body) = browser.api(Method::POST, &path).await?;
         if status != StatusCode::CREATED {
             return Err(Fault::plain(format!("{} (HTTP {status})", message(&body))));
@@ -102,7 +102,7 @@ impl Kernel {
     pub async fn end(mut self, browser: &Browser) -> Result<(), Fault> {
         // The server says goodbye in its own time; nothing is lost when it does not.
         let _ = self.socket.close(None).await;
-        let path = format!("user/{}/api/kernels/{}", browser.user(), self.id);
+        let path = format!("{}api/kernels/{}", browser.server(), self.id);
         let (status, body) = browser.api(Method::DELETE, &path).await?;
         if status.is_success() || status == StatusCode::NOT_FOUND {
             Ok(())
@@ -119,8 +119,8 @@ async fn connect(
 ) -> Result<WebSocketStream<TlsStream<TcpStream>>, Fault> {
     let endpoint = browser.endpoint();
     let mut url = endpoint.at(&format!(
-        "user/{}/api/kernels/{id}/channels?session_id={session}",
-        browser.user()
+        "{}api/kernels/{id}/channels?session_id={session}",
+        browser.server()
     ));
     let cookies = browser.cookies(&url);
     // A change between two special schemes is always allowed.

@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use browser::Browser;
 pub use endpoint::{Endpoint, EndpointError, Trust};
 pub use fault::Fault;
-pub use full::full;
+pub use full::{full, full_notebook};
 pub use kernel::Kernel;
 pub use light::light;
 pub use synthetic::{Checking, Synthetic, synthetic};

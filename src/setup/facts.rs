@@ -30,6 +30,8 @@ pub struct Facts {
     pub open_homes: Vec<String>,
     pub venvs: BTreeMap<String, Option<VenvFacts>>,
     pub npm: BTreeMap<String, Option<String>>,
+    /// What the container engine has, where it was asked about and is there.
+    pub containers: Option<ContainerFacts>,
     /// What sshd would do: lower case keyword to values.
     pub sshd: Option<BTreeMap<String, Vec<String>>>,
     /// Loaded tables of the packet filter, as `nft list table` prints them.
@@ -105,6 +107,15 @@ pub struct VenvFacts {
     pub python: String,
     /// Normalised names to versions.
     pub packages: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerFacts {
+    /// The range of the network asked about; `None` where there is none, or it is on another device.
+    pub network: Option<String>,
+    /// Whether the image asked about is there.
+    pub image: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -2,9 +2,10 @@
 
 use super::names::{
     HUB_ENVIRONMENT, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUBD_ACCOUNT, HUBD_SERVICE,
-    HUBD_SOCKETS, HUBPROXY_ACCOUNT, JUPYTERHUB_SERVICE, PROXY_ACCOUNT,
+    HUBD_SOCKETS, HUBPROXY_ACCOUNT, JUPYTERHUB_ACCOUNT, JUPYTERHUB_SERVICE, NOTEBOOK_ACCOUNT,
+    NOTEBOOK_SERVICE, PROXY_ACCOUNT,
 };
-use crate::spec::model::HubKind;
+use crate::spec::model::{Hub, HubKind, HubUser};
 
 /// What others must know of a hub.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,8 +31,8 @@ pub struct HubPlaces {
     pub user_unit: &'static str,
     /// The folder of a user's sockets, `{name}` for the user.
     pub user_folder: &'static str,
-    /// Its database.
-    pub database: &'static str,
+    /// Its database, where it has one.
+    pub database: Option<&'static str>,
     /// What is its alone of files and folders, its database aside.
     pub own: &'static [&'static str],
 }
@@ -48,7 +49,7 @@ const JUPYTERHUB: HubPlaces = HubPlaces {
     sockets_group: PROXY_ACCOUNT,
     user_unit: "jupyter-{name}.service",
     user_folder: "/run/jupyter/{name}",
-    database: "/var/lib/jupyterhub/jupyterhub.sqlite",
+    database: Some("/var/lib/jupyterhub/jupyterhub.sqlite"),
     own: &["/etc/jupyterhub", "/etc/pam.d/jupyterhub", HUB_ENVIRONMENT],
 };
 
@@ -70,7 +71,7 @@ const HUBD: HubPlaces = HubPlaces {
     sockets_group: HUBPROXY_ACCOUNT,
     user_unit: "jupyter@{name}.service",
     user_folder: "/run/jupyter/{name}",
-    database: "/var/lib/hubd/hubd.sqlite",
+    database: Some("/var/lib/hubd/hubd.sqlite"),
     own: &[
         "/etc/hubd",
         "/etc/hub-helper",
@@ -81,17 +82,52 @@ const HUBD: HubPlaces = HubPlaces {
     ],
 };
 
+/// JupyterHub as an account of its own.
+const JUPYTERHUB_WITHOUT_ROOT: HubPlaces = HubPlaces {
+    account: JUPYTERHUB_ACCOUNT,
+    secrets_mode: "0750",
+    secret_mode: "0640",
+    ..JUPYTERHUB
+};
+
+/// One person's notebook server: the account is the person's, and there are no users.
+const NOTEBOOK: HubPlaces = HubPlaces {
+    title: "a notebook server",
+    service: NOTEBOOK_SERVICE,
+    units: &[NOTEBOOK_SERVICE],
+    account: NOTEBOOK_ACCOUNT,
+    folder: "/etc/notebook",
+    secrets_mode: "0750",
+    secret_mode: "0640",
+    api_token: "",
+    sockets_group: NOTEBOOK_ACCOUNT,
+    user_unit: NOTEBOOK_SERVICE,
+    user_folder: "/run/notebook",
+    database: None,
+    own: &["/etc/notebook"],
+};
+
 impl HubPlaces {
+    /// Those of a kind, as root where it has a choice.
     pub const fn of(kind: HubKind) -> &'static Self {
         match kind {
             HubKind::Jupyterhub => &JUPYTERHUB,
             HubKind::Hubd => &HUBD,
+            HubKind::Notebook => &NOTEBOOK,
+        }
+    }
+
+    /// Those of the hub that is asked for, with its account.
+    pub const fn of_hub(hub: &Hub) -> &'static Self {
+        match (hub.kind, hub.user) {
+            (HubKind::Jupyterhub, HubUser::Jupyterhub) => &JUPYTERHUB_WITHOUT_ROOT,
+            (kind, _) => Self::of(kind),
         }
     }
 
     /// Those of all kinds.
-    pub const fn all() -> [&'static Self; 2] {
-        [&JUPYTERHUB, &HUBD]
+    pub const fn all() -> [&'static Self; 3] {
+        [&JUPYTERHUB, &HUBD, &NOTEBOOK]
     }
 
     /// The units of all users' servers, as a pattern of systemd's.

@@ -39,6 +39,16 @@ pub const HUB_HELPER_SOCKET: &str = "hub-helper.socket";
 pub const HUB_HELPER_SERVICE: &str = "hub-helper.service";
 /// A file system of its own for the sockets of users' servers.
 pub const SERVER_SOCKETS_MOUNT: &str = "run-jupyter.mount";
+/// The account of one person's notebook server, its home's name, and the group of its certificate.
+pub const NOTEBOOK_ACCOUNT: &str = "notebook";
+/// The unit of one person's notebook server.
+pub const NOTEBOOK_SERVICE: &str = "notebook.service";
+/// The account of a JupyterHub without root.
+pub const JUPYTERHUB_ACCOUNT: &str = "jupyterhub";
+/// The network of users' containers, and its device.
+pub const CONTAINERS_NETWORK: &str = "jupyterhub";
+/// The device of that network.
+pub const CONTAINERS_DEVICE: &str = "jupyterhub0";
 /// Where hubctl's own programs lie.
 pub const PROGRAMS: &str = "/opt/hubctl/bin";
 /// The system account that stops idle servers.

@@ -158,7 +158,9 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         add(path, false);
     }
     for other in &desired.other_hubs {
-        add(other.database, false);
+        if let Some(database) = other.database {
+            add(database, false);
+        }
     }
     for venv in &desired.venvs {
         add(&format!("{}/{STAMP}", venv.folder), true);
@@ -173,6 +175,7 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         .accounts
         .iter()
         .copied()
+        .chain(desired.person)
         .chain([desired.login.as_str()])
         .collect();
     json!({
@@ -195,9 +198,12 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         "npm": desired.npm.iter()
             .map(|npm| json!({"folder": npm.folder, "package": npm.package}))
             .collect::<Vec<_>>(),
+        "containers": desired.containers.as_ref().map(|containers| json!({
+            "network": containers.network, "device": containers.device, "image": containers.image,
+        })),
         "tables": desired.nft_tables.keys().collect::<Vec<_>>(),
         "volume": desired.volume,
-        "ports": [80, 443],
+        "ports": desired.ports,
         "proxy": desired.status.as_ref()
             .map(|place| json!({"listen": place.listen, "token": place.token})),
         "lock": LOCK,

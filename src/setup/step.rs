@@ -62,6 +62,10 @@ pub(super) enum Action {
         name: String,
         home: String,
     },
+    /// An account with a home, whose password opens nothing.
+    Person {
+        name: String,
+    },
     Join {
         group: String,
         accounts: Vec<String>,
@@ -92,6 +96,18 @@ pub(super) enum Action {
         node: String,
         npm: String,
         registry: Option<String>,
+    },
+    /// A network of the container engine's, made anew where it is another one.
+    ContainerNetwork {
+        name: String,
+        device: String,
+        subnet: String,
+    },
+    /// An image of the container engine's.
+    ContainerImage {
+        name: String,
+        /// `registry`, `nothing`, `dockerfile` or `archive`.
+        from: String,
     },
     Unit {
         name: String,

@@ -50,6 +50,18 @@ pub fn profiles() -> &'static [Profile] {
             name: "rust",
             text: include_str!("../../profiles/rust.yaml"),
         },
+        Profile {
+            name: "sdsc",
+            text: include_str!("../../profiles/sdsc.yaml"),
+        },
+        Profile {
+            name: "sudo",
+            text: include_str!("../../profiles/sudo.yaml"),
+        },
+        Profile {
+            name: "notebook",
+            text: include_str!("../../profiles/notebook.yaml"),
+        },
     ]
 }
 

@@ -3,8 +3,8 @@
 # Input: one line with the length of the header, the header (JSON: lock, environment, steps, sizes of the blobs), the
 # blobs. After that the input stays open for as long as the other side is there: it sends a line every few seconds and
 # answers questions. Its end ends this run and all it started. Output: one JSON event a line.
-import configparser, contextlib, fcntl, glob, grp, hashlib, http.client, json, os, pwd, queue, re, shutil, signal, socket, ssl, stat
-import subprocess, sys, threading, time, zlib
+import configparser, contextlib, fcntl, glob, grp, hashlib, http.client, io, json, os, pwd, queue, re, shutil, signal, socket
+import ssl, stat, subprocess, sys, tarfile, threading, time, zlib
 
 answers = queue.Queue()
 children = set()
@@ -148,6 +148,14 @@ def write(path, content, owner="root", group="root", mode="0644"):
 
 
 def op_write(step):
+    if step["path"].startswith("/etc/sudoers.d/"):
+        # One that sudo does not understand would take every right from everybody.
+        check = "/run/hubctl-sudoers"
+        write(check, step["content"], mode="0440")
+        try:
+            run("visudo", "-c", "-q", "-f", check)
+        finally:
+            os.unlink(check)
     write(step["path"], step["content"], step["owner"], step["group"], step["mode"])
 
 
@@ -234,6 +242,12 @@ def op_account(step):
             group = ["--user-group"]
         run("useradd", "--system", *group, "--no-create-home", "--home-dir", step["home"], "--shell",
             "/usr/sbin/nologin", step["name"])
+
+
+def op_person(step):
+    """An account of a person's, with a home for nobody else and a password that opens nothing."""
+    run("useradd", "--create-home", "--user-group", "--shell", "/bin/bash", step["name"])
+    os.chmod(pwd.getpwnam(step["name"]).pw_dir, 0o700)
 
 
 def op_join(step):
@@ -329,6 +343,63 @@ def op_npm(step):
         os.rename(folder, old)
     os.rename(fresh, folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+# --- containers -------------------------------------------------------------------------------------------------------
+
+def op_container_network(step):
+    """Containers reach what this machine lets them, and not each other."""
+    name = step["name"]
+    # Of an engine that somebody else set up a network of this name may be there, with containers that use it.
+    attached = subprocess.run(["docker", "ps", "--all", "--quiet", "--filter", "network=" + name], stdout=subprocess.PIPE)
+    for container in attached.stdout.decode().split():
+        run("docker", "rm", "--force", container)
+    subprocess.run(["docker", "network", "rm", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run("docker", "network", "create", "--driver", "bridge", "--subnet", step["subnet"],
+        "--opt", "com.docker.network.bridge.name=" + step["device"],
+        "--opt", "com.docker.network.bridge.enable_icc=false", name)
+
+
+def op_container_image(step):
+    name, source, content = step["name"], step["from"], step.get("content")
+    if source == "registry":
+        run("docker", "pull", "--quiet", name, deadline=1800, say=detail)
+    elif source == "nothing":
+        run("docker", "import", "-", name, feed=mount_points(), deadline=300)
+    elif source == "dockerfile":
+        run("docker", "build", "--tag", name, "-", feed=content, deadline=1800, say=detail)
+    else:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            inside = {member.lstrip("./") for member in archive.getnames()}
+        if inside & {"manifest.json", "oci-layout"}:
+            loaded = run("docker", "load", "--quiet", feed=content, deadline=1800)
+            found = re.search(r"Loaded image(?: ID)?: (\S+)", loaded)
+            if not found:
+                raise Failed("the archive holds no image", loaded)
+            run("docker", "tag", found.group(1), name)
+        elif "Dockerfile" in inside:
+            run("docker", "build", "--tag", name, "-", feed=content, deadline=1800, say=detail)
+        else:
+            run("docker", "import", "-", name, feed=content, deadline=1800)
+
+
+def mount_points():
+    """An archive of folders with nothing in them: what the server itself has is mounted there."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        def add(path, kind, mode=0o755, target=""):
+            entry = tarfile.TarInfo(path)
+            entry.type, entry.mode, entry.linkname = kind, mode, target
+            archive.addfile(entry)
+
+        for path in ("dev", "etc", "home", "opt", "opt/notebook", "proc", "root", "run", "sys", "usr", "var", "var/lib"):
+            add(path, tarfile.DIRTYPE)
+        for path in ("tmp", "var/tmp"):
+            add(path, tarfile.DIRTYPE, 0o1777)
+        for path in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+            if os.path.islink("/" + path):
+                add(path, tarfile.SYMTYPE, 0o777, os.readlink("/" + path).lstrip("/"))
+    return packed.getvalue()
 
 
 # --- units ------------------------------------------------------------------------------------------------------------
@@ -550,7 +621,7 @@ def op_volume(step):
     run("mount", "/home")
 
 
-OPS = {name[3:]: function for name, function in list(globals().items()) if name.startswith("op_")}
+OPS = {name[3:].replace("_", "-"): function for name, function in list(globals().items()) if name.startswith("op_")}
 
 
 def take_lock(path, deadline):

@@ -203,6 +203,17 @@ def npm_facts(folder, package):
         return None
 
 
+def container_facts(asked):
+    """What the container engine has of what is asked about; None where there is no engine."""
+    if not os.path.exists("/usr/bin/docker") or call("docker", "version", "--format", "{{.Server.Version}}") is None:
+        return None
+    shown = call("docker", "network", "inspect", asked["network"], "--format",
+                 '{{index .Options "com.docker.network.bridge.name"}} {{(index .IPAM.Config 0).Subnet}}') or ""
+    device, _, subnet = shown.strip().partition(" ")
+    return dict(network=subnet if device == asked["device"] else None,
+                image=call("docker", "image", "inspect", "--format", "{{.Id}}", asked["image"]) is not None)
+
+
 def sshd_facts():
     values = {}
     # In a container or before its first start sshd may lack its folder, and then does not check its configuration.
@@ -340,6 +351,7 @@ def observe(request):
         groups={name: group_members(name) for name in request["groups"]},
         key_users=key_users(),
         open_homes=open_homes("/home"),
+        containers=container_facts(request["containers"]) if request.get("containers") else None,
         venvs={path: venv_facts(path) for path in request["venvs"]},
         npm={one["folder"]: npm_facts(one["folder"], one["package"]) for one in request["npm"]},
         sshd=sshd_facts(),

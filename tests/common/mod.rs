@@ -31,6 +31,8 @@ pub fn site() -> Site {
         proxy_token: Secret::new("1".repeat(64)),
         cookie_secret: Secret::new("2".repeat(64)),
         api_token: Secret::new("3".repeat(64)),
+        oauth_client_secret: None,
+        password_hash: None,
         programs: Vec::new(),
         operator_keys: Vec::new(),
     }

@@ -7,10 +7,9 @@ use super::Deployment;
 use crate::command::server;
 use crate::event::{Event, Observer};
 use crate::infra::{self, Outcome};
-use crate::release::{self, Program};
 use crate::secret::Secret;
-use crate::setup::{self, Site};
-use crate::spec::{self, Spec, TlsKind};
+use crate::setup::Site;
+use crate::spec::{self, AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::tls;
 
 impl Deployment<'_> {
@@ -33,6 +32,8 @@ impl Deployment<'_> {
             proxy_token: self.receipt.secret("proxy-token", 32),
             cookie_secret: self.receipt.secret("cookie-secret", 32),
             api_token: self.receipt.secret("api-token", 32),
+            oauth_client_secret: self.client_secret()?,
+            password_hash: self.notebook_password()?.map(|(_, hash)| hash),
             programs: self.programs.clone(),
             operator_keys: self
                 .local
@@ -57,7 +58,7 @@ impl Deployment<'_> {
         Ok(match self.spec.tls.kind {
             TlsKind::SelfSigned => Some(tls::ensure(&self.state, &names, now)?),
             TlsKind::Own => Some(self.own_certificate(&names, now)?),
-            TlsKind::Acme | TlsKind::AcmeIp => None,
+            TlsKind::Acme | TlsKind::AcmeIp | TlsKind::None => None,
         })
     }
 
@@ -86,16 +87,6 @@ impl Deployment<'_> {
     }
 }
 
-/// Our own programs that the spec puts on the server, from where this machine has them.
-pub(in crate::command) fn programs(spec: &Spec) -> anyhow::Result<Vec<Program>> {
-    let hubctl = std::env::current_exe().ok();
-    let folders = release::folders(spec.release.source.as_deref(), hubctl.as_deref());
-    setup::programs(spec)
-        .into_iter()
-        .map(|name| Ok(Program::find(name, &folders)?))
-        .collect()
-}
-
 /// What `render` puts where only the cloud or a real run knows better.
 pub(in crate::command) fn placeholder_site(spec: &Spec) -> Site {
     let placeholder = |name: &str| Secret::new(format!("({name})"));
@@ -116,6 +107,9 @@ pub(in crate::command) fn placeholder_site(spec: &Spec) -> Site {
         proxy_token: placeholder("proxy-token"),
         cookie_secret: placeholder("cookie-secret"),
         api_token: placeholder("api-token"),
+        oauth_client_secret: (spec.authenticator.kind != AuthenticatorKind::Pam)
+            .then(|| placeholder("oauth-client-secret")),
+        password_hash: (spec.hub.kind == HubKind::Notebook).then(|| placeholder("password-hash")),
         operator_keys: spec.ssh.authorized_keys.clone(),
         programs: Vec::new(),
     }

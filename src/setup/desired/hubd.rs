@@ -28,11 +28,14 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
     let places = HubPlaces::of(HubKind::Hubd);
     Ok(Hub {
         accounts: vec![HUBD_ACCOUNT],
+        person: None,
+        groups: vec![USERS_GROUP, ADMINS_GROUP],
+        packages: Vec::new(),
         folders: folders(places),
         files: files(spec, site, context, places)?,
         units: units(places),
         venv: None,
-        servers: vec![SERVERS.to_owned()],
+        servers: Some(vec![SERVERS.to_owned()]),
         page_first: true,
     })
 }

@@ -57,7 +57,7 @@ impl Runbook<'_> {
             let old = found.and_then(|found| found.text.as_deref());
             let diff = match &file.content {
                 Content::Text(new) => Some(unified(&file.path, old.unwrap_or_default(), new)),
-                Content::Secret(_) | Content::Program(_) => None,
+                Content::Secret(_) | Content::Program(_) | Content::Bytes(_) => None,
             };
             self.write(
                 format!("write {}", file.path),

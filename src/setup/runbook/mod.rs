@@ -1,5 +1,6 @@
 //! What makes each step of [`diff`](super::diff) needed.
 
+mod containers;
 mod files;
 mod packages;
 mod problems;

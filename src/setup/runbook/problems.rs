@@ -2,7 +2,7 @@
 
 use super::Runbook;
 use crate::setup::desired::Content;
-use crate::setup::names::{HUBPROXY_SERVICE, HUBPROXY_SOCKETS, PROXY_SERVICE};
+use crate::setup::names::{HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NOTEBOOK_SERVICE, PROXY_SERVICE};
 use crate::setup::plan::Problem;
 
 /// Below this much free disk an installation is not begun.
@@ -16,7 +16,7 @@ impl Runbook<'_> {
         });
         for holder in &self.facts.ports {
             let ours = match holder.unit.as_deref() {
-                Some(PROXY_SERVICE | HUBPROXY_SERVICE) => true,
+                Some(PROXY_SERVICE | HUBPROXY_SERVICE | NOTEBOOK_SERVICE) => true,
                 // systemd itself, for the proxy.
                 _ => sockets && holder.pid == 1,
             };
@@ -30,6 +30,27 @@ impl Runbook<'_> {
                     hint: Some(format!(
                         "stop it on the server: `sudo systemctl disable --now {unit}`; the hub needs ports 80 and 443"
                     )),
+                });
+            }
+        }
+        if let Some(name) = self.desired.person
+            && let Some(Some(found)) = self.facts.accounts.get(name)
+        {
+            let mighty = ["sudo", "adm", "docker", "lxd", "disk", "wheel"];
+            let group = found
+                .groups
+                .iter()
+                .find(|group| mighty.contains(&group.as_str()));
+            if found.uid < 1000 || group.is_some() {
+                self.plan.problems.push(Problem {
+                    message: format!(
+                        "the account {name} of the notebook server is on the server already, and {}",
+                        group.map_or_else(
+                            || "is one of the system's".to_owned(),
+                            |group| format!("a member of {group}")
+                        )
+                    ),
+                    hint: Some("whoever computes in notebooks must not be root: use a fresh server, or take the group from it".to_owned()),
                 });
             }
         }

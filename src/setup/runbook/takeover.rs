@@ -33,12 +33,14 @@ impl Runbook<'_> {
             for unit in other.units {
                 self.retire(unit, &why);
             }
-            if self.file_facts(other.database).is_some() {
+            if let Some(database) = other.database
+                && self.file_facts(database).is_some()
+            {
                 self.step(
-                    format!("set {} aside", other.database),
+                    format!("set {database} aside"),
                     why,
                     Action::SetAside {
-                        path: other.database.to_owned(),
+                        path: database.to_owned(),
                     },
                 );
             }
@@ -55,14 +57,17 @@ impl Runbook<'_> {
             1 => "it ends 1 running server, and what is unsaved in it".to_owned(),
             _ => format!("it ends {servers} running servers, and what is unsaved in them"),
         };
+        let title = self.desired.hub.title;
+        let records = other.database.map_or_else(String::new, |database| {
+            format!(
+                "; what {} kept of its own (API tokens, groups) stays beside {database}, and {title} begins without it",
+                other.title
+            )
+        });
         format!(
-            "{} takes {}'s place: {ended}; accounts, passwords, homes and certificates stay, everyone logs in anew; what {} \
-             kept of its own (API tokens, groups) stays beside {}, and {} begins without it",
-            self.desired.hub.title,
-            other.title,
-            other.title,
-            other.database,
-            self.desired.hub.title
+            "{title} takes {}'s place: {ended}; accounts, passwords, homes and certificates stay, everyone logs in \
+             anew{records}",
+            other.title
         )
     }
 }

@@ -7,16 +7,6 @@ use crate::spec::document;
 use crate::spec::model::{ProxyKind, Source, TlsKind};
 use crate::spec::problem::Problem;
 
-/// A kind as it is written.
-fn word(kind: TlsKind) -> &'static str {
-    match kind {
-        TlsKind::SelfSigned => "self-signed",
-        TlsKind::Own => "own",
-        TlsKind::Acme => "acme",
-        TlsKind::AcmeIp => "acme-ip",
-    }
-}
-
 /// The end of a name that is of no public DNS (RFC 2606, 6761, 6762, 8375, and ICANN's `internal`).
 fn inner(domain: &str) -> Option<&'static str> {
     const ENDS: &[&str] = &[
@@ -64,11 +54,13 @@ impl Checks<'_> {
                             .hint(format!("the file with {what}, PEM: {example}")),
                     );
                 }
-                (TlsKind::SelfSigned | TlsKind::Acme | TlsKind::AcmeIp, true) => self.problem(
-                    path,
-                    format!("has no use while `tls.kind` is `{}`", word(tls.kind)),
-                    "set `tls.kind: own`, or remove this line",
-                ),
+                (TlsKind::SelfSigned | TlsKind::Acme | TlsKind::AcmeIp | TlsKind::None, true) => {
+                    self.problem(
+                        path,
+                        format!("has no use while `tls.kind` is `{}`", tls.kind.word()),
+                        "set `tls.kind: own`, or remove this line",
+                    )
+                }
                 _ => {}
             }
         }
@@ -84,7 +76,7 @@ impl Checks<'_> {
                 if given {
                     self.problem(
                         path,
-                        format!("has no use while `tls.kind` is `{}`", word(tls.kind)),
+                        format!("has no use while `tls.kind` is `{}`", tls.kind.word()),
                         "set `tls.kind: acme`, or remove this line",
                     );
                 }
@@ -95,7 +87,7 @@ impl Checks<'_> {
     /// What a certificate by ACME needs, as far as the spec alone shows.
     fn acme(&mut self) {
         let tls = &self.spec.tls;
-        let kind = word(tls.kind);
+        let kind = tls.kind.word();
         if self.sound(&["proxy.kind"]) && self.spec.proxy.kind == ProxyKind::Chp {
             self.problem(
                 "tls.kind",

@@ -11,7 +11,8 @@ use super::super::format;
 pub struct Proxy {
     /// Which proxy.
     pub kind: ProxyKind,
-    /// Version of `configurable-http-proxy` from its package registry; hubproxy comes with hubctl (`release`).
+    /// Version of `configurable-http-proxy` from its package registry; hubproxy comes with hubctl (`release`), nginx and
+    /// Apache with the distribution.
     #[schemars(with = "format::Version")]
     pub version: String,
     /// With `hubproxy`: what one client may ask for.
@@ -47,6 +48,38 @@ pub enum ProxyKind {
     Chp,
     /// hubctl's own proxy in a unit of its own: certificates by ACME, limits, restarts that refuse no connection.
     Hubproxy,
+    /// Traefik in a unit of its own, told its routes by JupyterHub (`jupyterhub-traefik-proxy`); certificates by ACME.
+    Traefik,
+    /// The distribution's nginx in front of the hub's own proxy.
+    Nginx,
+    /// The distribution's Apache in front of the hub's own proxy.
+    Apache,
+    /// None: a notebook server with TLS on its own port.
+    None,
+}
+
+impl ProxyKind {
+    /// Each of them, as the documentation lists them.
+    pub const ALL: [Self; 6] = [
+        Self::Chp,
+        Self::Hubproxy,
+        Self::Traefik,
+        Self::Nginx,
+        Self::Apache,
+        Self::None,
+    ];
+
+    /// As it is written in `hub.yaml`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Chp => "chp",
+            Self::Hubproxy => "hubproxy",
+            Self::Traefik => "traefik",
+            Self::Nginx => "nginx",
+            Self::Apache => "apache",
+            Self::None => "none",
+        }
+    }
 }
 
 /// What one client may ask the proxy for. An address may stand for many people: a class behind one router.
