@@ -240,6 +240,16 @@ impl Browser {
         }
     }
 
+    /// The text of one of the hub's pages, such as `hub/home`.
+    pub async fn read(&self, path: &str) -> Result<String, Fault> {
+        let page = self.visit(self.endpoint.at(path)).await?;
+        if page.status.is_success() {
+            Ok(page.body)
+        } else {
+            Err(page.fault("the page"))
+        }
+    }
+
     /// Stops the user's server and waits until it is gone.
     pub async fn stop(&self, within: Duration, observer: &dyn Observer) -> Result<(), Fault> {
         let path = format!("hub/api/users/{}/server", self.user);

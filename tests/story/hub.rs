@@ -153,6 +153,13 @@ impl Hub {
             .unwrap_or_else(|fault| panic!("the server is not reached any more: {fault:?}"));
     }
 
+    /// What the user is shown at home.
+    pub(crate) fn home(&self, session: &Session) -> String {
+        self.runtime
+            .block_on(session.browser.read("hub/home"))
+            .unwrap_or_else(|fault| panic!("{}: {fault:?}", session.browser.user()))
+    }
+
     /// Asks the API with a token.
     pub(crate) fn api(&self, token: &str, path: &str) -> Value {
         let request = self

@@ -161,6 +161,10 @@ fn a_hog_is_killed_alone(hub: &Hub, class: &mut [Session], server: &Server) {
             .zip(std::iter::repeat_with(|| "print(6 * 7)".to_owned())),
     );
     assert_eq!(others, vec!["42"; 9]);
+    // Its owner is told, nobody else is, and goes on in the same server.
+    let why = "together they used more memory than it has";
+    assert!(hub.home(&class[0]).contains(why), "{}", hub.home(&class[0]));
+    assert!(!hub.home(&class[1]).contains(why));
     hub.reopen(&mut class[0]);
     assert_eq!(hub.run(&mut class[0], "print('again')"), "again");
 }
