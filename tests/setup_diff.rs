@@ -60,7 +60,7 @@ fn converged(desired: &Desired) -> Facts {
     for file in &desired.files {
         let text = match &file.content {
             Content::Text(text) => Some(text.clone()),
-            Content::Secret(_) | Content::Program(_) => None,
+            Content::Secret(_) | Content::Program(_) | Content::Bytes(_) => None,
         };
         let facts = FileFacts {
             kind: "file".to_owned(),

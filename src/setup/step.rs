@@ -109,6 +109,15 @@ pub(super) enum Action {
         /// `registry`, `nothing`, `dockerfile` or `archive`.
         from: String,
     },
+    /// Takes a program out of an archive.
+    Fetch {
+        folder: String,
+        member: String,
+        url: String,
+        sha256: String,
+        stamp: String,
+        stamp_file: String,
+    },
     Unit {
         name: String,
         enable: bool,

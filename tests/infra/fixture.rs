@@ -105,7 +105,7 @@ impl World {
         survey.key_pairs.push(of(
             json!({ "name": "hubctl-class", "public_key": KEY, "fingerprint": "aa:bb" }),
         ));
-        let rules: Vec<Value> = hubctl::infra::rule::wanted(&world.spec.access, None)
+        let rules: Vec<Value> = hubctl::infra::rule::wanted(&world.spec.access, &world.spec.web_ports(), None)
             .iter()
             .enumerate()
             .map(|(i, rule)| {

@@ -29,9 +29,14 @@ impl Hub {
         let authority = std::fs::read_to_string(operator.state(name).join("ca.pem")).unwrap();
         let address: IpAddr = receipt["address"].as_str().unwrap().parse().unwrap();
         let url = receipt["url"].as_str().unwrap();
+        let endpoint = Endpoint::new(url, Some(address), &Trust::Authority(authority)).unwrap();
         Self {
             address,
-            endpoint: Endpoint::new(url, Some(address), &Trust::Authority(authority)).unwrap(),
+            endpoint: if receipt["notebook"] == true {
+                endpoint.of_notebook()
+            } else {
+                endpoint
+            },
             runtime: tokio::runtime::Runtime::new().unwrap(),
         }
     }
@@ -97,6 +102,11 @@ impl Hub {
             .runtime
             .block_on(Kernel::start(&session.browser))
             .unwrap_or_else(|fault| panic!("the server is not reached any more: {fault:?}"));
+    }
+
+    /// Where it is, and what its users' requests run in.
+    pub(crate) fn inside(self) -> (Endpoint, tokio::runtime::Runtime) {
+        (self.endpoint, self.runtime)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

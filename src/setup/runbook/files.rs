@@ -105,9 +105,18 @@ impl Runbook<'_> {
     fn absent(&mut self, folders: bool) {
         for path in &self.desired.absent {
             // What a unit of another choice runs from and reads must be there until it has ended.
-            let late = path.starts_with("/opt/")
-                || path.starts_with("/etc/hubproxy")
-                || path.starts_with("/etc/jupyterhub/");
+            let late = [
+                "/opt/",
+                "/etc/hubproxy",
+                "/etc/jupyterhub/",
+                "/etc/traefik",
+                "/var/lib/",
+                "/etc/nginx/",
+                "/etc/apache2/",
+                "/etc/systemd/system/",
+            ]
+            .iter()
+            .any(|place| path.starts_with(place));
             if late == folders && self.file_facts(path).is_some() {
                 self.step(
                     format!("remove {path}"),

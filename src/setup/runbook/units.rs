@@ -3,6 +3,7 @@
 use super::Runbook;
 use crate::setup::desired::Unit;
 use crate::setup::facts::UnitFacts;
+use crate::setup::names::{APACHE_SERVICE, NGINX_SERVICE};
 use crate::setup::step::Action;
 
 impl Runbook<'_> {
@@ -35,17 +36,26 @@ impl Runbook<'_> {
     /// Ends what other choices left.
     pub(in crate::setup) fn retired_units(&mut self) {
         for name in &self.desired.retired {
+            // The distribution's units stay, without what is ours of them; they must not start.
+            let distribution = [NGINX_SERVICE, APACHE_SERVICE].contains(name);
             // One may run on when its file is gone.
             let there = self.facts.units.get(*name).is_some_and(|unit| {
-                unit.active == "active" || (!unit.load.is_empty() && unit.load != "not-found")
+                unit.active == "active"
+                    || (distribution && unit.enabled == "enabled")
+                    || (!distribution && !unit.load.is_empty() && unit.load != "not-found")
             });
+            let (what, path) = if distribution {
+                ("stop", format!("/etc/systemd/system/{name}.d"))
+            } else {
+                ("stop and remove", format!("/etc/systemd/system/{name}"))
+            };
             if there {
                 self.step(
-                    format!("stop and remove {name}"),
+                    format!("{what} {name}"),
                     "another proxy was chosen",
                     Action::Retire {
                         name: (*name).to_owned(),
-                        path: format!("/etc/systemd/system/{name}"),
+                        path,
                     },
                 );
             }
@@ -72,7 +82,18 @@ impl Runbook<'_> {
             } else {
                 format!("it is {state}")
             };
-            return Some(("start", state));
+            // The distribution's package starts its unit, before ours is there for it to read.
+            let theirs = !self
+                .desired
+                .files
+                .iter()
+                .any(|file| file.path.ends_with(&format!("/{}", unit.name)));
+            let verb = if theirs && touched.is_some() {
+                "restart"
+            } else {
+                "start"
+            };
+            return Some((verb, state));
         }
         if let Some(path) = touched {
             return Some((unit.verb, format!("{path} changes")));

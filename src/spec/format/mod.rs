@@ -101,6 +101,8 @@ formats! {
     Version, "version", r"^[0-9]+(\.[0-9]+)*([-.+]?[0-9A-Za-z]+)*$", "6.1.1", package::version;
     /// A pip requirement.
     Requirement, "requirement", r"^[A-Za-z0-9][A-Za-z0-9._-]*", "pandas>=2", package::requirement;
+    /// A SHA-256 in hexadecimal.
+    Sha256, "sha256", "^[0-9a-fA-F]{64}$", "a9d891026496e0e16cbe4e0599339487411c9876246238c06bbe1a532350a096", package::sha256;
     /// A text of several lines.
     Lines, "lines", r"^[\s\S]*$", "c.JupyterHub.shutdown_on_logout = True", name::lines;
 }
