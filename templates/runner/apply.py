@@ -365,6 +365,51 @@ def op_npm(step):
     shutil.rmtree(old, ignore_errors=True)
 
 
+def op_fetch(step):
+    """A program out of an archive that its project releases, if it is the very archive; moved into place when it is whole."""
+    folder, fresh = step["folder"], step["folder"] + ".hubctl-new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    os.makedirs(fresh + "/bin", mode=0o755)
+    digest, size, begun = hashlib.sha256(), 0, time.monotonic()
+    archive = fresh + "/archive"
+    context = ssl.create_default_context()
+    proxies = {scheme: ENV[scheme + "_proxy"] for scheme in ("http", "https") if ENV.get(scheme + "_proxy")}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context))
+    try:
+        with opener.open(step["url"], timeout=60) as answer, open(archive, "wb") as file:
+            while True:
+                piece = answer.read(1 << 20)
+                if not piece:
+                    break
+                digest.update(piece)
+                file.write(piece)
+                size += len(piece)
+                if size > 1 << 30 or time.monotonic() - begun > 1800:
+                    raise Failed("%s does not end" % step["url"])
+                detail("%s: %d MB" % (step["url"].rsplit("/", 1)[-1], size >> 20))
+    except OSError as error:
+        raise Failed("%s cannot be fetched: %s" % (step["url"], error))
+    if digest.hexdigest() != step["sha256"]:
+        raise Failed("%s is not what it should be: its SHA-256 is %s, not %s"
+                     % (step["url"], digest.hexdigest(), step["sha256"]))
+    program = "%s/bin/%s" % (fresh, step["member"])
+    with tarfile.open(archive) as tar:
+        found = next((one for one in tar if one.isfile() and os.path.basename(one.name) == step["member"]), None)
+        if found is None:
+            raise Failed("%s holds no %s" % (step["url"], step["member"]))
+        with tar.extractfile(found) as source, open(program, "wb") as target:
+            shutil.copyfileobj(source, target)
+    os.chmod(program, 0o755)
+    os.unlink(archive)
+    write("%s/%s" % (fresh, step["stamp_file"]), step["stamp"].encode())
+    old = folder + ".hubctl-old"
+    shutil.rmtree(old, ignore_errors=True)
+    if os.path.exists(folder):
+        os.rename(folder, old)
+    os.rename(fresh, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 # --- containers -------------------------------------------------------------------------------------------------------
 
 def op_container_network(step):
@@ -420,51 +465,6 @@ def mount_points():
             if os.path.islink("/" + path):
                 add(path, tarfile.SYMTYPE, 0o777, os.readlink("/" + path).lstrip("/"))
     return packed.getvalue()
-
-
-def op_fetch(step):
-    """A program out of an archive that its project releases, if it is the very archive; moved into place when it is whole."""
-    folder, fresh = step["folder"], step["folder"] + ".hubctl-new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    os.makedirs(fresh + "/bin", mode=0o755)
-    digest, size, begun = hashlib.sha256(), 0, time.monotonic()
-    archive = fresh + "/archive"
-    context = ssl.create_default_context()
-    proxies = {scheme: ENV[scheme + "_proxy"] for scheme in ("http", "https") if ENV.get(scheme + "_proxy")}
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context))
-    try:
-        with opener.open(step["url"], timeout=60) as answer, open(archive, "wb") as file:
-            while True:
-                piece = answer.read(1 << 20)
-                if not piece:
-                    break
-                digest.update(piece)
-                file.write(piece)
-                size += len(piece)
-                if size > 1 << 30 or time.monotonic() - begun > 1800:
-                    raise Failed("%s does not end" % step["url"])
-                detail("%s: %d MB" % (step["url"].rsplit("/", 1)[-1], size >> 20))
-    except OSError as error:
-        raise Failed("%s cannot be fetched: %s" % (step["url"], error))
-    if digest.hexdigest() != step["sha256"]:
-        raise Failed("%s is not what it should be: its SHA-256 is %s, not %s"
-                     % (step["url"], digest.hexdigest(), step["sha256"]))
-    program = "%s/bin/%s" % (fresh, step["member"])
-    with tarfile.open(archive) as tar:
-        found = next((one for one in tar if one.isfile() and os.path.basename(one.name) == step["member"]), None)
-        if found is None:
-            raise Failed("%s holds no %s" % (step["url"], step["member"]))
-        with tar.extractfile(found) as source, open(program, "wb") as target:
-            shutil.copyfileobj(source, target)
-    os.chmod(program, 0o755)
-    os.unlink(archive)
-    old = folder + ".hubctl-old"
-    shutil.rmtree(old, ignore_errors=True)
-    if os.path.exists(folder):
-        os.rename(folder, old)
-    os.rename(fresh, folder)
-    write("%s/%s" % (folder, step["stamp_file"]), step["stamp"].encode())
-    shutil.rmtree(old, ignore_errors=True)
 
 
 # --- units ------------------------------------------------------------------------------------------------------------
