@@ -24,4 +24,7 @@ mod hubctl;
 mod server;
 
 mod hard_way;
+mod notebook;
+mod sdsc;
 mod story;
+mod sudo;

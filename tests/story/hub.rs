@@ -38,10 +38,15 @@ impl Hub {
             .add_root_certificate(root)
             .no_proxy()
             .timeout(Duration::from_secs(30));
+        let endpoint = Endpoint::new(url, Some(address), &Trust::Authority(authority)).unwrap();
         Self {
             address,
             client: client.build().unwrap(),
-            endpoint: Endpoint::new(url, Some(address), &Trust::Authority(authority)).unwrap(),
+            endpoint: if receipt["notebook"] == true {
+                endpoint.of_notebook()
+            } else {
+                endpoint
+            },
             runtime: tokio::runtime::Runtime::new().unwrap(),
         }
     }

@@ -91,7 +91,18 @@ impl Runbook<'_> {
             } else {
                 format!("it is {state}")
             };
-            return Some(("start", state));
+            // The distribution's package starts its unit, before ours is there for it to read.
+            let theirs = !self
+                .desired
+                .files
+                .iter()
+                .any(|file| file.path.ends_with(&format!("/{}", unit.name)));
+            let verb = if theirs && touched.is_some() {
+                "restart"
+            } else {
+                "start"
+            };
+            return Some((verb, state));
         }
         if let Some(path) = touched {
             return Some((unit.verb, format!("{path} changes")));
