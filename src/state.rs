@@ -65,6 +65,9 @@ pub struct Receipt {
     pub login: Option<String>,
     /// Where the hub is.
     pub url: Option<String>,
+    /// Whether that is one person's notebook server, which has no users.
+    #[serde(default)]
+    pub notebook: bool,
     /// Whose certificate the hub has.
     #[serde(default)]
     pub certificate: Certificate,

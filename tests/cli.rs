@@ -1,6 +1,9 @@
 //! The program from outside, where no cloud is needed: what it says, where, and its exit status.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[path = "cli/release.rs"]
+mod release;
+
 use std::fs;
 use std::path::Path;
 

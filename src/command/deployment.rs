@@ -2,6 +2,7 @@
 
 mod outside;
 mod rotation;
+mod secrets;
 mod site;
 
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use hub_api::proxy::Status;
 
 use super::Context;
 use super::look::look;
-use super::{certificate, domain, rotate, server};
+use super::{certificate, domain, programs, rotate, server};
 use crate::cloud::Cloud;
 use crate::event::{Event, Observer};
 use crate::host::{Host, HostError};
@@ -19,11 +20,11 @@ use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
 use crate::release::Program;
 use crate::setup::{self, HostPlan, Upgrade};
-use crate::spec::{Spec, TlsKind};
+use crate::spec::{HubKind, Spec, TlsKind};
 use crate::state::{Certificate, Receipt, State};
 
-pub(super) use outside::{trust, trust_of, url};
-pub(super) use site::{placeholder_site, programs};
+pub(super) use outside::{place_of, trust, trust_of, url};
+pub(super) use site::placeholder_site;
 
 /// How long a server that is known may take to answer when it is only looked at.
 const LOOK: Duration = Duration::from_secs(30);
@@ -150,7 +151,7 @@ impl<'a> Deployment<'a> {
     ///
     /// What the server will need of this machine is looked for first.
     pub(super) async fn plan_cloud(&mut self) -> anyhow::Result<infra::Plan> {
-        self.programs = programs(&self.spec)?;
+        self.programs = programs::find(self.context, &self.spec).await?;
         self.local.machine = self.programs.first().map(|program| program.machine.clone());
         let offer = if infra::needs_offer(&self.spec, &self.inventory, &self.local) {
             let block_storage = self.inventory.around.block_storage;
@@ -292,6 +293,7 @@ impl<'a> Deployment<'a> {
     pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
         let url = self.endpoint()?.url().to_string();
         self.receipt.url = Some(url.clone());
+        self.receipt.notebook = self.spec.hub.kind == HubKind::Notebook;
         self.receipt.certificate = match self.spec.tls.kind {
             TlsKind::SelfSigned => Certificate::Deployment,
             _ if self.spec.tls.staging => Certificate::Staging,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::deployment::{trust, trust_of, url};
+use super::deployment::{place_of, trust, trust_of, url};
 use super::{Context, domain, server};
 use crate::cloud::Cloud;
 use crate::doctor::{self, Chart, Finding};
@@ -14,7 +14,7 @@ use crate::health::{self, Checking, Endpoint, Fault, Part};
 use crate::host::{Command, Host, Limits};
 use crate::infra::{self, Inventory, Outcome, door, rule};
 use crate::setup::{self, Vitals};
-use crate::spec::Spec;
+use crate::spec::{HubKind, Spec};
 use crate::state::{Receipt, State};
 use crate::ui::{Diagnosis, Exit};
 
@@ -241,7 +241,7 @@ impl Doctor<'_> {
         let wanted = match (&self.spec, &self.cloud) {
             (Some(spec), Some(cloud)) => {
                 let operator = server::operator_address(cloud, spec).await?;
-                Some(rule::wanted(&spec.access, operator))
+                Some(rule::wanted(&spec.access, &spec.web_ports(), operator))
             }
             _ => None,
         };
@@ -277,8 +277,21 @@ impl Doctor<'_> {
             Some(spec) => trust_of(spec, &self.state)?,
             None => trust(&self.state)?,
         };
-        let url = url(self.domain(inventory).as_deref(), address);
-        Ok(Endpoint::new(&url, Some(address), &trust)?)
+        let notebook = match &self.spec {
+            Some(spec) => spec.hub.kind == HubKind::Notebook,
+            None => self.receipt.notebook,
+        };
+        let place = match &self.spec {
+            Some(spec) => spec.web_place(),
+            None => place_of(&self.receipt),
+        };
+        let url = url(self.domain(inventory).as_deref(), address, &place);
+        let endpoint = Endpoint::new(&url, Some(address), &trust)?;
+        Ok(if notebook {
+            endpoint.of_notebook()
+        } else {
+            endpoint
+        })
     }
 
     async fn outside(&self, endpoint: Option<&Endpoint>, closed: bool) -> Vec<Finding> {

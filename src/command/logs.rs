@@ -101,8 +101,10 @@ fn units(whose: &str, user: Option<&str>) -> Result<Vec<String>, names::NameProb
 fn units_of_user(user: &str) -> Result<Vec<String>, names::NameProblem> {
     names::check(user)?;
     Ok(HubPlaces::all()
+        .iter()
+        .filter(|hub| hub.user_unit.contains("{name}"))
         .map(|hub| hub.user_unit.replace("{name}", user))
-        .to_vec())
+        .collect())
 }
 
 #[cfg(test)]
@@ -113,7 +115,12 @@ mod tests {
     fn nothing_but_a_users_name_becomes_a_unit() {
         assert_eq!(
             units("hub", None).unwrap(),
-            ["jupyterhub.service", "hubd.service", "hub-helper.service"]
+            [
+                "jupyterhub.service",
+                "hubd.service",
+                "notebook.service",
+                "hub-helper.service"
+            ]
         );
         assert_eq!(
             units("ada", None).unwrap(),

@@ -32,6 +32,7 @@ mod interrupt;
 mod look;
 mod people;
 mod preview;
+mod programs;
 mod server;
 mod span;
 

@@ -3,7 +3,7 @@
 mod show;
 
 use super::Context;
-use super::deployment::{Deployment, trust, url};
+use super::deployment::{Deployment, place_of, trust, url};
 use super::server;
 use crate::event::Silent;
 use crate::health::{self, Endpoint, Report};
@@ -126,8 +126,14 @@ async fn without_spec(context: &Context, name: &str) -> anyhow::Result<Standing>
             .recordsets
             .first()
             .map(|record| record.name.trim_end_matches('.'));
-        let url = url(domain, outcome.address);
-        standing.endpoint = Some(Endpoint::new(&url, Some(outcome.address), &trust(&state)?)?);
+        let receipt = state.receipt()?;
+        let url = url(domain, outcome.address, &place_of(&receipt));
+        let endpoint = Endpoint::new(&url, Some(outcome.address), &trust(&state)?)?;
+        standing.endpoint = Some(if receipt.notebook {
+            endpoint.of_notebook()
+        } else {
+            endpoint
+        });
         standing.vitals = Some(match server::visit_server(context, &state, outcome).await {
             Ok(host) => look_inside(&host).await,
             Err(error) => Err(Diagnosis::of(&error).fault().cause),

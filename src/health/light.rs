@@ -164,7 +164,11 @@ struct Answer {
 async fn proxy(endpoint: &Endpoint) -> Result<(Answer, String), Fault> {
     let response = endpoint
         .client(None)?
-        .get(endpoint.at("hub/api"))
+        .get(endpoint.at(if endpoint.is_notebook() {
+            "api"
+        } else {
+            "hub/api"
+        }))
         .send()
         .await
         .map_err(|error| Fault::http("no answer", &error))?;

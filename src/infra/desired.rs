@@ -199,7 +199,7 @@ impl Desired {
             name: inventory.name.clone(),
             expires,
             public_key: local.public_key.as_deref().map(|key| key.trim().to_owned()),
-            rules: rule::wanted(&spec.access, local.operator_address),
+            rules: rule::wanted(&spec.access, &spec.web_ports(), local.operator_address),
             records: records(
                 spec,
                 inventory,

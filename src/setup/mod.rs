@@ -42,11 +42,14 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
 
     run.look_for_problems();
 
-    // What downloads need, and the distribution's packages.
+    // What downloads need, and the distribution's packages, unless the login page can be there before them.
     run.finish_interrupted_packages();
     run.files(desired::Part::Downloads);
     run.absent_files();
-    run.packages();
+    run.authorities();
+    if !desired.page_first {
+        run.packages();
+    }
 
     // The system, before there is anybody to keep apart.
     run.data_volume();
@@ -56,7 +59,9 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     run.groups_and_accounts();
     run.private_homes();
     run.files(desired::Part::System);
-    run.units(true);
+    if !desired.page_first {
+        run.units(true);
+    }
     run.ssh_door();
 
     // The hub's programs, each in a folder of its own.
@@ -65,14 +70,18 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
         run.environments();
         run.proxy();
     }
+    run.containers();
 
     // The hub: files first, then what reads them. What other choices left ends as late as can be.
     run.folders();
     run.files(desired::Part::Hub);
     run.retired_units();
+    run.takeover();
     run.units(false);
     if desired.page_first {
-        // The login page is there already while what the notebooks run in is installed.
+        // The login page is there already. Before the first notebook can be, what keeps it apart is.
+        run.packages();
+        run.units(true);
         run.uv();
         run.environments();
     }

@@ -5,12 +5,16 @@
 
 mod cloud;
 mod directory;
+mod disk;
+#[allow(dead_code, reason = "the stories of the profiles take another part")]
 mod hub;
 mod hubctl;
+mod neighbour;
 mod proxy;
 mod rust;
 mod secrets;
 mod server;
+mod takeover;
 mod week;
 
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! The server, by its operator's hands.
 
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use crate::hubctl::Operator;
 
 /// A server as OpenSSH reaches it with what hubctl keeps: its key, its known hosts.
 pub(crate) struct Server {
-    ssh: Vec<String>,
+    pub(crate) ssh: Vec<String>,
 }
 
 impl Server {
@@ -38,17 +37,6 @@ impl Server {
             receipt["login"].as_str().unwrap(),
             receipt["address"].as_str().unwrap()
         ));
-        Self { ssh }
-    }
-
-    /// The same way with another key.
-    pub(crate) fn with_key(&self, key: &Path) -> Self {
-        let mut ssh = self.ssh.clone();
-        ssh[1] = key.display().to_string();
-        // Before the place to go to, which is last.
-        let place = ssh.len() - 1;
-        let only = ["-o".to_owned(), "IdentitiesOnly=yes".to_owned()];
-        ssh.splice(place..place, only);
         Self { ssh }
     }
 

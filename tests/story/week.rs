@@ -244,6 +244,17 @@ fn people_go(operator: &mut Operator, hub: &Hub, server: &Server) {
     assert_eq!(server.run("sudo ls -d /home/carl"), "/home/carl");
 }
 
+/// The way to the server with another key than hubctl's.
+fn with_key(server: &Server, key: &Path) -> Server {
+    let mut ssh = server.ssh.clone();
+    ssh[1] = key.display().to_string();
+    // Before the place to go to, which is last.
+    let place = ssh.len() - 1;
+    let only = ["-o".to_owned(), "IdentitiesOnly=yes".to_owned()];
+    ssh.splice(place..place, only);
+    Server { ssh }
+}
+
 /// What a lost laptop has, for later.
 struct Lost {
     key: PathBuf,
@@ -268,7 +279,7 @@ impl Lost {
     fn is_useless(&self, operator: &Operator, cloud: &Cloud) {
         let server = Server::of(operator, "week");
         assert_eq!(server.run("echo in"), "in");
-        let old = server.with_key(&self.key);
+        let old = with_key(&server, &self.key);
         assert!(old.try_run("echo in", "").is_err(), "the old key gets in");
         let keys =
             server.run("sudo sh -c 'cat /root/.ssh/authorized_keys ~debian/.ssh/authorized_keys'");

@@ -5,6 +5,7 @@ mod host;
 mod hub;
 mod limits;
 mod network;
+mod release;
 mod tls;
 
 use time::OffsetDateTime;
@@ -64,9 +65,12 @@ impl<'a> Checks<'a> {
         self.access();
         self.server();
         self.hub();
+        self.combination();
+        self.plain();
         self.hub_kind();
         self.tls();
         self.proxy();
+        self.release();
         self.files();
         self.limits();
         self.environment();

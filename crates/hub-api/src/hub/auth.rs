@@ -131,7 +131,7 @@ pub struct Oauth {
     /// GitHub's organisations whose members may log in (its teams are groups: `organisation:team`).
     #[serde(default)]
     pub allowed_organizations: Vec<String>,
-    /// Domains of verified e-mail addresses (or Google Workspace domains) that may log in.
+    /// Domains of verified e-mail addresses that may log in; at Google, Workspace domains (and `gmail.com`).
     #[serde(default)]
     pub allowed_domains: Vec<String>,
 }

@@ -33,7 +33,7 @@ impl Servers {
         let owned = key.clone();
         // Goes on when the request has gone.
         let removal = tokio::spawn(async move {
-            let (guard, before) = loop {
+            let Held { guard, before } = loop {
                 let running = match servers.0.hold(&owned) {
                     Ok(held) => break held,
                     Err(running) => running,
@@ -106,17 +106,24 @@ impl Servers {
     }
 }
 
+/// The place of a server that does not run, taken.
+struct Held {
+    guard: Arc<Life>,
+    /// What was there: how its last life ended.
+    before: Option<Arc<Life>>,
+}
+
 impl Inner {
     /// Takes the place of a server that does not run, so that nobody starts it meanwhile: it is stopping until that is
     /// over. Returns what was there; or the one that runs.
-    fn hold(&self, key: &ServerKey) -> Result<(Arc<Life>, Option<Arc<Life>>), Arc<Life>> {
+    fn hold(&self, key: &ServerKey) -> Result<Held, Arc<Life>> {
         let mut lives = self.lives();
         match lives.get(key) {
             Some(life) if life.state().is_active() => Err(life.clone()),
             _ => {
                 let guard = Arc::new(Life::leaving(key.clone()));
                 let before = lives.insert(key.clone(), guard.clone());
-                Ok((guard, before))
+                Ok(Held { guard, before })
             }
         }
     }
