@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    add_users, completions, destroy, doctor, init, list, logs, man, plan, profiles, provision,
-    render, routes, schema, ssh, status, tunnel, validate,
+    add_users, completions, destroy, doctor, gc, init, list, list_users, logs, man, plan, profiles,
+    provision, remove_users, render, reset_password, routes, schema, ssh, status, tunnel, validate,
 };
 
 /// From a clouds.yaml to a class logged in over HTTPS, and back without a trace
@@ -73,8 +73,12 @@ pub enum Command {
     Provision(provision::Args),
     Status(status::Args),
     AddUsers(add_users::Args),
+    ListUsers(list_users::Args),
+    ResetPassword(reset_password::Args),
+    RemoveUsers(remove_users::Args),
     Destroy(destroy::Args),
     List(list::Args),
+    Gc(gc::Args),
     Logs(logs::Args),
     Render(render::Args),
     Profiles(profiles::Args),

@@ -12,6 +12,7 @@ pub mod cloud;
 pub mod command;
 pub mod doctor;
 pub mod event;
+pub mod handout;
 pub mod health;
 pub mod host;
 pub mod infra;

@@ -134,6 +134,11 @@ impl<'a> Deployment<'a> {
         Instant::now()
     }
 
+    /// From when on it may be removed, from now on.
+    pub(super) fn expires(&mut self, time: String) {
+        self.local.expires = Some(time);
+    }
+
     /// What differs in the cloud. All that stands in the way is refused together.
     ///
     /// What the server will need of this machine is looked for first.

@@ -4,14 +4,18 @@ pub mod add_users;
 pub mod completions;
 pub mod destroy;
 pub mod doctor;
+pub mod gc;
 pub mod init;
 pub mod list;
+pub mod list_users;
 pub mod logs;
 pub mod man;
 pub mod plan;
 pub mod profiles;
 pub mod provision;
+pub mod remove_users;
 pub mod render;
+pub mod reset_password;
 pub mod routes;
 pub mod schema;
 pub mod ssh;
@@ -25,8 +29,10 @@ mod deployment;
 mod domain;
 mod interrupt;
 mod look;
+mod people;
 mod preview;
 mod server;
+mod span;
 
 use std::process::ExitCode;
 
@@ -89,7 +95,11 @@ async fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Provision(args) => provision::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::AddUsers(args) => add_users::run(context, &args).await,
+        Command::ListUsers(args) => list_users::run(context, &args).await,
+        Command::ResetPassword(args) => reset_password::run(context, &args).await,
+        Command::RemoveUsers(args) => remove_users::run(context, &args).await,
         Command::Destroy(args) => destroy::run(context, &args).await,
+        Command::Gc(args) => gc::run(context, &args).await,
         Command::List(args) => list::run(context, &args).await,
         Command::Logs(args) => logs::run(context, &args).await,
         Command::Render(args) => render::run(context, &args).await,

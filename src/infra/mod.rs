@@ -13,6 +13,7 @@ mod destroy;
 mod diff;
 pub mod door;
 mod error;
+pub mod gc;
 mod inventory;
 mod list;
 mod network;

@@ -4,6 +4,7 @@
 
 mod acme;
 mod cloud;
+mod expiry;
 mod faults;
 mod fixture;
 mod ipv6;

@@ -81,6 +81,32 @@ impl Cloud {
         });
     }
 
+    /// Detaches the floating IP by hand.
+    pub(crate) fn detach_floating_ip(&self) {
+        let client = self.client();
+        self.runtime.block_on(async {
+            let all = client.list_floating_ips(&Filter::all()).await.unwrap();
+            assert_eq!(all.len(), 1);
+            client.set_floating_ip_port(&all[0].id, None).await.unwrap();
+        });
+    }
+
+    /// Switches the server off by hand.
+    pub(crate) fn stop_server(&self) {
+        let client = self.client();
+        self.runtime.block_on(async {
+            let all = client.list_servers(&Filter::all()).await.unwrap();
+            let id = &all[0].id;
+            client
+                .server_action(id, &cloud::ServerAction::Stop)
+                .await
+                .unwrap();
+            while client.get_server(id).await.unwrap().status != "SHUTOFF" {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        });
+    }
+
     /// What a name's A record leads to.
     pub(crate) fn record(&self, name: &str) -> Vec<String> {
         let client = self.client();

@@ -60,7 +60,7 @@ impl Operator {
         self.passwords(name)[user].clone()
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubctl"));
         command
             .args(args)

@@ -5,6 +5,7 @@
 
 mod cloud;
 mod directory;
+mod doctor;
 mod hub;
 mod hubctl;
 mod proxy;
