@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo test test-long lint build tools sandbox bench golden
+.PHONY: demo man test test-long lint build tools sandbox bench golden
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
@@ -42,6 +42,10 @@ bench: tools
 # Takes the rendered templates and messages of now as the expected ones. Read the diff before you commit it.
 golden:
 	UPDATE_GOLDEN=1 BLESS=1 INSTA_UPDATE=always cargo nextest run --test setup_golden --test spec
+
+# The manual pages, into target/man.
+man:
+	cargo run --quiet -p hubctl -- man target/man
 
 # What the checks, the sandbox and the tests need beside Rust.
 tools:

@@ -4,6 +4,7 @@
 
 mod acme;
 mod cloud;
+mod door;
 mod expiry;
 mod faults;
 mod fixture;

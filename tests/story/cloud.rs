@@ -33,6 +33,10 @@ impl Cloud {
         }
     }
 
+    pub(crate) fn clouds_yaml(&self) -> &std::path::Path {
+        &self.sandbox.clouds_yaml
+    }
+
     /// Someone with a laptop and this spec.
     pub(crate) fn operator(&self, spec: &str) -> Operator {
         Operator::new(

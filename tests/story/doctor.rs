@@ -69,6 +69,11 @@ impl Clinic {
         let cause = cause.replace(&self.address, "ADDRESS");
         println!("{}: {}: {cause} ({seconds:.1} s)", case.name, case.link);
         assert_eq!(cause, case.cause, "{}: {link:#}", case.name);
+        // The page has it, too.
+        let page = fs::read_to_string("docs/troubleshooting.md").unwrap();
+        let part = cause.replace("ADDRESS", "192.0.2.7");
+        let part = part.split(", ").next().unwrap();
+        assert!(page.contains(part), "{part} is not in docs/troubleshooting.md");
         assert_eq!(link["hint"], case.hint, "{}", case.name);
         for part in case.skipped {
             assert_eq!(
@@ -237,6 +242,8 @@ fn the_server_itself(clinic: &mut Clinic, server: &Server) {
     assert!(log.contains("jupyterhub-singleuser"), "{link:#}");
     server.run("sudo chmod 755 /opt/notebook/bin/jupyterhub-singleuser");
 
+    mirror_down(clinic, server);
+
     // Another server under the address, as far as this laptop can tell.
     let known = clinic.operator.state("class").join("known_hosts");
     let right = fs::read_to_string(&known).unwrap();
@@ -266,6 +273,21 @@ fn the_server_itself(clinic: &mut Clinic, server: &Server) {
         refused.stderr
     );
     fs::write(&known, right).unwrap();
+}
+
+/// A package mirror that does not answer is named, with what was wanted from it.
+fn mirror_down(clinic: &mut Clinic, server: &Server) {
+    server.run(
+        "sudo sh -c 'cd /etc/apt && mkdir /root/apt && mv sources.list* /root/apt/ && echo deb http://127.0.0.1:9/debian \
+         bookworm main > sources.list'",
+    );
+    let run = clinic
+        .operator
+        .run(&["provision", "--yes", "--set", "host.packages=[cowsay]"]);
+    println!("mirror down:\n{}", run.stderr);
+    assert_eq!(run.status.code(), Some(6), "{}", run.stderr);
+    assert!(run.stderr.contains("127.0.0.1:9"), "{}", run.stderr);
+    server.run("sudo sh -c 'rm -rf /etc/apt/sources.list*; mv /root/apt/* /etc/apt/'");
 }
 
 /// What else an operator asks a hub that works.

@@ -3,6 +3,7 @@
 //! Needs root: the sandbox makes its servers of namespaces.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod ci;
 mod cloud;
 mod directory;
 mod doctor;
