@@ -24,6 +24,8 @@ const BY_HAND: &str = "## The server and the hub\n";
 struct Told {
     text: String,
     seconds: f64,
+    /// How it ended otherwise than it should have.
+    wrong: Option<String>,
 }
 
 fn tell(row: &Row) -> Told {
@@ -33,13 +35,6 @@ fn tell(row: &Row) -> Told {
     let said = bed.run(&row.arguments(), &row.environment(&bed));
     let taken = begun.elapsed();
     assert!(taken < LONGEST, "{}: {taken:?}", row.title);
-    assert_eq!(
-        said.code,
-        Some(row.status),
-        "{}: {}",
-        row.title,
-        said.everything
-    );
     assert!(
         !said.everything.contains("hunter2"),
         "{}: a secret: {}",
@@ -49,6 +44,8 @@ fn tell(row: &Row) -> Told {
     Told {
         text: bed.plain(&said.error),
         seconds: taken.as_secs_f64(),
+        wrong: (said.code != Some(row.status))
+            .then(|| format!("{}: {:?}\n{}\n", row.title, said.code, said.everything)),
     }
 }
 
@@ -73,8 +70,10 @@ fn every_fault_has_its_words_and_the_page_has_them() {
         "# When something does not work\n\n`hubctl doctor` finds out what is broken in a deployment that stands. Below is what hubctl says before that: \
          each message as it is, with its exit status. `ID`, `PORT` and the like stand for what differs.\n\n## Credentials, cloud and project\n",
     );
+    let mut wrong = String::new();
     for (row, told) in rows.iter().zip(told) {
         let told = told.into_inner().unwrap().expect("told");
+        wrong += told.wrong.as_deref().unwrap_or_default();
         println!("{:5.1} s  {}", told.seconds, row.title);
         write!(
             page,
@@ -86,6 +85,7 @@ fn every_fault_has_its_words_and_the_page_has_them() {
         )
         .unwrap();
     }
+    assert!(wrong.is_empty(), "{wrong}");
     page.push('\n');
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
     let written = std::fs::read_to_string(&path).unwrap_or_default();

@@ -86,12 +86,10 @@ fn credentials() -> Vec<Row> {
         },
         Row {
             title: "Variables of an earlier login beside an application credential",
-            status: 2,
+            command: "list",
+            status: 0,
             variables: &[
-                ("OS_AUTH_TYPE", "v3applicationcredential"),
-                ("OS_AUTH_URL", "AUTH_URL"),
-                ("OS_APPLICATION_CREDENTIAL_ID", "0123"),
-                ("OS_APPLICATION_CREDENTIAL_SECRET", "hunter2"),
+                ("OS_CLOUD", "sandbox-appcred"),
                 ("OS_PROJECT_NAME", "demo"),
                 ("OS_USERNAME", "ada"),
             ],

@@ -73,7 +73,10 @@ impl Clinic {
         let page = fs::read_to_string("docs/troubleshooting.md").unwrap();
         let part = cause.replace("ADDRESS", "192.0.2.7");
         let part = part.split(", ").next().unwrap();
-        assert!(page.contains(part), "{part} is not in docs/troubleshooting.md");
+        assert!(
+            page.contains(part),
+            "{part} is not in docs/troubleshooting.md"
+        );
         assert_eq!(link["hint"], case.hint, "{}", case.name);
         for part in case.skipped {
             assert_eq!(
