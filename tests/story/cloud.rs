@@ -68,6 +68,19 @@ impl Cloud {
         self.sandbox.control.requests().iter().any(created)
     }
 
+    /// Whether a deployment may stay yet, by its tags.
+    pub(crate) fn has_time(&self, deployment: &str) -> bool {
+        let client = self.client();
+        let inventory = self
+            .runtime
+            .block_on(infra::observe(&client, deployment))
+            .unwrap();
+        let server = inventory.server().expect("a server");
+        let text = &server.metadata[infra::tag::EXPIRES];
+        let format = &time::format_description::well_known::Rfc3339;
+        time::OffsetDateTime::parse(text, format).unwrap() > time::OffsetDateTime::now_utc()
+    }
+
     /// Removes the rules for a port by hand, as someone in the dashboard would.
     pub(crate) fn remove_rule(&self, group: &str, port: u16) {
         let client = self.client();
