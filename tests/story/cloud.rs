@@ -49,6 +49,10 @@ impl Cloud {
         }
     }
 
+    pub(crate) fn clouds_yaml(&self) -> &std::path::Path {
+        &self.sandbox.clouds_yaml
+    }
+
     /// Someone with a laptop and this spec.
     pub(crate) fn operator(&self, spec: &str) -> Operator {
         Operator::new(
@@ -92,6 +96,19 @@ impl Cloud {
         self.sandbox.control.requests().iter().any(created)
     }
 
+    /// Whether a deployment may stay yet, by its tags.
+    pub(crate) fn has_time(&self, deployment: &str) -> bool {
+        let client = self.client();
+        let inventory = self
+            .runtime
+            .block_on(infra::observe(&client, deployment))
+            .unwrap();
+        let server = inventory.server().expect("a server");
+        let text = &server.metadata[infra::tag::EXPIRES];
+        let format = &time::format_description::well_known::Rfc3339;
+        time::OffsetDateTime::parse(text, format).unwrap() > time::OffsetDateTime::now_utc()
+    }
+
     /// Removes the rules for a port by hand, as someone in the dashboard would.
     pub(crate) fn remove_rule(&self, group: &str, port: u16) {
         let client = self.client();
@@ -106,6 +123,32 @@ impl Cloud {
                 }
             }
             assert!(removed > 0);
+        });
+    }
+
+    /// Detaches the floating IP by hand.
+    pub(crate) fn detach_floating_ip(&self) {
+        let client = self.client();
+        self.runtime.block_on(async {
+            let all = client.list_floating_ips(&Filter::all()).await.unwrap();
+            assert_eq!(all.len(), 1);
+            client.set_floating_ip_port(&all[0].id, None).await.unwrap();
+        });
+    }
+
+    /// Switches the server off by hand.
+    pub(crate) fn stop_server(&self) {
+        let client = self.client();
+        self.runtime.block_on(async {
+            let all = client.list_servers(&Filter::all()).await.unwrap();
+            let id = &all[0].id;
+            client
+                .server_action(id, &cloud::ServerAction::Stop)
+                .await
+                .unwrap();
+            while client.get_server(id).await.unwrap().status != "SHUTOFF" {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
         });
     }
 

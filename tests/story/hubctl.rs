@@ -69,7 +69,7 @@ impl Operator {
         self.passwords(name)[user].clone()
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(args)
