@@ -10,6 +10,7 @@
 pub mod cli;
 pub mod cloud;
 pub mod command;
+pub mod doctor;
 pub mod event;
 pub mod handout;
 pub mod health;

@@ -65,6 +65,9 @@ pub struct Receipt {
     pub login: Option<String>,
     /// Where the hub is.
     pub url: Option<String>,
+    /// Whether that is one person's notebook server, which has no users.
+    #[serde(default)]
+    pub notebook: bool,
     /// Whose certificate the hub has.
     #[serde(default)]
     pub certificate: Certificate,
@@ -160,6 +163,21 @@ impl State {
             name: name.to_owned(),
             folder: base.join(name),
             _lock: None,
+        }
+    }
+
+    /// The process that works on `base/name` now, where one does.
+    pub fn busy(base: &Path, name: &str) -> Option<String> {
+        let path = base.join(name).join("lock");
+        let lock = File::open(&path).ok()?;
+        match lock.try_lock_shared() {
+            Err(fs::TryLockError::WouldBlock) => Some(
+                fs::read_to_string(&path)
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
+            ),
+            _ => None,
         }
     }
 
@@ -279,7 +297,10 @@ mod tests {
             )
         );
         State::open(base.path(), "other").unwrap();
+        let holder = State::busy(base.path(), "class");
+        assert_eq!(holder, Some(std::process::id().to_string()));
         drop(first);
+        assert_eq!(State::busy(base.path(), "class"), None);
         State::open(base.path(), "class").unwrap();
     }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use hubctl::secret::Secret;
 use hubctl::setup;
 
 mod common;
@@ -97,6 +98,60 @@ fn acme() {
 #[test]
 fn rust() {
     check("rust", RUST, with_hubd);
+}
+
+#[test]
+fn notebook() {
+    let yaml = "
+name: class
+hub: {kind: notebook, base_url: /jupyter}
+proxy: {kind: none}
+limits: {seats: 1, cpu: 2}
+host: {pip_index_url: 'https://pypi.example.org/simple'}
+";
+    check("notebook", yaml, |site| {
+        site.password_hash = Some(Secret::new(format!("argon2:{}", "3".repeat(64))));
+    });
+}
+
+#[test]
+fn sudo() {
+    let yaml = "{name: class, hub: {user: jupyterhub, admins: [ada]}, spawner: {kind: sudo}}";
+    check("sudo", yaml, |_| {});
+}
+
+#[test]
+fn docker() {
+    let yaml =
+        "{name: class, hub: {user: jupyterhub}, spawner: {kind: docker}, limits: {cpu: 0.5}}";
+    check("docker", yaml, |_| {});
+}
+
+#[test]
+fn github() {
+    let yaml = "
+name: class
+hub: {admins: [ada]}
+authenticator: {kind: github, client_id: Iv1.0123, client_secret_file: secret.txt, allowed_users: [ada], allowed_groups: ['class:teachers']}
+";
+    check("github", yaml, with_secret);
+}
+
+#[test]
+fn oidc() {
+    let yaml = "
+name: class
+domain: hub.example.org
+authenticator: {kind: oidc, client_id: hub, issuer: 'https://login.example.org/realm/', client_secret_env: SECRET, allowed_groups: [students]}
+";
+    check("oidc", yaml, |site| {
+        with_secret(site);
+        site.domain = Some("hub.example.org".to_owned());
+    });
+}
+
+fn with_secret(site: &mut setup::Site) {
+    site.oauth_client_secret = Some(Secret::new("2".repeat(40)));
 }
 
 /// What hubctl writes is what hubd and its helper read.

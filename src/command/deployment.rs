@@ -1,6 +1,8 @@
 //! A deployment as a run works on it: the spec, what the cloud and the host have of it, and the halves that change them.
 
 mod outside;
+mod rotation;
+mod secrets;
 mod site;
 
 use std::time::{Duration, Instant};
@@ -9,7 +11,8 @@ use anyhow::Context as _;
 use hub_api::proxy::Status;
 
 use super::Context;
-use super::{certificate, domain, programs, server};
+use super::look::look;
+use super::{certificate, domain, programs, rotate, server};
 use crate::cloud::Cloud;
 use crate::event::{Event, Observer};
 use crate::host::{Host, HostError};
@@ -17,10 +20,10 @@ use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
 use crate::release::Program;
 use crate::setup::{self, HostPlan, Upgrade};
-use crate::spec::{Spec, TlsKind};
+use crate::spec::{HubKind, Spec, TlsKind};
 use crate::state::{Certificate, Receipt, State};
 
-pub(super) use outside::{trust, url};
+pub(super) use outside::{place_of, trust, trust_of, url};
 pub(super) use site::placeholder_site;
 
 /// How long a server that is known may take to answer when it is only looked at.
@@ -47,6 +50,8 @@ pub(super) struct Deployment<'a> {
     has_certificate: bool,
     host: Option<Host>,
     timings: Vec<(&'static str, f64)>,
+    /// Where a run that only looks has its state.
+    _look: Option<tempfile::TempDir>,
 }
 
 /// The host half of a plan, and what it was made from.
@@ -59,10 +64,25 @@ pub(super) struct HostWork {
 impl<'a> Deployment<'a> {
     /// Reads the spec, takes the deployment's lock, and looks at what the cloud has of it. Changes nothing.
     pub(super) async fn open(context: &'a Context) -> anyhow::Result<Self> {
-        let started = Instant::now();
-        let loaded = context.load()?;
-        let spec = loaded.spec;
+        let spec = context.spec()?;
         let state = context.state(&spec.name)?;
+        Self::observe(context, spec, state, None).await
+    }
+
+    /// The same for a run that only looks: it takes no lock and writes nothing down.
+    pub(super) async fn look(context: &'a Context) -> anyhow::Result<Self> {
+        let spec = context.spec()?;
+        let (state, folder) = look(&context.state_base()?, &spec.name)?;
+        Self::observe(context, spec, state, Some(folder)).await
+    }
+
+    async fn observe(
+        context: &'a Context,
+        spec: Spec,
+        state: State,
+        look: Option<tempfile::TempDir>,
+    ) -> anyhow::Result<Self> {
+        let started = Instant::now();
         let mut receipt = state.receipt()?;
 
         context.ui.on(Event::PhaseStarted { phase: "observe" });
@@ -78,6 +98,12 @@ impl<'a> Deployment<'a> {
             expires: None,
             machine: None,
         };
+        if rotate::is_unfinished(&state) {
+            context.ui.on(Event::Warning {
+                message: "a rotation was cut short: old keys may still get in; `hubctl rotate` goes on with it"
+                    .to_owned(),
+            });
+        }
         let outcome = Outcome::of(&inventory);
         let mut deployment = Self {
             context,
@@ -94,9 +120,15 @@ impl<'a> Deployment<'a> {
             has_certificate: false,
             host: None,
             timings: Vec::new(),
+            _look: look,
         };
         deployment.finish_phase("observe", started);
         Ok(deployment)
+    }
+
+    /// The session to the server, where there is one already.
+    pub(super) fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
     }
 
     fn finish_phase(&mut self, phase: &'static str, started: Instant) {
@@ -108,6 +140,11 @@ impl<'a> Deployment<'a> {
     fn start_phase(&self, phase: &'static str) -> Instant {
         self.context.ui.on(Event::PhaseStarted { phase });
         Instant::now()
+    }
+
+    /// From when on it may be removed, from now on.
+    pub(super) fn expires(&mut self, time: String) {
+        self.local.expires = Some(time);
     }
 
     /// What differs in the cloud. All that stands in the way is refused together.
@@ -256,6 +293,7 @@ impl<'a> Deployment<'a> {
     pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
         let url = self.endpoint()?.url().to_string();
         self.receipt.url = Some(url.clone());
+        self.receipt.notebook = self.spec.hub.kind == HubKind::Notebook;
         self.receipt.certificate = match self.spec.tls.kind {
             TlsKind::SelfSigned => Certificate::Deployment,
             _ if self.spec.tls.staging => Certificate::Staging,

@@ -20,7 +20,7 @@ pub struct HandOut {
 pub(super) fn url(receipt: &Receipt) -> String {
     let by_address = || {
         let address = receipt.address.as_ref()?.parse().ok()?;
-        Some(super::deployment::url(None, address))
+        Some(super::deployment::url(None, address, "/"))
     };
     receipt.url.clone().or_else(by_address).unwrap_or_default()
 }

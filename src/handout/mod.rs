@@ -70,6 +70,8 @@ pub struct Hub {
 #[derive(Serialize)]
 struct Slip<'a> {
     user: &'a str,
+    /// The user's name has no room beside the code in the usual size.
+    is_long: bool,
     full_name: &'a str,
     /// `None` for one whose password is known to nobody but them.
     password: Option<&'a str>,
@@ -90,6 +92,7 @@ pub fn page(hub: &Hub, credentials: &Credentials) -> Result<String, HandoutError
         .filter(|row| matches!(row.note, Note::None | Note::Changed))
         .map(|row| Slip {
             user: &row.user,
+            is_long: row.user.len() > 22,
             full_name: &row.full_name,
             password: (row.note == Note::None).then(|| row.password.reveal()),
         })

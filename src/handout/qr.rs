@@ -8,7 +8,8 @@ const QUIET: usize = 4;
 /// A code to draw: black modules in a square of `size`.
 pub(super) struct Svg {
     pub(super) size: usize,
-    /// The `d` of a path: a stroke for each run of black modules in a row.
+    /// The `d` of a path: a bar for each run of black modules in a row. Bars reach a little into the row below, so that no
+    /// light line is seen between two rows, whatever draws them.
     pub(super) path: String,
 }
 
@@ -23,7 +24,7 @@ pub(super) fn svg(text: &str) -> Option<Svg> {
         for run in modules.chunk_by(|a, b| a == b) {
             if run.first() == Some(&Color::Dark) {
                 let (x, y, length) = (column + QUIET, row + QUIET, run.len());
-                path.push_str(&format!("M{x} {y}h{length}v1h-{length}z"));
+                path.push_str(&format!("M{x} {y}h{length}v1.05h-{length}z"));
             }
             column += run.len();
         }

@@ -20,6 +20,8 @@ pub struct Browser {
     client: reqwest::Client,
     jar: Arc<Jar>,
     user: String,
+    /// Where the user's server is: `user/NAME/`, or nothing.
+    server: String,
 }
 
 /// A page as it was found at the end of all redirects.
@@ -38,6 +40,7 @@ impl Browser {
             client: endpoint.client(Some(Arc::clone(&jar)))?,
             jar,
             user: user.to_owned(),
+            server: format!("user/{user}/"),
         };
         let form = browser.visit(endpoint.at("hub/login")).await?;
         if !form.status.is_success() {
@@ -79,12 +82,57 @@ impl Browser {
                     .unwrap_or_else(|| format!("{user} is not let in (HTTP {status})")),
                 "`hubctl list-users` shows who has an account; `hubctl logs hub` why one was not let in",
             ),
-            _ => Fault::plain(format!("HTTP {status}")),
+            _ => Fault::plain(match said(&body, "<h1") {
+                Some(said) => format!("{said} (HTTP {status})"),
+                None => format!("HTTP {status}"),
+            }),
         })
+    }
+
+    /// Logs in to one person's notebook server.
+    pub async fn login_to_notebook(endpoint: &Endpoint, password: &Secret) -> Result<Self, Fault> {
+        let jar = Arc::new(Jar::default());
+        let browser = Self {
+            endpoint: endpoint.clone(),
+            client: endpoint.client(Some(Arc::clone(&jar)))?,
+            jar,
+            user: "notebook".to_owned(),
+            server: String::new(),
+        };
+        let form = browser.visit(endpoint.at("login")).await?;
+        if !form.status.is_success() || !form.body.contains("name=\"password\"") {
+            return Err(form.fault("the login page"));
+        }
+        let url = endpoint.at("login");
+        let xsrf = browser.cookie(&url, "_xsrf").unwrap_or_default();
+        let response = browser
+            .client
+            .post(url)
+            .header(
+                header::ORIGIN,
+                endpoint.url().origin().ascii_serialization(),
+            )
+            .form(&[("password", password.reveal()), ("_xsrf", &xsrf)])
+            .send()
+            .await
+            .map_err(|error| Fault::http("logging in", &error))?;
+        match response.status() {
+            status if status.is_redirection() => Ok(browser),
+            StatusCode::UNAUTHORIZED => Err(Fault::new(
+                "the password is not let in",
+                "`hubctl provision` sets the one of the credentials file",
+            )),
+            status => Err(Fault::plain(format!("HTTP {status}"))),
+        }
     }
 
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// Where the user's server is below the endpoint.
+    pub(super) fn server(&self) -> &str {
+        &self.server
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
@@ -177,12 +225,28 @@ impl Browser {
     /// Opens the user's server, which asks the hub who this is.
     pub async fn open(&self) -> Result<(), Fault> {
         let page = self
-            .visit(self.endpoint.at(&format!("user/{}/lab", self.user)))
+            .visit(self.endpoint.at(&format!("{}lab", self.server)))
             .await?;
-        if page.status.is_success() && page.url.path().contains("/user/") {
+        let within = self.endpoint.at(&self.server);
+        if page.status.is_success()
+            && page
+                .url
+                .path()
+                .starts_with(&format!("{}lab", within.path()))
+        {
             Ok(())
         } else {
             Err(page.fault("the page of the user's server"))
+        }
+    }
+
+    /// The text of one of the hub's pages, such as `hub/home`.
+    pub async fn read(&self, path: &str) -> Result<String, Fault> {
+        let page = self.visit(self.endpoint.at(path)).await?;
+        if page.status.is_success() {
+            Ok(page.body)
+        } else {
+            Err(page.fault("the page"))
         }
     }
 
@@ -229,7 +293,12 @@ impl Browser {
 
     /// Logs out; the hub forgets the session and its tokens.
     pub async fn logout(&self) -> Result<(), Fault> {
-        let page = self.visit(self.endpoint.at("hub/logout")).await?;
+        let out = if self.server.is_empty() {
+            "logout"
+        } else {
+            "hub/logout"
+        };
+        let page = self.visit(self.endpoint.at(out)).await?;
         if page.status.is_success() {
             Ok(())
         } else {

@@ -32,6 +32,8 @@ pub struct Endpoint {
     url: Url,
     address: Option<IpAddr>,
     tls: Arc<ClientConfig>,
+    /// It is one person's notebook server, without a hub.
+    notebook: bool,
 }
 
 /// Why an endpoint is none.
@@ -75,7 +77,20 @@ impl Endpoint {
             url,
             address,
             tls: Arc::new(config),
+            notebook: false,
         })
+    }
+
+    /// The same place, where one person's notebook server is and no hub.
+    pub fn of_notebook(self) -> Self {
+        Self {
+            notebook: true,
+            ..self
+        }
+    }
+
+    pub(super) fn is_notebook(&self) -> bool {
+        self.notebook
     }
 
     pub fn url(&self) -> &Url {

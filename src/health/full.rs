@@ -46,6 +46,29 @@ pub async fn full(
     check.report
 }
 
+/// Logs in to one person's notebook server and computes in it; the kernel is ended.
+pub async fn full_notebook(
+    endpoint: &Endpoint,
+    password: &Secret,
+    observer: &dyn Observer,
+) -> Report {
+    let mut check = Check::new(observer);
+    if !light::look(&mut check, endpoint).await {
+        return check.report;
+    }
+    let login = async {
+        let browser = Browser::login_to_notebook(endpoint, password).await?;
+        Ok((browser, "with its password".to_owned()))
+    };
+    if let Some(browser) = check.link(Part::Login, SHORT, login).await
+        && compute(&mut check, &browser).await
+    {
+        let logout = async { Ok((browser.logout().await?, "the session is gone".to_owned())) };
+        check.link(Part::Logout, SHORT, logout).await;
+    }
+    check.report
+}
+
 /// From the start of the server to a result; whether there was one.
 async fn work(
     check: &mut Check<'_>,
@@ -59,9 +82,11 @@ async fn work(
     };
     // The hub's own deadline should speak first: it knows why.
     let within = spawn_within + Duration::from_secs(15);
-    if check.link(Part::Spawn, within, spawn).await.is_none() {
-        return false;
-    }
+    check.link(Part::Spawn, within, spawn).await.is_some() && compute(check, browser).await
+}
+
+/// Opens the server's page and computes in a kernel of it.
+async fn compute(check: &mut Check<'_>, browser: &Browser) -> bool {
     let open = async { Ok((browser.open().await?, "lets its user in".to_owned())) };
     if check.link(Part::Notebook, SHORT, open).await.is_none() {
         return false;
@@ -74,8 +99,10 @@ async fn work(
         return false;
     };
     let compute = async {
-        match kernel.execute("1+1").await?.as_str() {
-            "2" => Ok(((), "1+1 is 2".to_owned())),
+        let two = kernel.execute("1+1").await;
+        let ended = kernel.end(browser).await;
+        match two?.as_str() {
+            "2" => ended.map(|()| ((), "1+1 is 2".to_owned())),
             other => Err(super::Fault::plain(format!("1+1 is said to be {other:?}"))),
         }
     };

@@ -27,7 +27,7 @@ impl Kernel {
         struct Started {
             id: String,
         }
-        let path = format!("user/{}/api/kernels", browser.user());
+        let path = format!("{}api/kernels", browser.server());
         let (status, body) = browser.api(Method::POST, &path).await?;
         if status != StatusCode::CREATED {
             return Err(Fault::plain(format!("{} (HTTP {status})", message(&body))));
@@ -35,7 +35,11 @@ impl Kernel {
         let Started { id } = serde_json::from_str(&body)
             .map_err(|_| Fault::plain(format!("POST /{path} gave no kernel")))?;
         let session = Secret::random_hex(16).reveal().to_owned();
-        let socket = connect(browser, &id, &session).await?;
+        let path = format!(
+            "{}api/kernels/{id}/channels?session_id={session}",
+            browser.server()
+        );
+        let socket = connect(browser, &path).await?;
         Ok(Self {
             id,
             session,
@@ -102,7 +106,7 @@ impl Kernel {
     pub async fn end(mut self, browser: &Browser) -> Result<(), Fault> {
         // The server says goodbye in its own time; nothing is lost when it does not.
         let _ = self.socket.close(None).await;
-        let path = format!("user/{}/api/kernels/{}", browser.user(), self.id);
+        let path = format!("{}api/kernels/{}", browser.server(), self.id);
         let (status, body) = browser.api(Method::DELETE, &path).await?;
         if status.is_success() || status == StatusCode::NOT_FOUND {
             Ok(())
@@ -112,16 +116,13 @@ impl Kernel {
     }
 }
 
-async fn connect(
+/// Opens a WebSocket as the browser's pages do.
+pub(super) async fn connect(
     browser: &Browser,
-    id: &str,
-    session: &str,
+    path: &str,
 ) -> Result<WebSocketStream<TlsStream<TcpStream>>, Fault> {
     let endpoint = browser.endpoint();
-    let mut url = endpoint.at(&format!(
-        "user/{}/api/kernels/{id}/channels?session_id={session}",
-        browser.user()
-    ));
+    let mut url = endpoint.at(path);
     let cookies = browser.cookies(&url);
     // A change between two special schemes is always allowed.
     let _ = url.set_scheme("wss");
@@ -156,6 +157,6 @@ async fn connect(
     }
 }
 
-fn lost(error: tungstenite::Error) -> Fault {
+pub(super) fn lost(error: tungstenite::Error) -> Fault {
     Fault::plain(format!("the WebSocket broke: {error}"))
 }

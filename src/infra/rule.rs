@@ -12,7 +12,7 @@ use crate::spec::{Access, Source};
 /// requests and what IPv6 needs from everywhere, and everything out.
 ///
 /// `operator` stands for [`Source::Operator`]; where it is not known, nothing is opened for it.
-pub fn wanted(access: &Access, operator: Option<IpAddr>) -> BTreeSet<RuleSpec> {
+pub fn wanted(access: &Access, web_ports: &[u16], operator: Option<IpAddr>) -> BTreeSet<RuleSpec> {
     let mut rules = BTreeSet::from([
         rule("egress", true, None, None, None),
         rule("egress", false, None, None, None),
@@ -20,7 +20,7 @@ pub fn wanted(access: &Access, operator: Option<IpAddr>) -> BTreeSet<RuleSpec> {
         rule("ingress", true, Some("icmp"), Some((8, 0)), None),
         rule("ingress", false, Some("ipv6-icmp"), None, None),
     ]);
-    for (sources, ports) in [(&access.ssh, &[22][..]), (&access.web, &[80, 443][..])] {
+    for (sources, ports) in [(&access.ssh, &[22][..]), (&access.web, web_ports)] {
         for net in sources.iter().filter_map(|source| match source {
             Source::Net(net) => Some(*net),
             Source::Operator => operator.map(IpNet::from),
@@ -191,7 +191,11 @@ mod tests {
     fn what_is_asked_for_is_opened_and_nothing_else() {
         let access = access(&["operator", "192.0.2.77/24"], &["0.0.0.0/0", "::/0"]);
         assert_eq!(
-            told(&wanted(&access, Some("198.51.100.7".parse().unwrap()))),
+            told(&wanted(
+                &access,
+                &[80, 443],
+                Some("198.51.100.7".parse().unwrap())
+            )),
             [
                 "everything to 0.0.0.0/0",
                 "everything to ::/0",
@@ -212,7 +216,7 @@ mod tests {
         let access = access(&["operator"], &["operator"]);
         assert!(needs_operator(&access));
         assert!(
-            !told(&wanted(&access, None))
+            !told(&wanted(&access, &[80, 443], None))
                 .iter()
                 .any(|rule| rule.contains("tcp"))
         );

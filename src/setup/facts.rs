@@ -19,6 +19,8 @@ pub struct Facts {
     /// Installed versions of the packages asked about.
     pub packages: BTreeMap<String, Option<String>>,
     pub units: BTreeMap<String, UnitFacts>,
+    /// How many servers of users run, by the unit of the hub that is asked about.
+    pub servers: BTreeMap<String, u32>,
     pub accounts: BTreeMap<String, Option<AccountFacts>>,
     /// Members of the groups asked about.
     pub groups: BTreeMap<String, Option<Vec<String>>>,
@@ -28,6 +30,8 @@ pub struct Facts {
     pub open_homes: Vec<String>,
     pub venvs: BTreeMap<String, Option<VenvFacts>>,
     pub npm: BTreeMap<String, Option<String>>,
+    /// What the container engine has, where it was asked about and is there.
+    pub containers: Option<ContainerFacts>,
     /// What sshd would do: lower case keyword to values.
     pub sshd: Option<BTreeMap<String, Vec<String>>>,
     /// Loaded tables of the packet filter, as `nft list table` prints them.
@@ -103,6 +107,15 @@ pub struct VenvFacts {
     pub python: String,
     /// Normalised names to versions.
     pub packages: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerFacts {
+    /// The range of the network asked about; `None` where there is none, or it is on another device.
+    pub network: Option<String>,
+    /// Whether the image asked about is there.
+    pub image: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

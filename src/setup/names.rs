@@ -20,6 +20,16 @@ pub const HUBPROXY_SOCKETS: [(&str, &str, &str); 3] = [
     ("hubproxy-https.socket", "https", "HTTPS port"),
     ("hubproxy-api.socket", "api", "Routes API"),
 ];
+/// The system account that Traefik runs as.
+pub const TRAEFIK_ACCOUNT: &str = "traefik";
+/// The unit of Traefik.
+pub const TRAEFIK_SERVICE: &str = "traefik.service";
+/// Where Traefik's program lies.
+pub const TRAEFIK_FOLDER: &str = "/opt/traefik";
+/// The distribution's unit of nginx.
+pub const NGINX_SERVICE: &str = "nginx.service";
+/// The distribution's unit of Apache.
+pub const APACHE_SERVICE: &str = "apache2.service";
 /// The unit of JupyterHub.
 pub const JUPYTERHUB_SERVICE: &str = "jupyterhub.service";
 /// The system account that hubd runs as, and the name of the program.
@@ -39,6 +49,16 @@ pub const HUB_HELPER_SOCKET: &str = "hub-helper.socket";
 pub const HUB_HELPER_SERVICE: &str = "hub-helper.service";
 /// A file system of its own for the sockets of users' servers.
 pub const SERVER_SOCKETS_MOUNT: &str = "run-jupyter.mount";
+/// The account of one person's notebook server, its home's name, and the group of its certificate.
+pub const NOTEBOOK_ACCOUNT: &str = "notebook";
+/// The unit of one person's notebook server.
+pub const NOTEBOOK_SERVICE: &str = "notebook.service";
+/// The account of a JupyterHub without root.
+pub const JUPYTERHUB_ACCOUNT: &str = "jupyterhub";
+/// The network of users' containers, and its device.
+pub const CONTAINERS_NETWORK: &str = "jupyterhub";
+/// The device of that network.
+pub const CONTAINERS_DEVICE: &str = "jupyterhub0";
 /// Where hubctl's own programs lie.
 pub const PROGRAMS: &str = "/opt/hubctl/bin";
 /// The system account that stops idle servers.
@@ -48,6 +68,11 @@ pub const CULLER_ACCOUNT: &str = "jupyterhub-culler";
 pub const HUB_PORT: u16 = 881;
 /// Where the proxy's API listens with a JupyterHub that cannot use a Unix socket for it.
 pub const PROXY_API_PORT: u16 = 882;
+
+/// Where the hub's own proxy listens on loopback when another server is in front of it.
+pub const FRONT_PORT: u16 = 880;
+/// Where a user's server is reached on an address of its own of the loopback device, by a proxy without Unix sockets.
+pub const WAY_PORT: u16 = 883;
 
 /// Held by whoever changes the host.
 pub const LOCK: &str = "/run/lock/hubctl.lock";

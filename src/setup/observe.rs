@@ -6,7 +6,7 @@ use hub_api::proxy::Status;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::desired::{Content, Desired, StatusPlace};
+use super::desired::{Content, Desired, Download, StatusPlace};
 use super::facts::Facts;
 use super::names::{LOCK, SSH_GUARD, STAMP, UPGRADED};
 use super::{SetupError, template};
@@ -136,7 +136,7 @@ pub(super) fn framed(text: &str) -> Vec<u8> {
 }
 
 /// JSON as a Python expression.
-fn python(value: &serde_json::Value) -> String {
+pub(super) fn python(value: &serde_json::Value) -> String {
     // The JSON text, quoted once more, is a Python string literal too.
     format!("json.loads({})", serde_json::Value::from(value.to_string()))
 }
@@ -155,13 +155,21 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         add(&edit.path, true);
     }
     for path in &desired.absent {
-        add(path, true);
+        add(path, false);
+    }
+    for other in &desired.other_hubs {
+        if let Some(database) = other.database {
+            add(database, false);
+        }
     }
     for venv in &desired.venvs {
         add(&format!("{}/{STAMP}", venv.folder), true);
         for (_, link) in &venv.links {
             add(link, false);
         }
+    }
+    if let Some(download) = &desired.download {
+        add(&format!("{}/{}", download.folder, Download::STAMP), true);
     }
     add(desired.ssh.path, true);
     add(&format!("{}/bin/uv", desired.uv.folder), false);
@@ -170,6 +178,7 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         .accounts
         .iter()
         .copied()
+        .chain(desired.person)
         .chain([desired.login.as_str()])
         .collect();
     json!({
@@ -179,8 +188,12 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         "units": desired.units.iter()
             .map(|unit| json!({"name": unit.name, "reads": unit.reads}))
             .chain(desired.retired.iter().map(|name| json!({"name": name, "reads": []})))
-            .chain(desired.other_hubs.iter().map(|hub| json!({"name": hub.service, "reads": []})))
+            .chain(desired.other_hubs.iter().flat_map(|hub| hub.units)
+                .map(|name| json!({"name": name, "reads": []})))
             .chain([json!({"name": SSH_GUARD, "reads": []})])
+            .collect::<Vec<_>>(),
+        "servers": desired.other_hubs.iter()
+            .map(|hub| json!({"hub": hub.service, "units": hub.user_units()}))
             .collect::<Vec<_>>(),
         "accounts": accounts,
         "groups": desired.groups,
@@ -188,9 +201,12 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         "npm": desired.npm.iter()
             .map(|npm| json!({"folder": npm.folder, "package": npm.package}))
             .collect::<Vec<_>>(),
+        "containers": desired.containers.as_ref().map(|containers| json!({
+            "network": containers.network, "device": containers.device, "image": containers.image,
+        })),
         "tables": desired.nft_tables.keys().collect::<Vec<_>>(),
         "volume": desired.volume,
-        "ports": [80, 443],
+        "ports": desired.ports,
         "proxy": desired.status.as_ref()
             .map(|place| json!({"listen": place.listen, "token": place.token})),
         "lock": LOCK,

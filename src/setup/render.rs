@@ -36,6 +36,7 @@ pub fn render(desired: &Desired, folder: &Path) -> Result<(), SetupError> {
         let text = match &file.content {
             Content::Text(text) => text.clone(),
             Content::Secret(_) => "(secret, not shown)\n".to_owned(),
+            Content::Bytes(bytes) => format!("({} bytes)\n", bytes.len()),
             Content::Program(program) => {
                 format!(
                     "(program for {}, sha256 {})\n",

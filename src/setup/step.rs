@@ -62,6 +62,10 @@ pub(super) enum Action {
         name: String,
         home: String,
     },
+    /// An account with a home, whose password opens nothing.
+    Person {
+        name: String,
+    },
     Join {
         group: String,
         accounts: Vec<String>,
@@ -93,6 +97,27 @@ pub(super) enum Action {
         npm: String,
         registry: Option<String>,
     },
+    /// Takes a program out of an archive.
+    Fetch {
+        folder: String,
+        member: String,
+        url: String,
+        sha256: String,
+        stamp: String,
+        stamp_file: String,
+    },
+    /// A network of the container engine's, made anew where it is another one.
+    ContainerNetwork {
+        name: String,
+        device: String,
+        subnet: String,
+    },
+    /// An image of the container engine's.
+    ContainerImage {
+        name: String,
+        /// `registry`, `nothing`, `dockerfile` or `archive`.
+        from: String,
+    },
     Unit {
         name: String,
         enable: bool,
@@ -103,6 +128,19 @@ pub(super) enum Action {
     /// Ends a unit for good.
     Retire {
         name: String,
+        path: String,
+    },
+    /// Ends a hub and its users' servers.
+    EndServers {
+        /// The hub's units. Servers may run in one of them.
+        hub: Vec<&'static str>,
+        /// Pattern of the servers' own units.
+        servers: String,
+        /// The folder with the folders of their sockets.
+        sockets: String,
+    },
+    /// Gives a database another name beside it.
+    SetAside {
         path: String,
     },
     Sshd {

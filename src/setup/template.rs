@@ -11,6 +11,10 @@ macro_rules! templates {
 }
 
 const TEMPLATES: &[(&str, &str)] = templates![
+    "apache/apache2.service",
+    "apache/hubctl.conf",
+    "chp/jupyterhub-proxy.service",
+    "chp/jupyterhub_config.py",
     "hubd/helper.toml",
     "hubd/hub-helper.service",
     "hubd/hub-helper.socket",
@@ -22,12 +26,24 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "hubd/run-jupyter.mount",
     "hubproxy/hubproxy.service",
     "hubproxy/hubproxy.socket",
+    "jupyterhub/authenticator-oauth.py",
+    "jupyterhub/authenticator-pam.py",
+    "jupyterhub/containers.nft",
+    "jupyterhub/daemon.json",
     "jupyterhub/jupyter.slice",
-    "jupyterhub/jupyterhub-proxy.service",
     "jupyterhub/jupyterhub.service",
     "jupyterhub/jupyterhub_config.py",
     "jupyterhub/pam",
     "jupyterhub/recheck-routes.py",
+    "jupyterhub/spawner-docker.py",
+    "jupyterhub/spawner-local.py",
+    "jupyterhub/spawner-sudo.py",
+    "jupyterhub/spawner-systemd.py",
+    "jupyterhub/sudoers",
+    "nginx/hubctl.conf",
+    "nginx/nginx.service",
+    "notebook/jupyter_server_config.py",
+    "notebook/notebook.service",
     "system/apt-proxy.conf",
     "system/cron.allow",
     "system/hubctl-metadata.service",
@@ -37,10 +53,19 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "system/polkit.rules",
     "system/sshd.conf",
     "system/unattended-upgrades.conf",
+    "traefik/hubctl.toml",
+    "traefik/jupyterhub_config.py",
+    "traefik/traefik.service",
+    "traefik/traefik.socket",
+    "traefik/traefik.toml",
 ];
 
 /// Reports what is on the host.
 pub(super) const OBSERVE: &str = include_str!("../../templates/runner/observe.py");
+/// Says how the host is.
+pub(super) const VITALS: &str = include_str!("../../templates/runner/vitals.py");
+/// Says what the proxy serves.
+pub(super) const ROUTES: &str = include_str!("../../templates/runner/routes.py");
 /// Carries out a plan on the host.
 pub(super) const APPLY: &str = include_str!("../../templates/runner/apply.py");
 

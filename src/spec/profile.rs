@@ -43,12 +43,28 @@ impl Profile {
 pub fn profiles() -> &'static [Profile] {
     &[
         Profile {
+            name: "hard-way",
+            text: include_str!("../../profiles/hard-way.yaml"),
+        },
+        Profile {
             name: "jupyterhub",
             text: include_str!("../../profiles/jupyterhub.yaml"),
         },
         Profile {
+            name: "notebook",
+            text: include_str!("../../profiles/notebook.yaml"),
+        },
+        Profile {
             name: "rust",
             text: include_str!("../../profiles/rust.yaml"),
+        },
+        Profile {
+            name: "sdsc",
+            text: include_str!("../../profiles/sdsc.yaml"),
+        },
+        Profile {
+            name: "sudo",
+            text: include_str!("../../profiles/sudo.yaml"),
         },
     ]
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::style::{Colour, paint};
 use crate::cloud::{Category, CloudError};
 use crate::handout::HandoutError;
-use crate::health::{Broken, EndpointError};
+use crate::health::{Broken, EndpointError, Fault};
 use crate::host::HostError;
 use crate::infra::InfraError;
 use crate::infra::operator::OperatorError;
@@ -158,6 +158,18 @@ impl Diagnosis {
             causes: texts,
             hint,
             exit,
+        }
+    }
+
+    /// The same as what is wrong with a link.
+    pub fn fault(self) -> Fault {
+        let mut cause = self.message;
+        for further in &self.causes {
+            cause.push_str(&format!(": {further}"));
+        }
+        Fault {
+            cause,
+            hint: self.hint,
         }
     }
 

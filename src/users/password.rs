@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use base64::Engine;
 use rand::TryRng;
 use sha_crypt::{PasswordHasher, ShaCrypt};
 use tokio::task::JoinHandle;
@@ -49,6 +50,29 @@ fn random_bytes<const N: usize>() -> [u8; N] {
         .try_fill_bytes(&mut bytes)
         .expect("the operating system gives random bytes");
     bytes
+}
+
+/// The hash of a notebook server's password, as Jupyter Server writes it: Argon2id with the parameters that it uses
+/// (`jupyter_server.auth.security.passwd`). The same salt gives the same hash.
+pub fn jupyter_hash(password: &Secret, salt: &Secret) -> Result<Secret, argon2::Error> {
+    const MEMORY_KIB: u32 = 10_240;
+    const PASSES: u32 = 10;
+    const LANES: u32 = 8;
+    let parameters = argon2::Params::new(MEMORY_KIB, PASSES, LANES, Some(32))?;
+    let salt = salt.reveal().as_bytes();
+    let mut hash = [0_u8; 32];
+    argon2::Argon2::new(
+        argon2::Algorithm::Argon2id,
+        argon2::Version::V0x13,
+        parameters,
+    )
+    .hash_password_into(password.reveal().as_bytes(), salt, &mut hash)?;
+    let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes);
+    Ok(Secret::new(format!(
+        "argon2:$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${}${}",
+        base64(salt),
+        base64(&hash)
+    )))
 }
 
 /// A password and its hash as `/etc/shadow` has it (sha512-crypt).

@@ -3,8 +3,8 @@
 # Input: one line with the length of the header, the header (JSON: lock, environment, steps, sizes of the blobs), the
 # blobs. After that the input stays open for as long as the other side is there: it sends a line every few seconds and
 # answers questions. Its end ends this run and all it started. Output: one JSON event a line.
-import configparser, fcntl, glob, grp, hashlib, http.client, json, os, pwd, queue, re, shutil, signal, socket, ssl, stat
-import subprocess, sys, threading, time, zlib
+import configparser, contextlib, fcntl, glob, grp, hashlib, http.client, io, json, os, pwd, queue, re, shutil, signal
+import socket, ssl, stat, subprocess, sys, tarfile, threading, time, urllib.request, zlib
 
 answers = queue.Queue()
 children = set()
@@ -148,6 +148,14 @@ def write(path, content, owner="root", group="root", mode="0644"):
 
 
 def op_write(step):
+    if step["path"].startswith("/etc/sudoers.d/"):
+        # One that sudo does not understand would take every right from everybody.
+        check = "/run/hubctl-sudoers"
+        write(check, step["content"], mode="0440")
+        try:
+            run("visudo", "-c", "-q", "-f", check)
+        finally:
+            os.unlink(check)
     write(step["path"], step["content"], step["owner"], step["group"], step["mode"])
 
 
@@ -184,6 +192,9 @@ APT = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::R
 APT_ENV = dict(DEBIAN_FRONTEND="noninteractive", NEEDRESTART_MODE="l", NEEDRESTART_SUSPEND="1", APT_LISTCHANGES_FRONTEND="none")
 
 
+POLICY = "/usr/sbin/policy-rc.d"
+
+
 def apt_line(line):
     if re.match(r"(Setting up|Unpacking|Get:|Fetched|Waiting)", line):
         detail(line)
@@ -208,12 +219,29 @@ def op_dpkg(step):
     apt("--fix-broken", "install")
 
 
+@contextlib.contextmanager
+def idle(packages):
+    """Web servers of the distribution do not start while they are installed: a proxy that runs has their ports, and they
+    would show a page of theirs."""
+    services = sorted({"nginx", "apache2"} & set(packages))
+    if not services or os.path.exists(POLICY) and "hubctl" not in open(POLICY).read():
+        yield
+        return
+    rule = "#!/bin/sh\n# Written by hubctl while it installs packages.\ncase $1 in %s) exit 101 ;; esac\n" % "|".join(services)
+    write(POLICY, rule.encode(), mode="0755")
+    try:
+        yield
+    finally:
+        os.unlink(POLICY)
+
+
 def op_apt(step):
     apt("update", deadline=600)
     if step["upgrade"]:
         apt("dist-upgrade")
     if step["install"]:
-        apt("--no-install-recommends", "install", *step["install"])
+        with idle(step["install"]):
+            apt("--no-install-recommends", "install", *step["install"])
 
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
@@ -234,6 +262,12 @@ def op_account(step):
             group = ["--user-group"]
         run("useradd", "--system", *group, "--no-create-home", "--home-dir", step["home"], "--shell",
             "/usr/sbin/nologin", step["name"])
+
+
+def op_person(step):
+    """An account of a person's, with a home for nobody else and a password that opens nothing."""
+    run("useradd", "--create-home", "--user-group", "--shell", "/bin/bash", step["name"])
+    os.chmod(pwd.getpwnam(step["name"]).pw_dir, 0o700)
 
 
 def op_join(step):
@@ -331,6 +365,108 @@ def op_npm(step):
     shutil.rmtree(old, ignore_errors=True)
 
 
+def op_fetch(step):
+    """A program out of an archive that its project releases, if it is the very archive; moved into place when it is whole."""
+    folder, fresh = step["folder"], step["folder"] + ".hubctl-new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    os.makedirs(fresh + "/bin", mode=0o755)
+    digest, size, begun = hashlib.sha256(), 0, time.monotonic()
+    archive = fresh + "/archive"
+    context = ssl.create_default_context()
+    proxies = {scheme: ENV[scheme + "_proxy"] for scheme in ("http", "https") if ENV.get(scheme + "_proxy")}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context))
+    try:
+        with opener.open(step["url"], timeout=60) as answer, open(archive, "wb") as file:
+            while True:
+                piece = answer.read(1 << 20)
+                if not piece:
+                    break
+                digest.update(piece)
+                file.write(piece)
+                size += len(piece)
+                if size > 1 << 30 or time.monotonic() - begun > 1800:
+                    raise Failed("%s does not end" % step["url"])
+                detail("%s: %d MB" % (step["url"].rsplit("/", 1)[-1], size >> 20))
+    except OSError as error:
+        raise Failed("%s cannot be fetched: %s" % (step["url"], error))
+    if digest.hexdigest() != step["sha256"]:
+        raise Failed("%s is not what it should be: its SHA-256 is %s, not %s"
+                     % (step["url"], digest.hexdigest(), step["sha256"]))
+    program = "%s/bin/%s" % (fresh, step["member"])
+    with tarfile.open(archive) as tar:
+        found = next((one for one in tar if one.isfile() and os.path.basename(one.name) == step["member"]), None)
+        if found is None:
+            raise Failed("%s holds no %s" % (step["url"], step["member"]))
+        with tar.extractfile(found) as source, open(program, "wb") as target:
+            shutil.copyfileobj(source, target)
+    os.chmod(program, 0o755)
+    os.unlink(archive)
+    write("%s/%s" % (fresh, step["stamp_file"]), step["stamp"].encode())
+    old = folder + ".hubctl-old"
+    shutil.rmtree(old, ignore_errors=True)
+    if os.path.exists(folder):
+        os.rename(folder, old)
+    os.rename(fresh, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+# --- containers -------------------------------------------------------------------------------------------------------
+
+def op_container_network(step):
+    """Containers reach what this machine lets them, and not each other."""
+    name = step["name"]
+    # Of an engine that somebody else set up a network of this name may be there, with containers that use it.
+    attached = subprocess.run(["docker", "ps", "--all", "--quiet", "--filter", "network=" + name], stdout=subprocess.PIPE)
+    for container in attached.stdout.decode().split():
+        run("docker", "rm", "--force", container)
+    subprocess.run(["docker", "network", "rm", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run("docker", "network", "create", "--driver", "bridge", "--subnet", step["subnet"],
+        "--opt", "com.docker.network.bridge.name=" + step["device"],
+        "--opt", "com.docker.network.bridge.enable_icc=false", name)
+
+
+def op_container_image(step):
+    name, source, content = step["name"], step["from"], step.get("content")
+    if source == "registry":
+        run("docker", "pull", "--quiet", name, deadline=1800, say=detail)
+    elif source == "nothing":
+        run("docker", "import", "-", name, feed=mount_points(), deadline=300)
+    elif source == "dockerfile":
+        run("docker", "build", "--tag", name, "-", feed=content, deadline=1800, say=detail)
+    else:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            inside = {member.lstrip("./") for member in archive.getnames()}
+        if inside & {"manifest.json", "oci-layout"}:
+            loaded = run("docker", "load", "--quiet", feed=content, deadline=1800)
+            found = re.search(r"Loaded image(?: ID)?: (\S+)", loaded)
+            if not found:
+                raise Failed("the archive holds no image", loaded)
+            run("docker", "tag", found.group(1), name)
+        elif "Dockerfile" in inside:
+            run("docker", "build", "--tag", name, "-", feed=content, deadline=1800, say=detail)
+        else:
+            run("docker", "import", "-", name, feed=content, deadline=1800)
+
+
+def mount_points():
+    """An archive of folders with nothing in them: what the server itself has is mounted there."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        def add(path, kind, mode=0o755, target=""):
+            entry = tarfile.TarInfo(path)
+            entry.type, entry.mode, entry.linkname = kind, mode, target
+            archive.addfile(entry)
+
+        for path in ("dev", "etc", "home", "opt", "opt/notebook", "proc", "root", "run", "sys", "usr", "var", "var/lib"):
+            add(path, tarfile.DIRTYPE)
+        for path in ("tmp", "var/tmp"):
+            add(path, tarfile.DIRTYPE, 0o1777)
+        for path in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+            if os.path.islink("/" + path):
+                add(path, tarfile.SYMTYPE, 0o777, os.readlink("/" + path).lstrip("/"))
+    return packed.getvalue()
+
+
 # --- units ------------------------------------------------------------------------------------------------------------
 
 def op_run(step):
@@ -366,6 +502,46 @@ def op_retire(step):
     op_remove(step)
     run("systemctl", "daemon-reload")
     subprocess.run(["systemctl", "reset-failed", step["name"]], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def processes(unit):
+    """What runs in a unit, also when it has ended."""
+    group = run("systemctl", "show", "--value", "--property=ControlGroup", unit).strip()
+    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd") if group else ():
+        with contextlib.suppress(OSError), open(root + group + "/cgroup.procs") as file:
+            return [int(line) for line in file]
+    return []
+
+
+def op_end_servers(step):
+    """Ends a hub, its users' servers, and what is left in its units: servers may be processes of the hub's."""
+    run("systemctl", "stop", *step["hub"], deadline=180, ok=(0, 5))  # 5: one is not there
+    run("systemctl", "stop", step["servers"], deadline=300)
+    for unit in step["hub"]:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            until = time.monotonic() + 10
+            for pid in processes(unit):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            while processes(unit) and time.monotonic() < until:
+                time.sleep(0.2)
+    for path in glob.glob(step["sockets"] + "/*"):
+        op_remove(dict(path=path))
+
+
+def op_set_aside(step):
+    """Renames a database that nobody has open. What it consists of beside its file is joined with it first."""
+    import sqlite3
+    path, target = step["path"], step["path"] + time.strftime(".until-%Y-%m-%dT%H%M%SZ", time.gmtime())
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error as error:
+        detail("%s: %s; it is kept as it is" % (path, error))
+    # The file itself last: the next database must not find the log of this one.
+    for suffix in ("-wal", "-shm", "-journal", ""):
+        if os.path.lexists(path + suffix):
+            os.rename(path + suffix, target + suffix)
 
 
 def answer_of(url):
@@ -510,7 +686,7 @@ def op_volume(step):
     run("mount", "/home")
 
 
-OPS = {name[3:]: function for name, function in list(globals().items()) if name.startswith("op_")}
+OPS = {name[3:].replace("_", "-"): function for name, function in list(globals().items()) if name.startswith("op_")}
 
 
 def take_lock(path, deadline):

@@ -122,6 +122,17 @@ def unit_facts(values, reads):
                 result=values.get("Result", ""))
 
 
+def servers(hub, pattern):
+    """How many users' servers run: units of their own, or processes that the hub's unit would leave behind."""
+    listed = call("systemctl", "list-units", "--plain", "--no-legend", "--state=active,activating", pattern) or ""
+    group = call("systemctl", "show", "--value", "--property=ControlGroup", hub) or ""
+    inside = 0
+    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd") if group.strip() else ():
+        pids = (read(root + group.strip() + "/cgroup.procs") or "").split()
+        inside = max(inside, sum("jupyterhub-singleuser" in (read("/proc/%s/cmdline" % pid) or "") for pid in pids))
+    return len(listed.splitlines()) + inside
+
+
 def account_facts(name):
     try:
         entry = pwd.getpwnam(name)
@@ -190,6 +201,17 @@ def npm_facts(folder, package):
         return json.loads(read("%s/node_modules/%s/package.json" % (folder, package)) or "{}").get("version")
     except ValueError:
         return None
+
+
+def container_facts(asked):
+    """What the container engine has of what is asked about; None where there is no engine."""
+    if not os.path.exists("/usr/bin/docker") or call("docker", "version", "--format", "{{.Server.Version}}") is None:
+        return None
+    shown = call("docker", "network", "inspect", asked["network"], "--format",
+                 '{{index .Options "com.docker.network.bridge.name"}} {{(index .IPAM.Config 0).Subnet}}') or ""
+    device, _, subnet = shown.strip().partition(" ")
+    return dict(network=subnet if device == asked["device"] else None,
+                image=call("docker", "image", "inspect", "--format", "{{.Id}}", asked["image"]) is not None)
 
 
 def sshd_facts():
@@ -324,10 +346,12 @@ def observe(request):
         files={one["path"]: file_facts(one["path"], one["text"]) for one in request["files"]},
         packages={name: installed.get(name) for name in request["packages"]},
         units=units_facts(request["units"]),
+        servers={one["hub"]: servers(one["hub"], one["units"]) for one in request["servers"]},
         accounts={name: account_facts(name) for name in request["accounts"]},
         groups={name: group_members(name) for name in request["groups"]},
         key_users=key_users(),
         open_homes=open_homes("/home"),
+        containers=container_facts(request["containers"]) if request.get("containers") else None,
         venvs={path: venv_facts(path) for path in request["venvs"]},
         npm={one["folder"]: npm_facts(one["folder"], one["package"]) for one in request["npm"]},
         sshd=sshd_facts(),

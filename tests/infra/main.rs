@@ -5,6 +5,7 @@
 mod acme;
 mod any_cloud;
 mod cloud;
+mod expiry;
 mod fixture;
 mod ipv6;
 mod life;

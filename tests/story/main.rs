@@ -5,12 +5,15 @@
 
 mod cloud;
 mod directory;
+mod disk;
 mod hub;
 mod hubctl;
+mod neighbour;
 mod proxy;
 mod rust;
 mod secrets;
 mod server;
+mod takeover;
 
 use std::time::Duration;
 

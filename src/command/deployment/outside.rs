@@ -9,9 +9,10 @@ use super::{Deployment, SECOND_SESSION};
 use crate::command::{certificate, domain};
 use crate::event::{Event, Observer};
 use crate::health::{self, Checking, Endpoint, Trust};
+use crate::infra::Outcome;
 use crate::setup;
-use crate::spec::TlsKind;
-use crate::state::{Certificate, State};
+use crate::spec::{HubKind, Spec, TlsKind};
+use crate::state::{Certificate, Receipt, State};
 use crate::tls;
 
 impl Deployment<'_> {
@@ -21,18 +22,20 @@ impl Deployment<'_> {
             .outcome
             .as_ref()
             .context("there is no server to reach the hub on")?;
-        let trust = match (self.spec.tls.kind, &self.spec.tls.directory_ca) {
-            (TlsKind::SelfSigned, _) => own_authority(&self.state)?,
-            (TlsKind::Own, _) => Trust::System,
-            (TlsKind::Acme | TlsKind::AcmeIp, Some(path)) => Trust::Authority(
-                std::fs::read_to_string(path)
-                    .with_context(|| format!("reading {}", path.display()))?,
-            ),
-            (TlsKind::Acme | TlsKind::AcmeIp, None) if self.spec.tls.staging => Trust::Anyone,
-            (TlsKind::Acme | TlsKind::AcmeIp, None) => Trust::System,
-        };
-        let url = url(self.spec.domain.as_deref(), outcome.address);
-        Ok(Endpoint::new(&url, Some(outcome.address), &trust)?)
+        let trust = trust_of(&self.spec, &self.state)?;
+        let endpoint = Endpoint::new(&self.url(outcome), Some(outcome.address), &trust)?;
+        Ok(match self.spec.hub.kind {
+            HubKind::Notebook => endpoint.of_notebook(),
+            HubKind::Jupyterhub | HubKind::Hubd => endpoint,
+        })
+    }
+
+    pub(super) fn url(&self, outcome: &Outcome) -> String {
+        url(
+            self.spec.domain.as_deref(),
+            outcome.address,
+            &self.spec.web_place(),
+        )
     }
 
     /// Says which DNS record to make, where the cloud keeps none for the domain.
@@ -90,7 +93,11 @@ impl Deployment<'_> {
     pub(in crate::command) async fn check(&mut self, as_user: bool) -> anyhow::Result<()> {
         let endpoint = self.endpoint()?;
         let started = self.start_phase("health");
-        if as_user {
+        if as_user && let Some((password, _)) = self.notebook_password()? {
+            health::full_notebook(&endpoint, &password, &*self.context.ui)
+                .await
+                .healthy()?;
+        } else if as_user {
             let host = self.host.clone().context("no session to the server")?;
             // Its exchange stays open for as long as the user is there: a session of its own.
             let host = host.again(SECOND_SESSION, &*self.context.ui).await?;
@@ -122,12 +129,37 @@ impl Deployment<'_> {
 }
 
 /// Where a hub is.
-pub(in crate::command) fn url(domain: Option<&str>, address: IpAddr) -> String {
+pub(in crate::command) fn url(domain: Option<&str>, address: IpAddr, place: &str) -> String {
     match (domain, address) {
-        (Some(domain), _) => format!("https://{domain}/"),
-        (None, IpAddr::V4(address)) => format!("https://{address}/"),
-        (None, IpAddr::V6(address)) => format!("https://[{address}]/"),
+        (Some(domain), _) => format!("https://{domain}{place}"),
+        (None, IpAddr::V4(address)) => format!("https://{address}{place}"),
+        (None, IpAddr::V6(address)) => format!("https://[{address}]{place}"),
     }
+}
+
+/// What stands behind the host in the address that users open, as the last provision found it.
+pub(in crate::command) fn place_of(receipt: &Receipt) -> String {
+    let url = receipt.url.as_deref().filter(|_| receipt.notebook);
+    match url.and_then(|url| url::Url::parse(url).ok()) {
+        Some(url) => match url.port() {
+            Some(port) => format!(":{port}{}", url.path()),
+            None => url.path().to_owned(),
+        },
+        None => "/".to_owned(),
+    }
+}
+
+/// Whom to believe about the hub, as the spec says it.
+pub(in crate::command) fn trust_of(spec: &Spec, state: &State) -> anyhow::Result<Trust> {
+    Ok(match (spec.tls.kind, &spec.tls.directory_ca) {
+        (TlsKind::SelfSigned, _) => own_authority(state)?,
+        (TlsKind::Own | TlsKind::None, _) => Trust::System,
+        (TlsKind::Acme | TlsKind::AcmeIp, Some(path)) => Trust::Authority(
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?,
+        ),
+        (TlsKind::Acme | TlsKind::AcmeIp, None) if spec.tls.staging => Trust::Anyone,
+        (TlsKind::Acme | TlsKind::AcmeIp, None) => Trust::System,
+    })
 }
 
 /// Whom to believe about the hub: the deployment's own authority, where this machine has it and the hub uses it.

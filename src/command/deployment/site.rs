@@ -9,15 +9,15 @@ use crate::event::{Event, Observer};
 use crate::infra::{self, Outcome};
 use crate::secret::Secret;
 use crate::setup::Site;
-use crate::spec::{self, Spec, TlsKind};
+use crate::spec::{self, AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::tls;
 
 impl Deployment<'_> {
     /// What the host half needs to know of the cloud half and of what was generated.
     pub(super) fn site(&mut self, outcome: &Outcome) -> anyhow::Result<Site> {
-        let (certificate_pem, key_pem) = match self.certificate(outcome)? {
-            Some(leaf) => (leaf.certificate, leaf.key),
-            None => (String::new(), Secret::new("")),
+        let (certificate_pem, key_pem, authority_pem) = match self.certificate(outcome)? {
+            Some(leaf) => (leaf.certificate, leaf.key, leaf.authority),
+            None => (String::new(), Secret::new(""), None),
         };
         let site = Site {
             public_address: outcome.address,
@@ -29,9 +29,12 @@ impl Deployment<'_> {
             data_volume: outcome.volume_id.clone(),
             certificate_pem,
             key_pem,
+            authority_pem,
             proxy_token: self.receipt.secret("proxy-token", 32),
             cookie_secret: self.receipt.secret("cookie-secret", 32),
             api_token: self.receipt.secret("api-token", 32),
+            oauth_client_secret: self.client_secret()?,
+            password_hash: self.notebook_password()?.map(|(_, hash)| hash),
             programs: self.programs.clone(),
             operator_keys: self
                 .local
@@ -56,7 +59,7 @@ impl Deployment<'_> {
         Ok(match self.spec.tls.kind {
             TlsKind::SelfSigned => Some(tls::ensure(&self.state, &names, now)?),
             TlsKind::Own => Some(self.own_certificate(&names, now)?),
-            TlsKind::Acme | TlsKind::AcmeIp => None,
+            TlsKind::Acme | TlsKind::AcmeIp | TlsKind::None => None,
         })
     }
 
@@ -102,9 +105,13 @@ pub(in crate::command) fn placeholder_site(spec: &Spec) -> Site {
         data_volume: spec.volume.as_ref().map(|_| "(volume)".to_owned()),
         certificate_pem: "(certificate)\n".to_owned(),
         key_pem: placeholder("key"),
+        authority_pem: Some("(authority)\n".to_owned()),
         proxy_token: placeholder("proxy-token"),
         cookie_secret: placeholder("cookie-secret"),
         api_token: placeholder("api-token"),
+        oauth_client_secret: (spec.authenticator.kind != AuthenticatorKind::Pam)
+            .then(|| placeholder("oauth-client-secret")),
+        password_hash: (spec.hub.kind == HubKind::Notebook).then(|| placeholder("password-hash")),
         operator_keys: spec.ssh.authorized_keys.clone(),
         programs: Vec::new(),
     }

@@ -5,9 +5,11 @@ use tera::Context;
 use super::{Content, Edit, EditKind, ManagedFile, Part, Site};
 use crate::secret::Secret;
 use crate::setup::{SetupError, template};
-use crate::spec::model::Spec;
+use crate::spec::model::{HubKind, SpawnerKind, Spec};
 
 pub(super) const CA_FILE: &str = "/usr/local/share/ca-certificates/hubctl.crt";
+/// The packet filter of users' containers.
+pub(super) const CONTAINERS: &str = "/etc/hubctl/containers.nft";
 pub(super) const APT_PROXY: &str = "/etc/apt/apt.conf.d/80hubctl-proxy";
 pub(super) const UNATTENDED: &str = "/etc/apt/apt.conf.d/52hubctl-unattended-upgrades";
 
@@ -29,6 +31,9 @@ pub(super) fn files(spec: &Spec, context: &Context) -> Result<Vec<ManagedFile>, 
     }
     if spec.host.unattended_upgrades {
         add(Part::System, UNATTENDED, "system/unattended-upgrades.conf")?;
+    }
+    if spec.spawner.kind == SpawnerKind::Docker && spec.hub.kind != HubKind::Notebook {
+        add(Part::System, CONTAINERS, "jupyterhub/containers.nft")?;
     }
     for (part, path, template) in [
         (

@@ -6,7 +6,7 @@ use hub_api::hub::{self as hubd, SpawnerKind};
 use tera::Context;
 
 use super::files::text_file;
-use super::hub::{Hub, RECHECK, UNITS, secret};
+use super::hub::{self, Hub, RECHECK, UNITS, secret};
 use super::proxy::{program, public_host};
 use super::{ManagedFile, ManagedFolder, Part, Site, Unit};
 use crate::setup::hub::HubPlaces;
@@ -28,11 +28,14 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
     let places = HubPlaces::of(HubKind::Hubd);
     Ok(Hub {
         accounts: vec![HUBD_ACCOUNT],
+        person: None,
+        groups: vec![USERS_GROUP, ADMINS_GROUP],
+        packages: Vec::new(),
         folders: folders(places),
         files: files(spec, site, context, places)?,
         units: units(places),
         venv: None,
-        servers: vec![SERVERS.to_owned()],
+        servers: Some(vec![SERVERS.to_owned()]),
         page_first: true,
     })
 }
@@ -140,11 +143,7 @@ fn units(places: &HubPlaces) -> Vec<Unit> {
         early: false,
     };
     let mut units = vec![
-        // Other options come with the next boot: it cannot be mounted anew under sockets that are in use.
-        Unit {
-            verb: "reload",
-            ..unit(SERVER_SOCKETS_MOUNT, Vec::new())
-        },
+        hub::sockets_mount(),
         // The helper itself runs while it is asked. It ends with its socket, and begins anew.
         unit(
             HUB_HELPER_SOCKET,

@@ -4,6 +4,7 @@ mod files;
 mod hub;
 mod hubd;
 mod jupyterhub;
+mod notebook;
 mod programs;
 mod proxy;
 mod variables;
@@ -13,16 +14,18 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use self::files::{APT_PROXY, CA_FILE, UNATTENDED, edits, files};
+use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
+pub use self::jupyterhub::{Containers, ImageSource};
 pub use self::programs::programs;
 use self::programs::{DEBIAN_PACKAGES, notebook, units};
+pub(in crate::setup) use self::proxy::api_of as proxy_api;
 use self::variables::{context, speaks_unix};
 use super::hub::HubPlaces;
-use super::names::{ADMINS_GROUP, HUB_PORT, SSH_GROUP, USERS_GROUP};
+use super::names::{HUB_PORT, SSH_GROUP};
 use super::{SetupError, template};
 use crate::release::Program;
 use crate::secret::Secret;
-use crate::spec::model::Spec;
+use crate::spec::model::{ProxyKind, SpawnerKind, Spec};
 
 /// What is known of the server and generated for it, beside the spec.
 #[derive(Debug, Clone)]
@@ -42,11 +45,17 @@ pub struct Site {
     /// Certificate and chain, PEM; empty where the proxy gets it by ACME.
     pub certificate_pem: String,
     pub key_pem: Secret,
+    /// The deployment's own authority, PEM, where it signed the certificate.
+    pub authority_pem: Option<String>,
     pub proxy_token: Secret,
     /// 32 random bytes in hexadecimal.
     pub cookie_secret: Secret,
     /// Token of the service `hubctl` at the hub's API: reads users, deletes users and stops servers.
     pub api_token: Secret,
+    /// What the authenticator's provider knows this hub by.
+    pub oauth_client_secret: Option<Secret>,
+    /// Hash of the password of a notebook server, as Jupyter writes it.
+    pub password_hash: Option<Secret>,
     /// Further public keys that may log in as the operator.
     pub operator_keys: Vec<String>,
     /// Our own programs for the server: those that [`programs`] names.
@@ -71,6 +80,8 @@ pub struct Desired {
     pub packages: Vec<String>,
     pub groups: Vec<&'static str>,
     pub accounts: Vec<&'static str>,
+    /// An account with a home, for one person.
+    pub person: Option<&'static str>,
     pub folders: Vec<ManagedFolder>,
     pub files: Vec<ManagedFile>,
     /// Files of the distribution in which single lines are set.
@@ -80,15 +91,20 @@ pub struct Desired {
     pub uv: Uv,
     pub venvs: Vec<Venv>,
     pub npm: Option<Npm>,
+    pub download: Option<Download>,
+    /// The network and the image of users' containers.
+    pub containers: Option<Containers>,
     /// Units that other choices left.
     pub retired: Vec<&'static str>,
+    /// The ports that users reach, which nobody else may have.
+    pub ports: Vec<u16>,
     /// Where the proxy says how it is, where it does.
     pub status: Option<StatusPlace>,
     pub units: Vec<Unit>,
     /// Whether the hub starts before what the notebooks run in is installed.
     pub page_first: bool,
     pub hub: &'static HubPlaces,
-    /// Kinds of hub that must not be on the server: nothing takes over from one what its users have open.
+    /// Kinds of hub that this one takes over from, where they are on the server.
     pub other_hubs: Vec<&'static HubPlaces>,
     pub ssh: SshDoor,
     /// Packet filter table to what its listing must say.
@@ -126,6 +142,8 @@ pub enum Content {
     Text(String),
     Secret(Secret),
     Program(Program),
+    /// An archive.
+    Bytes(Vec<u8>),
 }
 
 impl Content {
@@ -135,6 +153,7 @@ impl Content {
             Self::Text(text) => text.as_bytes(),
             Self::Secret(secret) => secret.reveal().as_bytes(),
             Self::Program(program) => program.content(),
+            Self::Bytes(bytes) => bytes,
         }
     }
 
@@ -225,6 +244,38 @@ pub struct Npm {
     pub registry: Option<String>,
 }
 
+/// A program from an archive that its project releases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    pub lane: &'static str,
+    pub what: &'static str,
+    /// Holds the program in `bin`, and what archive it is from.
+    pub folder: &'static str,
+    /// The program's name in the archive.
+    pub member: &'static str,
+    /// By processor, as `uname -m` names it.
+    pub archives: BTreeMap<String, Archive>,
+}
+
+/// An archive (`.tar.gz`), and what it must be.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Archive {
+    pub url: String,
+    /// In hexadecimal.
+    pub sha256: String,
+}
+
+impl Download {
+    /// The file in the folder that says which archive was taken.
+    pub const STAMP: &'static str = "hubctl-release.txt";
+
+    /// What that file holds, for a processor.
+    pub fn stamp(&self, machine: &str) -> Option<String> {
+        let archive = self.archives.get(machine)?;
+        Some(format!("{}  {}\n", archive.sha256, archive.url))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     pub name: &'static str,
@@ -251,8 +302,8 @@ pub struct SshDoor {
 
 /// What the spec asks for on this server. Reads the files the spec names (`host.ca_bundle`), talks to nothing.
 pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
-    let context = context(spec, site);
-    let unix = speaks_unix(&spec.hub.version);
+    let context = context(spec, site)?;
+    let unix = speaks_unix(&spec.hub);
     let hub_url = format!("http://127.0.0.1:{HUB_PORT}");
     let proxy = proxy::proxy(spec, site, &context, unix, &hub_url)?;
     let hub = hub::hub(spec, site, &context)?;
@@ -264,9 +315,19 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
     let mut accounts = proxy.accounts;
     accounts.extend(hub.accounts);
     let mut venvs: Vec<Venv> = hub.venv.into_iter().collect();
-    venvs.push(notebook(spec));
+    if proxy::inner(spec) == Some(ProxyKind::Traefik) {
+        for venv in &mut venvs {
+            for package in proxy::TRAEFIK_HUB_PACKAGES {
+                venv.requirements.push_str(&format!("{package}\n"));
+            }
+        }
+    }
+    // Images of the operator's own bring their own.
+    if spec.spawner.kind != SpawnerKind::Docker || spec.shows_host_environment() {
+        venvs.push(notebook(spec));
+    }
     venvs.extend(proxy.venv);
-    let places = HubPlaces::of(spec.hub.kind);
+    let places = HubPlaces::of_hub(&spec.hub);
     let door = SshDoor {
         path: "/etc/ssh/sshd_config.d/00-hubctl.conf",
         content: template::render("system/sshd.conf", &context)?,
@@ -277,17 +338,28 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             format!("allowgroups {SSH_GROUP}"),
         ],
     };
+    let other_hubs: Vec<_> = HubPlaces::all()
+        .into_iter()
+        .filter(|other| other.service != places.service)
+        .collect();
+    let containers = jupyterhub::containers(spec)?;
     let mut absent = proxy.absent;
+    for other in &other_hubs {
+        absent.extend(other.own.iter().map(ToString::to_string));
+    }
     for (path, wanted) in [
         (CA_FILE, spec.host.ca_bundle.is_some()),
         (APT_PROXY, spec.host.http_proxy.is_some()),
         (UNATTENDED, spec.host.unattended_upgrades),
+        (CONTAINERS, containers.is_some()),
     ] {
         if !wanted {
             absent.push(path.to_owned());
         }
     }
     let mut packages: Vec<String> = DEBIAN_PACKAGES.iter().map(ToString::to_string).collect();
+    packages.extend(hub.packages.iter().map(ToString::to_string));
+    packages.extend(proxy.packages.iter().map(ToString::to_string));
     packages.extend(spec.host.packages.iter().cloned());
     packages.sort();
     packages.dedup();
@@ -298,7 +370,21 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         }
         environment.insert("no_proxy".to_owned(), "localhost,127.0.0.1,::1".to_owned());
     }
-    let metadata = template::render("system/metadata.nft", &context)?;
+    let mut nft_tables = BTreeMap::new();
+    for (table, template, wanted) in [
+        ("inet hubctl", "system/metadata.nft", true),
+        (
+            "inet hubctl_containers",
+            "jupyterhub/containers.nft",
+            containers.is_some(),
+        ),
+    ] {
+        if wanted {
+            let text = template::render(template, &context)?;
+            let begin = text.rfind(&format!("table {table} {{")).unwrap_or(0);
+            nft_tables.insert(table.to_owned(), text[begin..].to_owned());
+        }
+    }
     Ok(Desired {
         login: site.login.clone(),
         hostname: site.hostname.clone(),
@@ -308,8 +394,9 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             Upgrade::Never
         },
         packages,
-        groups: vec![USERS_GROUP, ADMINS_GROUP, SSH_GROUP],
+        groups: [hub.groups, vec![SSH_GROUP]].concat(),
         accounts,
+        person: hub.person,
         folders,
         files,
         edits: edits(site),
@@ -321,20 +408,17 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         },
         venvs,
         npm: proxy.npm,
+        download: proxy.download,
+        containers,
         retired: proxy.retired,
+        ports: spec.web_ports(),
         status: proxy.status,
         units: units(hub.servers, proxy.units, hub.units),
         page_first: hub.page_first,
-        other_hubs: HubPlaces::all()
-            .into_iter()
-            .filter(|other| *other != places)
-            .collect(),
+        other_hubs,
         hub: places,
         ssh: door,
-        nft_tables: BTreeMap::from([(
-            "inet hubctl".to_owned(),
-            metadata[metadata.rfind("table inet hubctl {").unwrap_or(0)..].to_owned(),
-        )]),
+        nft_tables,
         volume: site
             .data_volume
             .as_ref()

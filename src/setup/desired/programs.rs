@@ -3,7 +3,7 @@
 use super::hub::UNITS;
 use super::{Unit, Venv, hub, proxy};
 use crate::setup::names::NOTEBOOK_ENVIRONMENT;
-use crate::spec::model::Spec;
+use crate::spec::model::{HubKind, SpawnerKind, Spec};
 
 /// Packages of Debian and its descendants. Other families are not tried yet.
 pub(super) const DEBIAN_PACKAGES: &[&str] = &[
@@ -18,7 +18,7 @@ pub(super) const DEBIAN_PACKAGES: &[&str] = &[
 
 /// Names of our own programs that the spec puts on the server.
 pub fn programs(spec: &Spec) -> Vec<&'static str> {
-    let mut names = proxy::programs(spec.proxy.kind);
+    let mut names = proxy::programs(spec);
     names.extend(hub::programs(spec.hub.kind));
     names
 }
@@ -36,6 +36,9 @@ pub(super) fn notebook(spec: &Spec) -> Venv {
         "ipywidgets".to_owned(),
         "pip".to_owned(),
     ];
+    if spec.spawner.kind == SpawnerKind::Sudo && spec.hub.kind == HubKind::Jupyterhub {
+        notebook.push("sudospawner>=1.0,<2".to_owned());
+    }
     notebook.extend(spec.environment.packages.iter().cloned());
     Venv {
         folder: NOTEBOOK_ENVIRONMENT,
@@ -62,13 +65,14 @@ pub(super) fn notebook(spec: &Spec) -> Venv {
 }
 
 /// Of the system, of the proxy, and of the hub, in the order in which they start. The slice is read again with `servers`.
-pub(super) fn units(servers: Vec<String>, proxy: Vec<Unit>, hub: Vec<Unit>) -> Vec<Unit> {
+pub(super) fn units(servers: Option<Vec<String>>, proxy: Vec<Unit>, hub: Vec<Unit>) -> Vec<Unit> {
     let owned = |paths: &[&str]| paths.iter().map(ToString::to_string).collect();
     let mut units = vec![
         Unit {
             name: "hubctl-metadata.service",
             reads: owned(&[
                 "/etc/hubctl/metadata.nft",
+                "/etc/hubctl/containers.nft",
                 "/etc/systemd/system/hubctl-metadata.service",
             ]),
             enable: true,
@@ -84,15 +88,15 @@ pub(super) fn units(servers: Vec<String>, proxy: Vec<Unit>, hub: Vec<Unit>) -> V
             ready: Vec::new(),
             early: true,
         },
-        Unit {
-            name: "jupyter.slice",
-            reads: [vec![format!("{UNITS}/jupyter.slice")], servers].concat(),
-            enable: false,
-            verb: "",
-            ready: Vec::new(),
-            early: false,
-        },
     ];
+    units.extend(servers.map(|servers| Unit {
+        name: "jupyter.slice",
+        reads: [vec![format!("{UNITS}/jupyter.slice")], servers].concat(),
+        enable: false,
+        verb: "",
+        ready: Vec::new(),
+        early: false,
+    }));
     units.extend(proxy);
     units.extend(hub);
     units

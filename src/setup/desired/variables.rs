@@ -5,20 +5,24 @@ use std::collections::BTreeMap;
 use tera::Context;
 
 use super::{Site, proxy};
+use crate::setup::SetupError;
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
-    ADMINS_GROUP, CULLER_ACCOUNT, HUB_PORT, PROXY_ACCOUNT, PROXY_API_PORT, SSH_GROUP, USERS_GROUP,
+    ADMINS_GROUP, CONTAINERS_DEVICE, CULLER_ACCOUNT, HUB_PORT, PROXY_ACCOUNT, PROXY_API_PORT,
+    SSH_GROUP, USERS_GROUP, WAY_PORT,
 };
-use crate::spec::model::{SpawnerKind, Spec};
+use crate::spec::model::{Hub, HubUser, SpawnerKind, Spec};
 use crate::spec::size;
 
 /// JupyterHub from 6 on speaks HTTP over Unix sockets, to the proxy's API and to users' servers.
-pub(super) fn speaks_unix(version: &str) -> bool {
-    version
+/// The proxy's API socket is for root; another account speaks to its port, with the token.
+pub(super) fn speaks_unix(hub: &Hub) -> bool {
+    let major = hub
+        .version
         .split('.')
         .next()
-        .and_then(|major| major.parse::<u32>().ok())
-        .is_some_and(|major| major >= 6)
+        .and_then(|major| major.parse::<u32>().ok());
+    hub.user == HubUser::Root && major.is_some_and(|major| major >= 6)
 }
 
 /// Memory limit of a seat, as systemd writes it.
@@ -26,24 +30,29 @@ fn seat_memory(spec: &Spec, site: &Site) -> String {
     size::seat_memory(&spec.limits, site.memory_mb).to_string()
 }
 
-pub(super) fn context(spec: &Spec, site: &Site) -> Context {
+pub(super) fn context(spec: &Spec, site: &Site) -> Result<Context, SetupError> {
     let mut context = Context::new();
     let json = |text: &str| serde_json::Value::from(text).to_string();
     let hub_url = format!("http://127.0.0.1:{HUB_PORT}");
-    let unix = speaks_unix(&spec.hub.version);
-    let (api_url, api_listen) = proxy::api(spec.proxy.kind, unix);
+    let unix = speaks_unix(&spec.hub);
+    let (api_url, api_listen) = proxy::api(spec, unix);
     let api_arguments = if unix {
         format!("--api-socket={api_listen}")
     } else {
         format!("--api-ip=127.0.0.1 --api-port={PROXY_API_PORT}")
     };
-    let places = HubPlaces::of(spec.hub.kind);
+    let places = HubPlaces::of_hub(&spec.hub);
     let mut environment = BTreeMap::from([("LANG", "C.UTF-8".to_owned())]);
     if let Some(index) = &spec.host.pip_index_url {
         environment.insert("PIP_INDEX_URL", index.clone());
     }
-    let systemd = spec.spawner.kind == SpawnerKind::Systemd;
-    if !systemd {
+    let kind = spec.spawner.kind;
+    let limits = matches!(kind, SpawnerKind::Systemd | SpawnerKind::Docker);
+    if kind == SpawnerKind::Docker {
+        // Of the container alone; the path of a home may be too long for a socket.
+        environment.insert("JUPYTER_RUNTIME_DIR", "/tmp/jupyter".to_owned());
+    }
+    if matches!(kind, SpawnerKind::Local | SpawnerKind::Sudo) || spec.shows_host_environment() {
         // A child of the hub's would get the hub's.
         environment.insert(
             "PATH",
@@ -52,6 +61,21 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
     }
     context.insert("name", &spec.name);
     context.insert("hub_url", &hub_url);
+    let containers = kind == SpawnerKind::Docker;
+    let (bind, what) = if containers {
+        (
+            format!("http://0.0.0.0:{HUB_PORT}"),
+            "for this machine and its containers (the packet filter closes it to all others)",
+        )
+    } else {
+        (hub_url.clone(), "on loopback")
+    };
+    context.insert("hub_bind_url", &bind);
+    context.insert("hub_bind_what", what);
+    context.insert(
+        "containers_device",
+        &containers.then_some(CONTAINERS_DEVICE),
+    );
     context.insert("hub_host", "127.0.0.1");
     context.insert("hub_port", &HUB_PORT);
     context.insert("proxy_api_url", &api_url);
@@ -68,7 +92,8 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("hub_title", places.title);
     context.insert("hub_account", places.account);
     context.insert("api_token_file", places.api_token);
-    context.insert("proxy_unit", proxy::unit(spec.proxy.kind));
+    context.insert("proxy_unit", proxy::unit(spec));
+    context.insert("way_port", &WAY_PORT);
     context.insert("culler_account", CULLER_ACCOUNT);
     context.insert(
         "admins",
@@ -77,10 +102,10 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("default_url", &json(&spec.spawner.default_url));
     context.insert("start_timeout", &spec.spawner.start_timeout);
     context.insert("environment", &serde_json::json!(environment).to_string());
-    context.insert("spawner", if systemd { "systemd" } else { "local" });
+    context.insert("spawner", kind.word());
     context.insert("sockets", &unix);
-    context.insert("memory", &systemd.then(|| seat_memory(spec, site)));
-    context.insert("cpu", &spec.limits.cpu.filter(|_| systemd));
+    context.insert("memory", &limits.then(|| seat_memory(spec, site)));
+    context.insert("cpu", &spec.limits.cpu.filter(|_| limits));
     context.insert(
         "slice_memory_mb",
         &site
@@ -88,11 +113,12 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
             .saturating_sub(size::RESERVE_MIB)
             .max(size::LEAST_SEAT_MIB),
     );
-    context.insert("kill_mode", if systemd { "mixed" } else { "process" });
+    context.insert("kill_mode", if limits { "mixed" } else { "process" });
     context.insert("cull_after", &(u64::from(spec.hub.cull_after_minutes) * 60));
     context.insert("extra_config", &spec.hub.extra_config);
     context.insert("home_volume", &site.data_volume.is_some());
     context.insert("http_proxy", &spec.host.http_proxy);
     context.insert("operators", &[&site.login]);
-    context
+    proxy::variables(spec, &mut context)?;
+    Ok(context)
 }

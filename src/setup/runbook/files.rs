@@ -1,6 +1,7 @@
 //! Files and folders.
 
 use super::{Runbook, difference, owner_and_mode};
+use crate::setup::HubPlaces;
 use crate::setup::desired::{Content, ManagedFile, Part};
 use crate::setup::plan::unified;
 use crate::setup::step::{Action, Step};
@@ -56,7 +57,7 @@ impl Runbook<'_> {
             let old = found.and_then(|found| found.text.as_deref());
             let diff = match &file.content {
                 Content::Text(new) => Some(unified(&file.path, old.unwrap_or_default(), new)),
-                Content::Secret(_) | Content::Program(_) => None,
+                Content::Secret(_) | Content::Program(_) | Content::Bytes(_) => None,
             };
             self.write(
                 format!("write {}", file.path),
@@ -105,9 +106,20 @@ impl Runbook<'_> {
     fn absent(&mut self, folders: bool) {
         for path in &self.desired.absent {
             // What a unit of another choice runs from and reads must be there until it has ended.
-            let late = path.starts_with("/opt/")
-                || path.starts_with("/etc/hubproxy")
-                || path.starts_with("/etc/jupyterhub/");
+            let late = [
+                "/opt/",
+                "/etc/hubproxy",
+                "/etc/traefik",
+                "/var/lib/",
+                "/etc/nginx/",
+                "/etc/apache2/",
+                "/etc/systemd/system/",
+            ]
+            .iter()
+            .any(|place| path.starts_with(place))
+                || HubPlaces::all()
+                    .iter()
+                    .any(|hub| path.starts_with(hub.folder) || hub.own.contains(&path.as_str()));
             if late == folders && self.file_facts(path).is_some() {
                 self.step(
                     format!("remove {path}"),

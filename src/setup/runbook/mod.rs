@@ -1,10 +1,12 @@
 //! What makes each step of [`diff`](super::diff) needed.
 
+mod containers;
 mod files;
 mod packages;
 mod problems;
 mod programs;
 mod system;
+mod takeover;
 mod units;
 
 use super::desired::{Content, Desired};

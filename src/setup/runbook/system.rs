@@ -131,6 +131,17 @@ impl Runbook<'_> {
                 );
             }
         }
+        if let Some(name) = self.desired.person
+            && !matches!(self.facts.accounts.get(name), Some(Some(_)))
+        {
+            self.step(
+                format!("make the account {name}"),
+                "absent",
+                Action::Person {
+                    name: name.to_owned(),
+                },
+            );
+        }
     }
 
     pub(in crate::setup) fn private_homes(&mut self) {

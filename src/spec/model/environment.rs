@@ -15,6 +15,10 @@ pub struct Environment {
     /// Further Python packages, as pip requirements (`numpy`, `pandas>=2`).
     #[schemars(with = "Vec<format::Requirement>")]
     pub packages: Vec<String>,
+    /// Packages from conda-forge (`gdal`, `r-base`), in an environment of their own beside JupyterLab's, with a kernel.
+    pub conda: Vec<String>,
+    /// R, with a kernel (`r-cran-irkernel` of the distribution).
+    pub r: bool,
 }
 
 impl Default for Environment {
@@ -22,6 +26,8 @@ impl Default for Environment {
         Self {
             jupyterlab: "4.6.6".to_owned(),
             packages: Vec::new(),
+            conda: Vec::new(),
+            r: false,
         }
     }
 }

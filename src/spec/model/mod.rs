@@ -22,10 +22,10 @@ use serde::{Deserialize, Serialize};
 pub use self::authenticator::{Authenticator, AuthenticatorKind};
 pub use self::environment::Environment;
 pub use self::host::{HostKey, HostSettings, Ssh};
-pub use self::hub::{Hub, HubKind};
+pub use self::hub::{Hub, HubKind, HubUser};
 pub use self::limits::{Limits, Memory};
 pub use self::network::{Access, Dns, Network, Source};
-pub use self::proxy::{Proxy, ProxyKind, ProxyLimits};
+pub use self::proxy::{ProgramRelease, ProgramSource, Proxy, ProxyKind, ProxyLimits};
 pub use self::release::{Release, ReleaseSource};
 pub use self::server::{FloatingIpChoice, Server};
 pub use self::spawner::{Spawner, SpawnerKind};
@@ -100,6 +100,32 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// The ports that users reach, all of them: those of HTTP and HTTPS, or that of a notebook server without a proxy.
+    pub fn web_ports(&self) -> Vec<u16> {
+        match self.proxy.kind {
+            ProxyKind::None => vec![self.hub.port],
+            _ => vec![80, 443],
+        }
+    }
+
+    /// Whether users' containers show what the server itself has for notebooks.
+    pub fn shows_host_environment(&self) -> bool {
+        let spawner = &self.spawner;
+        spawner.kind == SpawnerKind::Docker && spawner.image.is_none() && spawner.source.is_none()
+    }
+
+    /// What stands behind the host in the address that users open: nothing, a port, a path.
+    pub fn web_place(&self) -> String {
+        if self.hub.kind != HubKind::Notebook {
+            return "/".to_owned();
+        }
+        let base = self.hub.base_path();
+        match self.proxy.kind {
+            ProxyKind::None if self.hub.port != 443 => format!(":{}{base}", self.hub.port),
+            _ => base,
+        }
+    }
+
     /// The built-in defaults under a name, without a profile.
     pub fn named(name: &str) -> Self {
         #[expect(clippy::expect_used, reason = "every other field has a default")]

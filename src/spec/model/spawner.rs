@@ -1,5 +1,8 @@
 //! What starts the single-user servers.
 
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +20,16 @@ pub struct Spawner {
     /// Seconds a server may take to start.
     #[schemars(range(min = 5, max = 3600))]
     pub start_timeout: u32,
+    /// With `docker`: the image of users' servers. Default: one without anything in it, in which the server's own
+    /// `environment` is to be seen; with `source` the name of what is built.
+    pub image: Option<String>,
+    /// With `docker`: file here that the image is made of: a Dockerfile, or an archive from `docker save`. Default: the
+    /// image is pulled.
+    #[schemars(with = "Option<format::LocalFile>")]
+    pub source: Option<PathBuf>,
+    /// With `docker`: the network of the containers.
+    #[schemars(with = "format::Ipv4Network")]
+    pub network: Ipv4Net,
 }
 
 impl Default for Spawner {
@@ -25,8 +38,16 @@ impl Default for Spawner {
             kind: SpawnerKind::Systemd,
             default_url: "/lab".to_owned(),
             start_timeout: 60,
+            image: None,
+            source: None,
+            network: containers(),
         }
     }
+}
+
+#[expect(clippy::expect_used, reason = "a constant")]
+fn containers() -> Ipv4Net {
+    "172.31.250.0/24".parse().expect("a network")
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -36,4 +57,24 @@ pub enum SpawnerKind {
     Systemd,
     /// A process of the hub's for each server (`LocalProcessSpawner`). Knows no limits.
     Local,
+    /// A Docker container for each server, with limits (with `jupyterhub` by `dockerspawner`), as the account of the
+    /// user and with its home. Whoever takes over the hub takes over the server.
+    Docker,
+    /// A process of the user's for each server, started by `sudospawner`: the hub needs no root. Knows no limits.
+    Sudo,
+}
+
+impl SpawnerKind {
+    /// Each of them, as the documentation lists them.
+    pub const ALL: [Self; 4] = [Self::Systemd, Self::Local, Self::Docker, Self::Sudo];
+
+    /// As it is written in `hub.yaml`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Systemd => "systemd",
+            Self::Local => "local",
+            Self::Docker => "docker",
+            Self::Sudo => "sudo",
+        }
+    }
 }

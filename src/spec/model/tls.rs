@@ -66,4 +66,28 @@ pub enum TlsKind {
     Acme,
     /// From an ACME directory for the hub's bare address, where there is no `domain`: valid for days, renewed in time.
     AcmeIp,
+    /// None: plain HTTP, which only the server itself may reach (`hubctl tunnel` leads there). Needs `access.web: []`.
+    None,
+}
+
+impl TlsKind {
+    /// Each of them, as the documentation lists them.
+    pub const ALL: [Self; 5] = [
+        Self::SelfSigned,
+        Self::Own,
+        Self::Acme,
+        Self::AcmeIp,
+        Self::None,
+    ];
+
+    /// As it is written in `hub.yaml`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SelfSigned => "self-signed",
+            Self::Own => "own",
+            Self::Acme => "acme",
+            Self::AcmeIp => "acme-ip",
+            Self::None => "none",
+        }
+    }
 }
