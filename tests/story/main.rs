@@ -5,7 +5,6 @@
 
 mod cloud;
 mod directory;
-mod disk;
 mod hub;
 mod hubctl;
 mod neighbour;
