@@ -9,15 +9,17 @@ use hubctl::event::Silent;
 use hubctl::infra;
 use sandbox::{Options, Pace, Sandbox};
 
-use crate::disk::Disk;
+use self::disk::Disk;
 use crate::hubctl::Operator;
+
+#[path = "disk.rs"]
+mod disk;
 
 pub(crate) struct Cloud {
     sandbox: Sandbox,
     runtime: tokio::runtime::Runtime,
     /// Of the machines, where it has a size of its own: goes after the sandbox, and before the folder.
-    #[expect(dead_code, reason = "held")]
-    disk: Option<Disk>,
+    _disk: Option<Disk>,
     folder: tempfile::TempDir,
 }
 
@@ -44,7 +46,7 @@ impl Cloud {
             sandbox: Sandbox::start_with(options, sandbox::namespaces())
                 .expect("the sandbox starts (as root)"),
             runtime: tokio::runtime::Runtime::new().unwrap(),
-            disk,
+            _disk: disk,
             folder,
         }
     }

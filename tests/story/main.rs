@@ -6,7 +6,6 @@
 mod ci;
 mod cloud;
 mod directory;
-mod disk;
 mod doctor;
 #[allow(dead_code, reason = "the stories of the profiles take another part")]
 mod hub;
