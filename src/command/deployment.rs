@@ -465,6 +465,17 @@ impl<'a> Deployment<'a> {
             health::full_notebook(&endpoint, &password, &*self.context.ui)
                 .await
                 .healthy()?;
+        } else if as_user && self.spec.authenticator.kind != AuthenticatorKind::Pam {
+            // Nobody here has a password at the provider: how far it goes is seen without one.
+            health::light(&endpoint, &*self.context.ui)
+                .await
+                .healthy()?;
+            self.context.ui.on(Event::Warning {
+                message: format!(
+                    "people log in at a provider ({}): that was not tried; log in once yourself",
+                    self.spec.authenticator.kind.word()
+                ),
+            });
         } else if as_user {
             let host = self.host.clone().context("no session to the server")?;
             // Its exchange stays open for as long as the user is there: a session of its own.

@@ -59,6 +59,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     if !desired.page_first {
         run.uv();
         run.environments();
+        run.conda();
         run.proxy();
     }
     run.containers();
@@ -72,6 +73,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
         // The login page is there already while what the notebooks run in is installed.
         run.uv();
         run.environments();
+        run.conda();
     }
     run.absent_folders();
 
