@@ -68,6 +68,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     if !desired.page_first {
         run.uv();
         run.environments();
+        run.conda();
         run.proxy();
     }
     run.containers();
@@ -84,6 +85,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
         run.units(true);
         run.uv();
         run.environments();
+        run.conda();
     }
     run.absent_folders();
 
