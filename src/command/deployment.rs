@@ -459,6 +459,12 @@ impl<'a> Deployment<'a> {
 
     /// Looks at the hub from outside: as a user who computes something, or only whether it answers.
     pub(super) async fn check(&mut self, as_user: bool) -> anyhow::Result<()> {
+        if self.spec.tls.kind == TlsKind::None {
+            self.context.ui.on(Event::Warning {
+                message: "the hub is on the server's loopback device alone and is not checked from here; `hubctl tunnel` leads to it".to_owned(),
+            });
+            return Ok(());
+        }
         let endpoint = self.endpoint()?;
         let started = self.start_phase("health");
         if as_user && let Some((password, _)) = self.notebook_password()? {
@@ -497,7 +503,10 @@ impl<'a> Deployment<'a> {
 
     /// The closing words: where it is, what to do next, what took how long.
     pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
-        let url = self.endpoint()?.url().to_string();
+        let url = match self.spec.tls.kind {
+            TlsKind::None => "http://127.0.0.1/".to_owned(),
+            _ => self.endpoint()?.url().to_string(),
+        };
         self.receipt.url = Some(url.clone());
         self.receipt.notebook = self.spec.hub.kind == HubKind::Notebook;
         self.receipt.certificate = match self.spec.tls.kind {

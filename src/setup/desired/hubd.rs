@@ -7,7 +7,7 @@ use tera::Context;
 
 use super::files::text_file;
 use super::hub::{Hub, RECHECK, UNITS, secret};
-use super::proxy::{program, public_host};
+use super::proxy::{login_page, program, public_host};
 use super::{ManagedFile, ManagedFolder, Part, Site, Unit};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
@@ -15,7 +15,7 @@ use crate::setup::names::{
     HUBD_SERVICE, HUBD_SOCKETS, SERVER_SOCKETS_MOUNT, USERS_GROUP,
 };
 use crate::setup::{SetupError, template};
-use crate::spec::model::{HubKind, Spec};
+use crate::spec::model::{HubKind, Spec, TlsKind};
 use crate::spec::size;
 
 pub(super) const PROGRAMS: [&str; 2] = [HUBD_ACCOUNT, HUB_HELPER];
@@ -33,7 +33,7 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
         packages: Vec::new(),
         folders: folders(places),
         files: files(spec, site, context, places)?,
-        units: units(places),
+        units: units(spec, places),
         venv: None,
         servers: Some(vec![SERVERS.to_owned()]),
         page_first: true,
@@ -133,7 +133,7 @@ fn files(
     Ok(files)
 }
 
-fn units(places: &HubPlaces) -> Vec<Unit> {
+fn units(spec: &Spec, places: &HubPlaces) -> Vec<Unit> {
     let unit = |name, reads| Unit {
         name,
         reads,
@@ -174,7 +174,7 @@ fn units(places: &HubPlaces) -> Vec<Unit> {
     units.push(Unit {
         ready: vec![
             format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
-            "https://127.0.0.1:443/hub/login".to_owned(),
+            login_page(spec),
         ],
         ..unit(HUBD_SERVICE, reads)
     });
@@ -205,7 +205,8 @@ fn configuration(
     let timeout = u64::from(spec.spawner.start_timeout);
     let idle = u64::from(spec.hub.cull_after_minutes) * 60;
     let file = hubd::Hub {
-        public_url: Some(format!("https://{}", public_host(site))),
+        public_url: (spec.tls.kind != TlsKind::None)
+            .then(|| format!("https://{}", public_host(site))),
         version: spec.hub.version.clone(),
         proxy: hubd::Proxy {
             token_file: Some(places.secret("proxy-token").into()),
