@@ -191,7 +191,11 @@ mod tests {
     fn what_is_asked_for_is_opened_and_nothing_else() {
         let access = access(&["operator", "192.0.2.77/24"], &["0.0.0.0/0", "::/0"]);
         assert_eq!(
-            told(&wanted(&access, Some("198.51.100.7".parse().unwrap()))),
+            told(&wanted(
+                &access,
+                &[80, 443],
+                Some("198.51.100.7".parse().unwrap())
+            )),
             [
                 "everything to 0.0.0.0/0",
                 "everything to ::/0",
@@ -212,7 +216,7 @@ mod tests {
         let access = access(&["operator"], &["operator"]);
         assert!(needs_operator(&access));
         assert!(
-            !told(&wanted(&access, None))
+            !told(&wanted(&access, &[80, 443], None))
                 .iter()
                 .any(|rule| rule.contains("tcp"))
         );

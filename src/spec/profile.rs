@@ -51,6 +51,10 @@ pub fn profiles() -> &'static [Profile] {
             text: include_str!("../../profiles/jupyterhub.yaml"),
         },
         Profile {
+            name: "notebook",
+            text: include_str!("../../profiles/notebook.yaml"),
+        },
+        Profile {
             name: "rust",
             text: include_str!("../../profiles/rust.yaml"),
         },
@@ -61,10 +65,6 @@ pub fn profiles() -> &'static [Profile] {
         Profile {
             name: "sudo",
             text: include_str!("../../profiles/sudo.yaml"),
-        },
-        Profile {
-            name: "notebook",
-            text: include_str!("../../profiles/notebook.yaml"),
         },
     ]
 }

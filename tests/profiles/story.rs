@@ -48,6 +48,11 @@ impl Story {
         story
     }
 
+    /// Another setting (`--set`) from here on.
+    pub(crate) fn set(&mut self, set: &str) {
+        self.arguments.extend(["--set".to_owned(), set.to_owned()]);
+    }
+
     /// Runs a command on this profile to its good end.
     pub(crate) fn hubctl(&mut self, words: &[&str]) -> Vec<serde_json::Value> {
         let words: Vec<&str> = words
@@ -124,7 +129,7 @@ impl Story {
         self.tell("destroyed");
     }
 
-    fn tell(&self, what: &str) {
+    pub(crate) fn tell(&self, what: &str) {
         eprintln!("{:6.1} s  {what}", self.begun.elapsed().as_secs_f64());
     }
 }

@@ -6,13 +6,13 @@ use hub_api::hub::{self as hubd, SpawnerKind};
 use tera::Context;
 
 use super::files::text_file;
-use super::hub::{Hub, RECHECK, UNITS, secret};
+use super::hub::{self, Hub, RECHECK, UNITS, secret};
 use super::proxy::{login_page, program, public_host};
 use super::{ManagedFile, ManagedFolder, Part, Site, Unit};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     ADMINS_GROUP, HUB_HELPER, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUB_PORT, HUBD_ACCOUNT,
-    HUBD_SERVICE, HUBD_SOCKETS, SERVER_SOCKETS_MOUNT, USERS_GROUP,
+    HUBD_SERVICE, HUBD_SOCKETS, NOTEBOOK_ENVIRONMENT, SERVER_SOCKETS_MOUNT, STAMP, USERS_GROUP,
 };
 use crate::setup::{SetupError, template};
 use crate::spec::model::{HubKind, Spec, TlsKind};
@@ -143,11 +143,7 @@ fn units(spec: &Spec, places: &HubPlaces) -> Vec<Unit> {
         early: false,
     };
     let mut units = vec![
-        // Other options come with the next boot: it cannot be mounted anew under sockets that are in use.
-        Unit {
-            verb: "reload",
-            ..unit(SERVER_SOCKETS_MOUNT, Vec::new())
-        },
+        hub::sockets_mount(),
         // The helper itself runs while it is asked. It ends with its socket, and begins anew.
         unit(
             HUB_HELPER_SOCKET,
@@ -229,6 +225,10 @@ fn configuration(
             default_url: spec.spawner.default_url.clone(),
             environment,
             ..hubd::Spawn::default()
+        },
+        notebooks: hubd::Notebooks {
+            ready: Some(format!("{NOTEBOOK_ENVIRONMENT}/{STAMP}").into()),
+            ..hubd::Notebooks::default()
         },
         cull: hubd::Cull {
             enabled: idle > 0,

@@ -6,6 +6,7 @@ mod packages;
 mod problems;
 mod programs;
 mod system;
+mod takeover;
 mod units;
 
 use super::desired::{Content, Desired};

@@ -65,24 +65,6 @@ impl Runbook<'_> {
                 });
             }
         }
-        for other in &self.desired.other_hubs {
-            let there = self
-                .facts
-                .units
-                .get(other.service)
-                .is_some_and(|unit| !unit.load.is_empty() && unit.load != "not-found");
-            if there {
-                self.plan.problems.push(Problem {
-                    message: format!(
-                        "the server has {}, and {} is asked for; one hub does not take over from another",
-                        other.title, self.desired.hub.title
-                    ),
-                    hint: Some(
-                        "make a second deployment under another `name`, or `hubctl destroy` this one first".to_owned(),
-                    ),
-                });
-            }
-        }
         if let Some(download) = &self.desired.download
             && !self.facts.arch.is_empty()
             && !download.archives.contains_key(&self.facts.arch)

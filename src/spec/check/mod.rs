@@ -5,6 +5,7 @@ mod host;
 mod hub;
 mod limits;
 mod network;
+mod release;
 mod tls;
 
 use time::OffsetDateTime;
@@ -69,6 +70,7 @@ impl<'a> Checks<'a> {
         self.hub_kind();
         self.tls();
         self.proxy();
+        self.release();
         self.files();
         self.limits();
         self.environment();

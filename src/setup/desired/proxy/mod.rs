@@ -110,7 +110,11 @@ pub(super) fn unit(spec: &Spec) -> &'static str {
 
 /// The URL of its API, as JupyterHub is told it, and where it listens for it.
 pub(super) fn api(spec: &Spec, unix: bool) -> (String, String) {
-    let folder = match inner(spec) {
+    api_of(inner(spec), unix)
+}
+
+pub(in crate::setup) fn api_of(kind: Option<ProxyKind>, unix: bool) -> (String, String) {
+    let folder = match kind {
         Some(ProxyKind::Hubproxy) => Some("hubproxy"),
         // It listens on addresses alone.
         Some(ProxyKind::Traefik) => None,
