@@ -439,12 +439,54 @@ fn every_rendering_is_what_its_reader_takes() {
         },
     );
     assert!(units > 10, "{units}");
+    let fronts = fronts(&renderings);
+    assert!(fronts >= 4, "{fronts}");
+    eprintln!("{fronts:4} of fronts that run");
     let traefik = traefik(&renderings);
     assert!(traefik >= 2, "{traefik}");
     eprintln!(
         "{traefik:4} of Traefik; {:.1} s in all",
         begun.elapsed().as_secs_f64()
     );
+}
+
+/// Each front, running: what a browser sees through it, and what arrives behind it.
+fn fronts(renderings: &[Rendered]) -> usize {
+    const WAY: &str = "/usr/local/share/front.py";
+    let mut seen = BTreeSet::new();
+    for rendered in renderings {
+        let front =
+            |path: &str| path == "/etc/nginx/hubctl.conf" || path == "/etc/apache2/hubctl.conf";
+        let mut files = picked(rendered, front);
+        // A certificate of the operator's would have to come from an authority that this system knows.
+        let system = files
+            .values()
+            .any(|text| text.contains("ca-certificates.crt"));
+        if files.is_empty() || system || !seen.insert(format!("{files:?}")) {
+            continue;
+        }
+        let server = if files.keys().any(|path| path.contains("nginx")) {
+            "nginx -c /etc/nginx/hubctl.conf -g 'daemon off;'"
+        } else {
+            "apache2 -f /etc/apache2/hubctl.conf -D FOREGROUND"
+        };
+        files.extend(picked(rendered, |path| path.contains("/tls/")));
+        files.insert(WAY.to_owned(), include_str!("rendered/front.py").to_owned());
+        let folder = files
+            .keys()
+            .find_map(|path| path.strip_suffix("/tls/key.pem"))
+            .unwrap();
+        let behind = if folder.ends_with("notebook") {
+            "8888 https"
+        } else {
+            "880 http"
+        };
+        let script = format!(
+            "{server} & python3 {WAY} {behind} {folder}/tls/certificate.pem {folder}/tls/key.pem"
+        );
+        lint(rendered, &files, &script);
+    }
+    seen.len()
 }
 
 /// Traefik itself starts on each of its configurations, and answers on its API with the password alone; returns how many
