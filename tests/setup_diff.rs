@@ -1091,3 +1091,38 @@ fn what_a_server_runs_is_tested_untested_or_unknown() {
         ["the server runs Fedora Linux 43, which hubctl cannot set up"]
     );
 }
+
+#[test]
+fn a_web_server_that_serves_something_else_is_in_the_way_and_not_changed() {
+    for proxy in ["chp", "nginx"] {
+        let desired = behind(proxy);
+        let mut facts = Facts {
+            ports: vec![PortHolder {
+                port: 80,
+                pid: 7,
+                process: "nginx".to_owned(),
+                unit: Some("nginx.service".to_owned()),
+            }],
+            disk_free_mb: 20_000,
+            ..Facts::default()
+        };
+        let unit = UnitFacts {
+            load: "loaded".to_owned(),
+            active: "active".to_owned(),
+            enabled: "enabled".to_owned(),
+            ..UnitFacts::default()
+        };
+        facts.units.insert("nginx.service".to_owned(), unit);
+        let plan = setup::diff(&desired, &facts);
+        assert_eq!(
+            plan.problems[0].message, "port 80 is taken by nginx (process 7, nginx.service)",
+            "{proxy}"
+        );
+        assert!(
+            !plan
+                .steps
+                .iter()
+                .any(|step| step.name == "stop nginx.service")
+        );
+    }
+}

@@ -3,7 +3,9 @@
 use super::Runbook;
 use crate::setup::desired::Unit;
 use crate::setup::facts::UnitFacts;
-use crate::setup::names::{APACHE_SERVICE, NGINX_SERVICE};
+use crate::setup::names::{
+    APACHE_CONFIGURATION, APACHE_SERVICE, NGINX_CONFIGURATION, NGINX_SERVICE,
+};
 use crate::setup::step::Action;
 
 impl Runbook<'_> {
