@@ -6,6 +6,7 @@
 mod cloud;
 mod directory;
 mod disk;
+#[allow(dead_code, reason = "the stories of the profiles take another part")]
 mod hub;
 mod hubctl;
 mod neighbour;
