@@ -1004,13 +1004,6 @@ fn every_proxy_takes_over_from_every_other() {
                     .position(|step| step.starts_with(part))
                     .unwrap_or_else(|| panic!("{old} to {new}: {part} is not in {steps:#?}"))
             };
-            // The package of a distribution's server may have started it.
-            let verb = if new == "nginx" || new == "apache" {
-                "restart"
-            } else {
-                "start"
-            };
-            let begins = place(&format!("{verb} {new_unit}"));
             // configurable-http-proxy is behind nginx and Apache.
             if old == "chp" && (new == "nginx" || new == "apache") {
                 place("restart jupyterhub-proxy.service");
@@ -1022,6 +1015,13 @@ fn every_proxy_takes_over_from_every_other() {
                 );
                 continue;
             }
+            // The package of a distribution's server may have started it.
+            let verb = if new == "nginx" || new == "apache" {
+                "restart"
+            } else {
+                "start"
+            };
+            let begins = place(&format!("{verb} {new_unit}"));
             let ends = if old == "nginx" || old == "apache" {
                 place(&format!("stop {old_unit}"))
             } else {
