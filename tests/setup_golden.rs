@@ -183,6 +183,52 @@ authenticator: {kind: github, client_id: Iv1.0123, client_secret_env: SECRET, al
     );
 }
 
+#[test]
+fn hard_way() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, domain: hub.example.org, proxy: {kind: traefik, hsts_days: 30}, tls: {kind: acme, email: ada@example.org}}";
+    check("hard-way", yaml, |site| {
+        site.domain = Some("hub.example.org".to_owned());
+    });
+}
+
+#[test]
+fn traefik_from_the_registry() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: traefik, source: registry, access_log: true}}";
+    check("traefik-registry", yaml, |_| {});
+}
+
+#[test]
+fn nginx() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: nginx, hsts_days: 30, access_log: true, limits: {upload_mib: 64}}}";
+    check("nginx", yaml, |_| {});
+}
+
+#[test]
+fn apache() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: apache, hsts_days: 30, access_log: true}, limits: {seats: 40}}";
+    check("apache", yaml, |_| {});
+}
+
+#[test]
+fn apache_before_hubd() {
+    let yaml = "{name: class, hub: {kind: hubd}, proxy: {kind: apache}}";
+    check("apache-hubd", yaml, with_hubd);
+}
+
+#[test]
+fn nginx_before_a_notebook_server() {
+    let yaml = "{name: class, hub: {kind: notebook, base_url: /jupyter}, proxy: {kind: nginx}}";
+    check("nginx-notebook", yaml, |site| {
+        site.password_hash = Some(Secret::new("argon2:hash-of-the-password"));
+    });
+}
+
+#[test]
+fn without_tls() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, access: {web: []}, proxy: {kind: chp}, tls: {kind: none}}";
+    check("plain", yaml, |_| {});
+}
+
 /// What hubctl writes is what hubd and its helper read.
 #[test]
 fn hubds_configuration_is_read_by_its_own_types() {

@@ -74,7 +74,8 @@ impl Deployment<'_> {
         let site = self.site(&outcome)?;
         let desired = setup::desired(&self.spec, &site)?;
         let Some(place) = desired.status else {
-            return Ok(());
+            // A proxy that does not say how it stands shows it.
+            return certificate::wait_outside(&self.endpoint()?, &*self.context.ui).await;
         };
         certificate::wait(&host, &place, &*self.context.ui).await
     }
@@ -91,6 +92,14 @@ impl Deployment<'_> {
 
     /// Looks at the hub from outside: as a user who computes something, or only whether it answers.
     pub(in crate::command) async fn check(&mut self, as_user: bool) -> anyhow::Result<()> {
+        if self.spec.tls.kind == TlsKind::None {
+            self.context.ui.on(Event::Warning {
+                message: "the hub is on the server's loopback device alone and is not checked from here; \
+                          `hubctl tunnel` leads to it"
+                    .to_owned(),
+            });
+            return Ok(());
+        }
         let endpoint = self.endpoint()?;
         let started = self.start_phase("health");
         if as_user && let Some((password, _)) = self.notebook_password()? {

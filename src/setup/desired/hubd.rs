@@ -7,7 +7,7 @@ use tera::Context;
 
 use super::files::text_file;
 use super::hub::{self, Hub, RECHECK, UNITS, secret};
-use super::proxy::{program, public_host};
+use super::proxy::{login_page, program, public_host};
 use super::{ManagedFile, ManagedFolder, Part, Site, Unit, provider};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
@@ -15,7 +15,7 @@ use crate::setup::names::{
     HUBD_SERVICE, HUBD_SOCKETS, NOTEBOOK_ENVIRONMENT, SERVER_SOCKETS_MOUNT, STAMP, USERS_GROUP,
 };
 use crate::setup::{SetupError, template};
-use crate::spec::model::{AuthenticatorKind, HubKind, Spec};
+use crate::spec::model::{AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::spec::size;
 
 pub(super) const PROGRAMS: [&str; 2] = [HUBD_ACCOUNT, HUB_HELPER];
@@ -174,7 +174,7 @@ fn units(spec: &Spec, places: &HubPlaces) -> Vec<Unit> {
     units.push(Unit {
         ready: vec![
             format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
-            "https://127.0.0.1:443/hub/login".to_owned(),
+            login_page(spec),
         ],
         ..unit(HUBD_SERVICE, reads)
     });
@@ -206,7 +206,8 @@ fn configuration(
     let idle = u64::from(spec.hub.cull_after_minutes) * 60;
     let provider = provider::provider(spec, places);
     let file = hubd::Hub {
-        public_url: Some(format!("https://{}", public_host(site))),
+        public_url: (spec.tls.kind != TlsKind::None)
+            .then(|| format!("https://{}", public_host(site))),
         version: spec.hub.version.clone(),
         proxy: hubd::Proxy {
             token_file: Some(places.secret("proxy-token").into()),
