@@ -174,7 +174,9 @@ authenticator: {kind: github, client_id: Iv1.0123, client_secret_env: SECRET, al
     assert!(!hub.auth.allow_all && hub.auth.pam.is_none());
     assert_eq!(hub.auth.allowed_users, ["bob"]);
     let provider = &hub.auth.oauth[0];
-    assert!(provider.require_account && !provider.allow_all);
+    assert!(provider.create_accounts && !provider.allow_all);
+    let helper: hub_api::helper::Options = read(yaml, with_provider, "/etc/hub-helper/helper.toml");
+    assert_eq!(helper.accounts.unwrap().group, "jupyterhub-users");
     assert_eq!(provider.allowed_organizations, ["class"]);
     assert_eq!(provider.allowed_groups, ["class:teachers"]);
     assert_eq!(

@@ -71,6 +71,8 @@ fn files(
     context.insert("memory_mb", &memory_mb);
     context.insert("user_groups", &[USERS_GROUP, ADMINS_GROUP]);
     context.insert("refused_groups", &Vec::<String>::new());
+    let made = spec.authenticator.kind != AuthenticatorKind::Pam;
+    context.insert("accounts_group", &made.then_some(USERS_GROUP));
     context.insert("environment_names", &environment.keys().collect::<Vec<_>>());
     context.insert("default_profile", "seat");
     context.insert(

@@ -8,7 +8,7 @@ use crate::spec::model::{AuthenticatorKind, Spec};
 /// The file with the client's secret.
 pub(super) const SECRET: &str = "oauth-client-secret";
 
-/// The provider of the spec, where it has one. People need an account of the server, which `add-users` makes.
+/// The provider of the spec, where it has one. Whoever may log in has an account of the server made, by the root helper.
 pub(super) fn provider(spec: &Spec, places: &HubPlaces) -> Option<Oauth> {
     let asked = &spec.authenticator;
     let kind = match asked.kind {
@@ -42,7 +42,8 @@ pub(super) fn provider(spec: &Spec, places: &HubPlaces) -> Option<Oauth> {
         username_prefix: String::new(),
         strip_domain: one_domain,
         allow_all: false,
-        require_account: true,
+        require_account: false,
+        create_accounts: true,
         allowed_groups: groups,
         admin_groups: Vec::new(),
         allowed_organizations: organizations,
