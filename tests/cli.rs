@@ -160,3 +160,124 @@ async fn a_missing_program_is_said_before_anything_is_made() {
         .collect();
     assert!(made.is_empty(), "{made:?}");
 }
+
+/// What only looks works beside a run that has the deployment's lock, and writes nothing down.
+#[tokio::test]
+async fn a_look_takes_no_lock() {
+    let cloud = sandbox::Sandbox::start(sandbox::Options::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("hub.yaml"), "name: class\n").unwrap();
+    let base = folder.path().join("state");
+    let running = hubctl::state::State::open(&base, "class").unwrap();
+    let (home, clouds) = (folder.path().to_owned(), cloud.clouds_yaml.clone());
+    let told = tokio::task::spawn_blocking(move || {
+        ["plan", "status", "doctor", "provision"].map(|verb| {
+            let mut command = hubctl(&home);
+            command
+                .env("OS_CLIENT_CONFIG_FILE", &clouds)
+                .env("OS_CLOUD", "sandbox")
+                .env("HUBCTL_STATE_DIR", home.join("state"));
+            say(command.arg(verb))
+        })
+    });
+    let [plan, status, doctor, provision] = told.await.unwrap();
+    assert_eq!(plan.code, 0, "{}", plan.err);
+    assert!(plan.err.contains("create server"), "{}", plan.err);
+    assert_eq!(status.code, 0, "{}", status.err);
+    let busy = format!("(process {})", std::process::id());
+    assert!(status.out.contains(&busy), "{}", status.out);
+    assert_eq!(doctor.code, 7, "{}", doctor.err);
+    assert!(doctor.out.contains("class has no server"), "{}", doctor.out);
+    assert_eq!(provision.code, 1, "{}", provision.err);
+    assert!(
+        provision.err.contains("another hubctl works on class"),
+        "{}",
+        provision.err
+    );
+    drop(running);
+    let left: Vec<_> = fs::read_dir(base.join("class"))
+        .unwrap()
+        .flatten()
+        .collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(fs::read_dir(&base).unwrap().count(), 1);
+}
+
+/// Without a cloud the doctor says that first, as JUnit where that is wanted.
+#[test]
+fn a_doctor_without_a_cloud_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("hub.yaml"), "name: class\n").unwrap();
+    let said = say(hubctl(folder.path()).args(["doctor", "--output", "junit"]));
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.out.contains("<failure message="), "{}", said.out);
+    assert!(
+        said.out.contains("<skipped message=\"needs cloud\"/>"),
+        "{}",
+        said.out
+    );
+    let said = say(hubctl(folder.path()).args(["plan", "--output", "junit"]));
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(said.err.contains("is for `hubctl doctor`"), "{}", said.err);
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = say(hubctl(folder.path()).args(["man", "pages"]));
+    assert_eq!((said.code, said.out.as_str()), (0, "pages\n"));
+    let help = say(hubctl(folder.path()).arg("--help")).out;
+    let verbs = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|verb| *verb != "help");
+    let mut count = 0;
+    for verb in verbs {
+        let page = folder.path().join(format!("pages/hubctl-{verb}.1"));
+        let text = fs::read_to_string(&page).unwrap();
+        assert!(text.contains(&format!(".TH hubctl-{verb} 1")), "{text}");
+        count += 1;
+    }
+    assert!(count > 15, "{help}");
+    assert!(folder.path().join("pages/hubctl.1").exists());
+}
+
+#[test]
+fn logs_take_f_for_follow_and_the_spec_by_its_long_name() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("other.yaml"), "name: class\n").unwrap();
+    // It gets as far as looking for the server, of which nothing is known here.
+    let args = ["logs", "-f", "hub", "--file", "other.yaml"];
+    let said = say(hubctl(folder.path()).args(args));
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("clouds.yaml"), "{}", said.err);
+    let said = say(hubctl(folder.path()).args(["--file", "other.yaml", "logs", "hub", "ada"]));
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("logs user ada"), "{}", said.err);
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_before_anything_is_contacted() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("hub.yaml"), "name: class\n").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let said = say(hubctl(folder.path()).args(["tunnel", "--port", &port]));
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert!(said.err.contains("--port 0"), "{}", said.err);
+}
+
+#[test]
+fn the_ci_example_s_spec_is_valid() {
+    let spec = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci/hub.yaml");
+    let folder = tempfile::tempdir().unwrap();
+    let said = say(hubctl(folder.path())
+        .arg("--file")
+        .arg(spec)
+        .arg("validate"));
+    assert_eq!(said.code, 0, "{}", said.err);
+}

@@ -18,7 +18,9 @@ fn standing(change: fn(&mut World)) -> (World, Inventory) {
 
 #[test]
 fn a_server_that_does_not_run_is_told_with_a_way_on() {
-    let table: [(fn(&mut World), Result<&str, (&str, &str)>); 5] = [
+    type Told = Result<&'static str, (&'static str, &'static str)>;
+    type Case = (fn(&mut World), Told);
+    let table: [Case; 5] = [
         (|_| {}, Ok("hubctl-class is ACTIVE")),
         (
             |w| w.survey.servers.clear(),

@@ -1,7 +1,12 @@
 //! From nothing to a class and back, on a real machine: what an operator does, by the program itself.
 //!
 //! Needs root: the sandbox makes its servers of namespaces.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "tests; what was measured is printed"
+)]
 
 mod ci;
 mod cloud;
