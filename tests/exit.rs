@@ -30,7 +30,11 @@ impl Bed {
         })
         .unwrap();
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("hub.yaml"), "name: class\n").unwrap();
+        fs::write(
+            folder.path().join("hub.yaml"),
+            "name: class\nprofile: jupyterhub\n",
+        )
+        .unwrap();
         Self { sandbox, folder }
     }
 
