@@ -108,6 +108,13 @@ fn converged(desired: &Desired) -> Facts {
         text_file("ssh-ed25519 A image\n"),
     );
     files.insert(setup::names::UPGRADED.to_owned(), text_file(""));
+    if let Some(download) = &desired.download {
+        let stamp = download.stamp("x86_64").unwrap();
+        files.insert(
+            format!("{}/hubctl-release.txt", download.folder),
+            text_file(&stamp),
+        );
+    }
     files.insert("/opt/hubctl/uv/bin/uv".to_owned(), text_file(""));
     let mut venvs = BTreeMap::new();
     for venv in &desired.venvs {
@@ -977,4 +984,169 @@ fn a_changed_file_is_shown_as_a_unified_diff_and_a_secret_only_by_name() {
 ~ restart jupyterhub.service (/etc/jupyterhub/secrets/api-token changes)
 "
     );
+}
+
+/// Stock JupyterHub behind a kind of proxy.
+fn behind(proxy: &str) -> Desired {
+    let mut site = site();
+    site.programs = vec![program("hubproxy", X86_64)];
+    let yaml = format!("{{name: class, hub: {{kind: jupyterhub}}, proxy: {{kind: {proxy}}}}}");
+    setup::desired(&spec(&yaml), &site).unwrap()
+}
+
+#[test]
+fn every_proxy_takes_over_from_every_other() {
+    // What each needs to run, and what is left when it has gone.
+    let kinds = [
+        (
+            "chp",
+            "jupyterhub-proxy.service",
+            "/opt/configurable-http-proxy",
+        ),
+        ("hubproxy", "hubproxy.service", "/etc/hubproxy"),
+        ("traefik", "traefik.service", "/opt/traefik"),
+        ("nginx", "nginx.service", "/etc/nginx/hubctl.conf"),
+        ("apache", "apache2.service", "/etc/apache2/hubctl.conf"),
+    ];
+    for (old, old_unit, old_path) in kinds {
+        for (new, new_unit, _) in kinds {
+            let (desired, left) = (behind(new), behind(old));
+            let steps = steps(&desired, &seen_by(&desired, &left));
+            if old == new {
+                assert_eq!(steps, Vec::<String>::new(), "{new}");
+                continue;
+            }
+            let place = |part: &str| {
+                steps
+                    .iter()
+                    .position(|step| step.starts_with(part))
+                    .unwrap_or_else(|| panic!("{old} to {new}: {part} is not in {steps:#?}"))
+            };
+            // configurable-http-proxy is behind nginx and Apache.
+            if old == "chp" && (new == "nginx" || new == "apache") {
+                place("restart jupyterhub-proxy.service");
+                continue;
+            }
+            if new == "chp" && (old == "nginx" || old == "apache") {
+                assert!(
+                    place(&format!("stop {old_unit}")) < place("restart jupyterhub-proxy.service")
+                );
+                continue;
+            }
+            // The package of a distribution's server may have started it.
+            let verb = if new == "nginx" || new == "apache" {
+                "restart"
+            } else {
+                "start"
+            };
+            let begins = place(&format!("{verb} {new_unit}"));
+            let ends = if old == "nginx" || old == "apache" {
+                place(&format!("stop {old_unit}"))
+            } else {
+                place(&format!("stop and remove {old_unit}"))
+            };
+            assert!(ends < begins, "{old} to {new}: {steps:#?}");
+            assert!(begins < place(&format!("remove {old_path}")), "{steps:#?}");
+        }
+    }
+}
+
+#[test]
+fn traefiks_program_is_the_release_of_its_checksum_and_another_is_fetched_anew() {
+    let desired = behind("traefik");
+    let mut facts = converged(&desired);
+    file(&mut facts, "/opt/traefik/hubctl-release.txt").text = Some("another\n".to_owned());
+    assert_eq!(
+        steps(&desired, &facts),
+        [
+            "install Traefik into /opt/traefik (another release is asked for)",
+            "restart traefik.service (/opt/traefik/hubctl-release.txt changes)",
+        ]
+    );
+    facts.arch = "riscv64".to_owned();
+    let plan = setup::diff(&desired, &facts);
+    assert_eq!(
+        plan.problems[0].message,
+        "Traefik has no release here for the server's processor, riscv64"
+    );
+}
+
+#[test]
+fn a_new_certificate_restarts_the_front_and_not_what_is_behind_it() {
+    for (proxy, unit) in [("nginx", "nginx.service"), ("apache", "apache2.service")] {
+        let desired = behind(proxy);
+        let mut facts = converged(&desired);
+        file(&mut facts, "/etc/jupyterhub/tls/certificate.pem").sha256 = None;
+        assert_eq!(
+            steps(&desired, &facts),
+            [
+                "write /etc/jupyterhub/tls/certificate.pem (changed)".to_owned(),
+                format!("restart {unit} (/etc/jupyterhub/tls/certificate.pem changes)"),
+            ]
+        );
+    }
+}
+
+#[test]
+fn what_a_server_runs_is_tested_untested_or_unknown() {
+    let said = |id: &str, version: &str, name: &str| {
+        let desired = desired();
+        let mut facts = converged(&desired);
+        facts.os.id = id.to_owned();
+        facts.os.version = version.to_owned();
+        facts.os.name = name.to_owned();
+        let plan = setup::diff(&desired, &facts);
+        let problems = plan.problems.iter().map(|problem| problem.message.clone());
+        problems.chain(plan.warnings).collect::<Vec<_>>()
+    };
+    assert_eq!(said("debian", "12", "Debian"), Vec::<String>::new());
+    assert_eq!(
+        said("ubuntu", "24.04", "Ubuntu 24.04.3 LTS"),
+        ["the server runs Ubuntu 24.04, which is meant to work and is not tested"]
+    );
+    assert_eq!(
+        said("debian", "11", "Debian GNU/Linux 11 (bullseye)"),
+        [
+            "the server runs Debian GNU/Linux 11 (bullseye), which hubctl does not know; it knows Debian 12, Debian 13, Ubuntu 22.04, Ubuntu 24.04"
+        ]
+    );
+    assert_eq!(
+        said("fedora", "43", "Fedora Linux 43"),
+        ["the server runs Fedora Linux 43, which hubctl cannot set up"]
+    );
+}
+
+#[test]
+fn a_web_server_that_serves_something_else_is_in_the_way_and_not_changed() {
+    for proxy in ["chp", "nginx"] {
+        let desired = behind(proxy);
+        let mut facts = Facts {
+            ports: vec![PortHolder {
+                port: 80,
+                pid: 7,
+                process: "nginx".to_owned(),
+                unit: Some("nginx.service".to_owned()),
+            }],
+            disk_free_mb: 20_000,
+            ..Facts::default()
+        };
+        let unit = UnitFacts {
+            load: "loaded".to_owned(),
+            active: "active".to_owned(),
+            enabled: "enabled".to_owned(),
+            ..UnitFacts::default()
+        };
+        facts.units.insert("nginx.service".to_owned(), unit);
+        let plan = setup::diff(&desired, &facts);
+        assert_eq!(
+            plan.problems[0].message, "port 80 is taken by nginx (process 7, nginx.service)",
+            "{proxy}"
+        );
+        assert!(
+            !plan
+                .steps
+                .iter()
+                .any(|step| step.name == "stop nginx.service")
+        );
+    }
 }

@@ -107,6 +107,7 @@ name: class
 hub: {kind: notebook, base_url: /jupyter}
 proxy: {kind: none}
 limits: {seats: 1, cpu: 2}
+environment: {r: true, conda: [gdal, 'python=3.12']}
 host: {pip_index_url: 'https://pypi.example.org/simple'}
 ";
     check("notebook", yaml, |site| {
@@ -154,6 +155,78 @@ authenticator: {kind: oidc, client_id: hub, issuer: 'https://login.example.org/r
 
 fn with_secret(site: &mut setup::Site) {
     site.oauth_client_secret = Some(Secret::new("2".repeat(40)));
+}
+
+/// A provider's people are let in to hubd by name and group, and nobody by a password.
+#[test]
+fn hubd_asks_a_provider() {
+    let yaml = "
+name: class
+hub: {kind: hubd, admins: [ada]}
+proxy: {kind: hubproxy}
+authenticator: {kind: github, client_id: Iv1.0123, client_secret_env: SECRET, allowed_users: [bob], allowed_groups: [class, 'class:teachers']}
+";
+    let with_provider = |site: &mut setup::Site| {
+        with_hubd(site);
+        with_secret(site);
+    };
+    let hub: hub_api::hub::Hub = read(yaml, with_provider, "/etc/hubd/hubd.toml");
+    assert!(!hub.auth.allow_all && hub.auth.pam.is_none());
+    assert_eq!(hub.auth.allowed_users, ["bob"]);
+    let provider = &hub.auth.oauth[0];
+    assert!(provider.require_account && !provider.allow_all);
+    assert_eq!(provider.allowed_organizations, ["class"]);
+    assert_eq!(provider.allowed_groups, ["class:teachers"]);
+    assert_eq!(
+        provider.client_secret_file.to_str().unwrap(),
+        "/etc/hubd/secrets/oauth-client-secret"
+    );
+}
+
+#[test]
+fn hard_way() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, domain: hub.example.org, proxy: {kind: traefik, hsts_days: 30}, tls: {kind: acme, email: ada@example.org}}";
+    check("hard-way", yaml, |site| {
+        site.domain = Some("hub.example.org".to_owned());
+    });
+}
+
+#[test]
+fn traefik_from_the_registry() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: traefik, source: registry, access_log: true}}";
+    check("traefik-registry", yaml, |_| {});
+}
+
+#[test]
+fn nginx() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: nginx, hsts_days: 30, access_log: true, limits: {upload_mib: 64}}}";
+    check("nginx", yaml, |_| {});
+}
+
+#[test]
+fn apache() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: apache, hsts_days: 30, access_log: true}, limits: {seats: 40}}";
+    check("apache", yaml, |_| {});
+}
+
+#[test]
+fn apache_before_hubd() {
+    let yaml = "{name: class, hub: {kind: hubd}, proxy: {kind: apache}}";
+    check("apache-hubd", yaml, with_hubd);
+}
+
+#[test]
+fn nginx_before_a_notebook_server() {
+    let yaml = "{name: class, hub: {kind: notebook, base_url: /jupyter}, proxy: {kind: nginx}}";
+    check("nginx-notebook", yaml, |site| {
+        site.password_hash = Some(Secret::new("argon2:hash-of-the-password"));
+    });
+}
+
+#[test]
+fn without_tls() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, access: {web: []}, proxy: {kind: chp}, tls: {kind: none}}";
+    check("plain", yaml, |_| {});
 }
 
 /// What hubctl writes is what hubd and its helper read.

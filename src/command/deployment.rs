@@ -291,7 +291,10 @@ impl<'a> Deployment<'a> {
 
     /// The closing words: where it is, what to do next, what took how long.
     pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
-        let url = self.endpoint()?.url().to_string();
+        let url = match self.spec.tls.kind {
+            TlsKind::None => "http://127.0.0.1/".to_owned(),
+            _ => self.endpoint()?.url().to_string(),
+        };
         self.receipt.url = Some(url.clone());
         self.receipt.notebook = self.spec.hub.kind == HubKind::Notebook;
         self.receipt.certificate = match self.spec.tls.kind {

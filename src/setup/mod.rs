@@ -5,6 +5,7 @@
 
 mod apply;
 mod desired;
+mod distribution;
 mod edit;
 mod error;
 pub mod facts;
@@ -21,6 +22,7 @@ mod vitals;
 
 pub use apply::{Applied, apply};
 pub use desired::{Content, Desired, ManagedFile, Site, StatusPlace, Upgrade, desired, programs};
+pub use distribution::{DISTRIBUTIONS, Distribution};
 pub use error::SetupError;
 pub use facts::Facts;
 pub use hub::HubPlaces;
@@ -68,6 +70,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     if !desired.page_first {
         run.uv();
         run.environments();
+        run.conda();
         run.proxy();
     }
     run.containers();
@@ -84,6 +87,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
         run.units(true);
         run.uv();
         run.environments();
+        run.conda();
     }
     run.absent_folders();
 

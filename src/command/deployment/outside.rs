@@ -11,7 +11,7 @@ use crate::event::{Event, Observer};
 use crate::health::{self, Checking, Endpoint, Trust};
 use crate::infra::Outcome;
 use crate::setup;
-use crate::spec::{HubKind, Spec, TlsKind};
+use crate::spec::{AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::state::{Certificate, Receipt, State};
 use crate::tls;
 
@@ -74,7 +74,8 @@ impl Deployment<'_> {
         let site = self.site(&outcome)?;
         let desired = setup::desired(&self.spec, &site)?;
         let Some(place) = desired.status else {
-            return Ok(());
+            // A proxy that does not say how it stands shows it.
+            return certificate::wait_outside(&self.endpoint()?, &*self.context.ui).await;
         };
         certificate::wait(&host, &place, &*self.context.ui).await
     }
@@ -91,12 +92,31 @@ impl Deployment<'_> {
 
     /// Looks at the hub from outside: as a user who computes something, or only whether it answers.
     pub(in crate::command) async fn check(&mut self, as_user: bool) -> anyhow::Result<()> {
+        if self.spec.tls.kind == TlsKind::None {
+            self.context.ui.on(Event::Warning {
+                message: "the hub is on the server's loopback device alone and is not checked from here; \
+                          `hubctl tunnel` leads to it"
+                    .to_owned(),
+            });
+            return Ok(());
+        }
         let endpoint = self.endpoint()?;
         let started = self.start_phase("health");
         if as_user && let Some((password, _)) = self.notebook_password()? {
             health::full_notebook(&endpoint, &password, &*self.context.ui)
                 .await
                 .healthy()?;
+        } else if as_user && self.spec.authenticator.kind != AuthenticatorKind::Pam {
+            // Nobody here has a password at the provider: how far it goes is seen without one.
+            health::light(&endpoint, &*self.context.ui)
+                .await
+                .healthy()?;
+            self.context.ui.on(Event::Warning {
+                message: format!(
+                    "people log in at a provider ({}): that was not tried; log in once yourself",
+                    self.spec.authenticator.kind.word()
+                ),
+            });
         } else if as_user {
             let host = self.host.clone().context("no session to the server")?;
             // Its exchange stays open for as long as the user is there: a session of its own.

@@ -7,15 +7,15 @@ use tera::Context;
 
 use super::files::text_file;
 use super::hub::{self, Hub, RECHECK, UNITS, secret};
-use super::proxy::{program, public_host};
-use super::{ManagedFile, ManagedFolder, Part, Site, Unit};
+use super::proxy::{login_page, program, public_host};
+use super::{ManagedFile, ManagedFolder, Part, Site, Unit, provider};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     ADMINS_GROUP, HUB_HELPER, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUB_PORT, HUBD_ACCOUNT,
     HUBD_SERVICE, HUBD_SOCKETS, NOTEBOOK_ENVIRONMENT, SERVER_SOCKETS_MOUNT, STAMP, USERS_GROUP,
 };
 use crate::setup::{SetupError, template};
-use crate::spec::model::{HubKind, Spec};
+use crate::spec::model::{AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::spec::size;
 
 pub(super) const PROGRAMS: [&str; 2] = [HUBD_ACCOUNT, HUB_HELPER];
@@ -33,7 +33,7 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
         packages: Vec::new(),
         folders: folders(places),
         files: files(spec, site, context, places)?,
-        units: units(places),
+        units: units(spec, places),
         venv: None,
         servers: Some(vec![SERVERS.to_owned()]),
         page_first: true,
@@ -125,15 +125,16 @@ fn files(
         configuration(spec, site, places, environment)?,
     ));
     for (name, content) in [
-        ("proxy-token", &site.proxy_token),
-        ("api-token", &site.api_token),
+        ("proxy-token", Some(&site.proxy_token)),
+        ("api-token", Some(&site.api_token)),
+        (provider::SECRET, site.oauth_client_secret.as_ref()),
     ] {
-        files.push(secret(places, name, content));
+        files.extend(content.map(|content| secret(places, name, content)));
     }
     Ok(files)
 }
 
-fn units(places: &HubPlaces) -> Vec<Unit> {
+fn units(spec: &Spec, places: &HubPlaces) -> Vec<Unit> {
     let unit = |name, reads| Unit {
         name,
         reads,
@@ -162,6 +163,9 @@ fn units(places: &HubPlaces) -> Vec<Unit> {
         places.secret("api-token"),
         program(HUBD_ACCOUNT),
     ];
+    if spec.authenticator.kind != AuthenticatorKind::Pam {
+        reads.push(places.secret(provider::SECRET));
+    }
     for (name, _, _) in HUBD_SOCKETS {
         let file = format!("{UNITS}/{name}");
         units.push(unit(name, vec![file.clone()]));
@@ -170,7 +174,7 @@ fn units(places: &HubPlaces) -> Vec<Unit> {
     units.push(Unit {
         ready: vec![
             format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
-            "https://127.0.0.1:443/hub/login".to_owned(),
+            login_page(spec),
         ],
         ..unit(HUBD_SERVICE, reads)
     });
@@ -200,21 +204,25 @@ fn configuration(
 ) -> Result<String, SetupError> {
     let timeout = u64::from(spec.spawner.start_timeout);
     let idle = u64::from(spec.hub.cull_after_minutes) * 60;
+    let provider = provider::provider(spec, places);
     let file = hubd::Hub {
-        public_url: Some(format!("https://{}", public_host(site))),
+        public_url: (spec.tls.kind != TlsKind::None)
+            .then(|| format!("https://{}", public_host(site))),
         version: spec.hub.version.clone(),
         proxy: hubd::Proxy {
             token_file: Some(places.secret("proxy-token").into()),
             ..hubd::Proxy::default()
         },
         auth: hubd::Auth {
-            // Whom the helper lets in: members of its groups.
-            allow_all: true,
+            // Whom the helper lets in: members of its groups. A provider's people are let in by name or group.
+            allow_all: provider.is_none(),
+            allowed_users: spec.authenticator.allowed_users.clone(),
             admin_users: spec.hub.admins.clone(),
-            pam: Some(hubd::Pam {
+            pam: provider.is_none().then(|| hubd::Pam {
                 helper: None,
                 admin_groups: vec![ADMINS_GROUP.to_owned()],
             }),
+            oauth: provider.into_iter().collect(),
             ..hubd::Auth::default()
         },
         spawn: hubd::Spawn {

@@ -2,9 +2,10 @@
 
 use super::Runbook;
 use crate::setup::desired::Content;
+use crate::setup::distribution::Distribution;
 use crate::setup::names::{
-    APACHE_SERVICE, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NGINX_SERVICE, NOTEBOOK_SERVICE,
-    PROXY_SERVICE, TRAEFIK_SERVICE,
+    APACHE_CONFIGURATION, APACHE_SERVICE, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NGINX_CONFIGURATION,
+    NGINX_SERVICE, NOTEBOOK_SERVICE, PROXY_SERVICE, TRAEFIK_SERVICE,
 };
 use crate::setup::plan::Problem;
 
@@ -13,6 +14,16 @@ const DISK_NEEDED_MB: u64 = 2048;
 
 impl Runbook<'_> {
     pub(in crate::setup) fn look_for_problems(&mut self) {
+        let os = &self.facts.os;
+        if !os.id.is_empty() && !Distribution::is_family(&os.id) {
+            self.plan.problems.push(Problem {
+                message: format!("the server runs {}, which hubctl cannot set up", os.name),
+                hint: Some(format!(
+                    "name an image in `server.image` with one of {}",
+                    Distribution::list()
+                )),
+            });
+        }
         let sockets = HUBPROXY_SOCKETS
             .iter()
             .map(|(name, _, _)| *name)
@@ -24,10 +35,9 @@ impl Runbook<'_> {
         for holder in &self.facts.ports {
             let ours = match holder.unit.as_deref() {
                 Some(PROXY_SERVICE | HUBPROXY_SERVICE | TRAEFIK_SERVICE | NOTEBOOK_SERVICE) => true,
-                // The distribution's, which this run or another choice of ours sets up.
-                Some(unit @ (NGINX_SERVICE | APACHE_SERVICE)) => {
-                    self.facts.units.contains_key(unit)
-                }
+                // The distribution's, once they are set up by us. One that serves something else is not ours to change.
+                Some(NGINX_SERVICE) => self.file_facts(NGINX_CONFIGURATION).is_some(),
+                Some(APACHE_SERVICE) => self.file_facts(APACHE_CONFIGURATION).is_some(),
                 // systemd itself, for the proxy.
                 _ => sockets && holder.pid == 1,
             };

@@ -7,6 +7,7 @@ use tera::Context;
 
 use super::files::text_file;
 use super::hub::{self, Hub, RECHECK, UNITS, secret};
+use super::proxy::login_page;
 use super::{ManagedFolder, Part, Site, Unit, Venv};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
@@ -100,7 +101,7 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
         verb: "restart",
         ready: vec![
             format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
-            "https://127.0.0.1:443/hub/login".to_owned(),
+            login_page(spec),
         ],
         early: false,
     });

@@ -132,6 +132,15 @@ pub(in crate::setup) fn api_of(kind: Option<ProxyKind>, unix: bool) -> (String, 
     }
 }
 
+/// The hub's login page, as this machine reaches it through the proxy.
+pub(super) fn login_page(spec: &Spec) -> String {
+    if Door::of(spec) == Door::Loopback {
+        "http://127.0.0.1:80/hub/login".to_owned()
+    } else {
+        "https://127.0.0.1:443/hub/login".to_owned()
+    }
+}
+
 /// What the templates of hub and proxy are told.
 pub(super) fn variables(spec: &Spec, context: &mut Context) -> Result<(), SetupError> {
     let traefik = inner(spec) == Some(ProxyKind::Traefik);
