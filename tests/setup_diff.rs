@@ -648,29 +648,47 @@ fn the_login_page_is_there_before_packages_and_those_before_notebooks() {
         disk_free_mb: 20_000,
         ..Facts::default()
     };
-    let steps = steps(&with_hubd(), &facts);
-    let at = |part: &str| {
-        let named = |step: &String| step.starts_with(part);
-        steps
-            .iter()
-            .position(named)
-            .unwrap_or_else(|| panic!("{part}: {steps:?}"))
-    };
-    let order = [
-        "install ca-certificates",
-        "close SSH to all",
-        "start hubproxy.service",
-        "start hubd.service",
-        "upgrade the system and install packages",
-        "start hubctl-metadata.service",
-        "install uv",
-        "install JupyterLab",
-    ];
-    assert!(order.map(at).is_sorted(), "{steps:?}");
-    // It is the first package, and not one of the others.
-    let again = "missing: ca-certificates";
-    let plan = setup::diff(&with_hubd(), &facts);
-    assert!(plan.steps.iter().all(|step| !step.why.contains(again)));
+    let mut site = site();
+    site.programs = ["hubproxy", "hubd", "hub-helper"]
+        .map(|name| program(name, X86_64))
+        .to_vec();
+    let with_nginx = setup::desired(&spec("{name: class, proxy: {kind: nginx}}"), &site).unwrap();
+    for (desired, needed, proxy) in [
+        (
+            with_hubd(),
+            "install ca-certificates (",
+            "start hubproxy.service",
+        ),
+        // A proxy of the distribution's is there before it is started.
+        (
+            with_nginx,
+            "install ca-certificates, nginx (",
+            "restart nginx.service",
+        ),
+    ] {
+        let steps = steps(&desired, &facts);
+        let at = |part: &str| {
+            let named = |step: &String| step.starts_with(part);
+            steps
+                .iter()
+                .position(named)
+                .unwrap_or_else(|| panic!("{part}: {steps:?}"))
+        };
+        let order = [
+            needed,
+            "close SSH to all",
+            proxy,
+            "start hubd.service",
+            "upgrade the system and install packages",
+            "start hubctl-metadata.service",
+            "install uv",
+            "install JupyterLab",
+        ];
+        assert!(order.map(at).is_sorted(), "{steps:?}");
+        // What was needed early is not among the others.
+        let again = |step: &&String| step.contains("missing: ca-certificates");
+        assert_eq!(steps.iter().find(again), None);
+    }
 }
 
 #[test]

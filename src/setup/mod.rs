@@ -48,7 +48,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     run.finish_interrupted_packages();
     run.files(desired::Part::Downloads);
     run.absent_files();
-    run.authorities();
+    run.page_packages();
     if !desired.page_first {
         run.packages();
     }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
 pub use self::jupyterhub::{Containers, ImageSource};
 pub use self::programs::programs;
-use self::programs::{DEBIAN_PACKAGES, conda, notebook, units};
+use self::programs::{AUTHORITIES, DEBIAN_PACKAGES, conda, notebook, units};
 pub(in crate::setup) use self::proxy::api_of as proxy_api;
 use self::variables::{context, speaks_unix};
 use super::hub::HubPlaces;
@@ -106,6 +106,8 @@ pub struct Desired {
     pub units: Vec<Unit>,
     /// Whether the hub starts before what the notebooks run in is installed.
     pub page_first: bool,
+    /// Packages that hub and proxy need before they start, where the others come later.
+    pub page_packages: Vec<String>,
     pub hub: &'static HubPlaces,
     /// Kinds of hub that this one takes over from, where they are on the server.
     pub other_hubs: Vec<&'static HubPlaces>,
@@ -373,6 +375,13 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             absent.push(path.to_owned());
         }
     }
+    let page_packages = if hub.page_first {
+        let needed = hub.packages.iter().chain(&proxy.packages);
+        let needed = std::iter::once(&AUTHORITIES).chain(needed);
+        needed.map(ToString::to_string).collect()
+    } else {
+        Vec::new()
+    };
     let mut packages: Vec<String> = DEBIAN_PACKAGES.iter().map(ToString::to_string).collect();
     if spec.environment.r {
         packages.push("r-cran-irkernel".to_owned());
@@ -435,6 +444,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         status: proxy.status,
         units: units(hub.servers, proxy.units, hub.units),
         page_first: hub.page_first,
+        page_packages,
         other_hubs,
         hub: places,
         ssh: door,

@@ -5,9 +5,12 @@ use super::{Conda, Unit, Venv, hub, proxy};
 use crate::setup::names::{CONDA_ENVIRONMENT, NOTEBOOK_ENVIRONMENT};
 use crate::spec::model::{HubKind, SpawnerKind, Spec};
 
+/// The package with the certificates of those whom all trust.
+pub(super) const AUTHORITIES: &str = "ca-certificates";
+
 /// Packages of Debian and its descendants. Other families are not tried yet.
 pub(super) const DEBIAN_PACKAGES: &[&str] = &[
-    "ca-certificates",
+    AUTHORITIES,
     "nftables",
     "openssh-server",
     "python3",

@@ -5,9 +5,6 @@ use crate::setup::desired::{Content, Upgrade};
 use crate::setup::names::UPGRADED;
 use crate::setup::step::Action;
 
-/// The package with the certificates of those whom all trust.
-const AUTHORITIES: &str = "ca-certificates";
-
 impl Runbook<'_> {
     pub(in crate::setup) fn finish_interrupted_packages(&mut self) {
         if self.facts.dpkg_interrupted {
@@ -19,15 +16,20 @@ impl Runbook<'_> {
         }
     }
 
-    /// Whom the host trusts: hub and proxy read it when they start.
-    pub(in crate::setup) fn authorities(&mut self) {
-        if self.desired.page_first && self.is_missing(AUTHORITIES) {
+    /// What hub and proxy need when they start, and whom they trust.
+    pub(in crate::setup) fn page_packages(&mut self) {
+        let needed = self.desired.page_packages.iter();
+        let missing: Vec<String> = needed
+            .filter(|name| self.is_missing(name))
+            .cloned()
+            .collect();
+        if !missing.is_empty() {
             self.step(
-                format!("install {AUTHORITIES}"),
-                "absent",
+                format!("install {}", missing.join(", ")),
+                "hub or proxy starts with it",
                 Action::Apt {
                     upgrade: false,
-                    install: vec![AUTHORITIES.to_owned()],
+                    install: missing,
                 },
             );
         }
@@ -57,7 +59,7 @@ impl Runbook<'_> {
             .packages
             .iter()
             .filter(|name| self.is_missing(name))
-            .filter(|name| !(self.desired.page_first && *name == AUTHORITIES))
+            .filter(|name| !self.desired.page_packages.contains(name))
             .cloned()
             .collect();
         let upgrade = match self.desired.upgrade {
