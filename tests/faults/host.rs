@@ -28,8 +28,8 @@ struct Spread {
 
 const SHORT: Spread = Spread {
     harms: &["error", "gone", "killed", "cut"],
-    every: 5,
-    at_least: 8,
+    every: 6,
+    at_least: 6,
 };
 const WHOLE: Spread = Spread {
     harms: &["error", "killed"],
