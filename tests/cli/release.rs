@@ -65,10 +65,10 @@ fn a_release_is_downloaded_once_and_another_than_the_checksum_says_is_refused() 
         fs::write(folder.path().join("hub.yaml"), text).unwrap();
     };
 
-    spec(&"0".repeat(64));
+    spec(&"f".repeat(64));
     let said = say(hubctl(folder.path()).args(["render", "out"]));
     assert_eq!(said.code, 2, "{}", said.err);
-    let why = format!("has the checksum {sum}, not 0000");
+    let why = format!("has the checksum {sum}, not ffff");
     assert!(said.err.contains(&why), "{}", said.err);
 
     spec(&sum);

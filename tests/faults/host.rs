@@ -4,8 +4,6 @@
 //! Needs root: the sandbox makes its servers of namespaces.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::json;
 
@@ -17,7 +15,7 @@ const STRIKE: &str = include_str!("strike.py");
 /// Where the runner on the server keeps others off.
 const LOCK: &str = "/run/lock/hubctl.lock";
 
-const SPEC: &str = "name: class\nprofile: rust\nlimits:\n  seats: 2\nvolume:\n  size: 1\n";
+const SPEC: &str = "name: class\nlimits:\n  seats: 2\nvolume:\n  size: 1\n";
 
 /// How much is tried.
 struct Spread {
@@ -45,10 +43,9 @@ fn steps_on_the_host_go_wrong_and_the_next_run_finishes_them() {
     let spread = if whole { WHOLE } else { SHORT };
     let cloud = Machines::start();
     let mut operator = cloud.operator(SPEC);
-    let release = format!("release.source={}", release(&operator.folder).display());
 
     // The server is there and nothing was done to it when its Python is made to fail.
-    let provision = ["provision", "--yes", "--output", "json", "--set", &release];
+    let provision = ["provision", "--yes", "--output", "json"];
     operator.run_until(&provision, |line| {
         line.contains("phase-started") && line.contains("\"host\"")
     });
@@ -78,7 +75,7 @@ fn steps_on_the_host_go_wrong_and_the_next_run_finishes_them() {
 
     // What the last run left is what was asked for, and the hub works: provision saw a user compute.
     server.run("sudo rm -rf /run/faults");
-    let events = operator.events(&["provision", "--yes", "--set", &release]);
+    let events = operator.events(&["provision", "--yes"]);
     assert_eq!(done(&events)["changed"], 0, "{:?}", done(&events));
     operator.events(&["destroy", "--yes"]);
     cloud.assert_empty("class");
@@ -131,19 +128,4 @@ fn count(blows: &[String]) -> String {
         steps.len(),
         blows.join("\n")
     )
-}
-
-/// The programs as they are installed: without what only a debugger reads.
-fn release(folder: &Path) -> PathBuf {
-    let built = Path::new(env!("CARGO_BIN_EXE_hubctl")).parent().unwrap();
-    let release = folder.join("release");
-    std::fs::create_dir_all(&release).unwrap();
-    for name in ["hubproxy", "hubd", "hub-helper"] {
-        let done = Command::new("strip")
-            .arg("-o")
-            .args([release.join(name), built.join(name)])
-            .status();
-        assert!(done.expect("strip starts").success(), "{name} is built");
-    }
-    release
 }

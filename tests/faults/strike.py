@@ -36,6 +36,8 @@ def _arm():
         if event == "open" and isinstance(args[0], str) and isinstance(args[2], int):
             writes = args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             return "write " + args[0] if writes and not args[0].startswith(("/dev/", "/proc/")) else None
+        if event == "os.mkdir" and os.path.isdir(args[0]):
+            return None
         if event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.chown", "os.symlink", "shutil.rmtree"):
             return event + " " + str(args[0])
 
