@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     add_users, completions, destroy, doctor, gc, init, list, list_users, logs, man, plan, profiles,
-    provision, remove_users, render, reset_password, routes, schema, ssh, status, tunnel, validate,
+    provision, remove_users, render, reset_password, rotate, routes, schema, ssh, status, tunnel,
+    validate,
 };
 
 /// From a clouds.yaml to a class logged in over HTTPS, and back without a trace
@@ -76,6 +77,7 @@ pub enum Command {
     ListUsers(list_users::Args),
     ResetPassword(reset_password::Args),
     RemoveUsers(remove_users::Args),
+    Rotate(rotate::Args),
     Destroy(destroy::Args),
     List(list::Args),
     Gc(gc::Args),

@@ -4,6 +4,8 @@
 
 #[path = "spec/certificate.rs"]
 mod certificate;
+#[path = "spec/combinations.rs"]
+mod combinations;
 #[path = "spec/layers.rs"]
 mod layers;
 #[path = "spec/mutation.rs"]

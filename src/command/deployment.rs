@@ -1,6 +1,7 @@
 //! A deployment as a run works on it: the spec, what the cloud and the host have of it, and the halves that change them.
 
 mod outside;
+mod rotation;
 mod secrets;
 mod site;
 
@@ -11,7 +12,7 @@ use hub_api::proxy::Status;
 
 use super::Context;
 use super::look::look;
-use super::{certificate, domain, programs, server};
+use super::{certificate, domain, programs, rotate, server};
 use crate::cloud::Cloud;
 use crate::event::{Event, Observer};
 use crate::host::{Host, HostError};
@@ -97,6 +98,12 @@ impl<'a> Deployment<'a> {
             expires: None,
             machine: None,
         };
+        if rotate::is_unfinished(&state) {
+            context.ui.on(Event::Warning {
+                message: "a rotation was cut short: old keys may still get in; `hubctl rotate` goes on with it"
+                    .to_owned(),
+            });
+        }
         let outcome = Outcome::of(&inventory);
         let mut deployment = Self {
             context,

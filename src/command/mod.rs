@@ -16,6 +16,7 @@ pub mod provision;
 pub mod remove_users;
 pub mod render;
 pub mod reset_password;
+pub mod rotate;
 pub mod routes;
 pub mod schema;
 pub mod ssh;
@@ -99,6 +100,7 @@ async fn run(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::ListUsers(args) => list_users::run(context, &args).await,
         Command::ResetPassword(args) => reset_password::run(context, &args).await,
         Command::RemoveUsers(args) => remove_users::run(context, &args).await,
+        Command::Rotate(args) => rotate::run(context, &args).await,
         Command::Destroy(args) => destroy::run(context, &args).await,
         Command::Gc(args) => gc::run(context, &args).await,
         Command::List(args) => list::run(context, &args).await,

@@ -35,7 +35,11 @@ impl Kernel {
         let Started { id } = serde_json::from_str(&body)
             .map_err(|_| Fault::plain(format!("POST /{path} gave no kernel")))?;
         let session = Secret::random_hex(16).reveal().to_owned();
-        let socket = connect(browser, &id, &session).await?;
+        let path = format!(
+            "{}api/kernels/{id}/channels?session_id={session}",
+            browser.server()
+        );
+        let socket = connect(browser, &path).await?;
         Ok(Self {
             id,
             session,
@@ -112,16 +116,13 @@ impl Kernel {
     }
 }
 
-async fn connect(
+/// Opens a WebSocket as the browser's pages do.
+pub(super) async fn connect(
     browser: &Browser,
-    id: &str,
-    session: &str,
+    path: &str,
 ) -> Result<WebSocketStream<TlsStream<TcpStream>>, Fault> {
     let endpoint = browser.endpoint();
-    let mut url = endpoint.at(&format!(
-        "{}api/kernels/{id}/channels?session_id={session}",
-        browser.server()
-    ));
+    let mut url = endpoint.at(path);
     let cookies = browser.cookies(&url);
     // A change between two special schemes is always allowed.
     let _ = url.set_scheme("wss");
@@ -156,6 +157,6 @@ async fn connect(
     }
 }
 
-fn lost(error: tungstenite::Error) -> Fault {
+pub(super) fn lost(error: tungstenite::Error) -> Fault {
     Fault::plain(format!("the WebSocket broke: {error}"))
 }

@@ -10,6 +10,7 @@ mod full;
 mod kernel;
 mod light;
 mod synthetic;
+mod terminal;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ pub use full::{full, full_notebook};
 pub use kernel::Kernel;
 pub use light::light;
 pub use synthetic::{Checking, Synthetic, synthetic};
+pub use terminal::Terminal;
 
 use crate::event::{Event, Observer};
 

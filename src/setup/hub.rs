@@ -143,6 +143,11 @@ impl HubPlaces {
         format!("{}/tls/certificate.pem", self.folder)
     }
 
+    /// The authority of the certificate, where a second hop is checked against it.
+    pub(super) fn authority(&self) -> String {
+        format!("{}/tls/authority.pem", self.folder)
+    }
+
     pub(super) fn key(&self) -> String {
         format!("{}/tls/key.pem", self.folder)
     }

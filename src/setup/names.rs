@@ -20,6 +20,16 @@ pub const HUBPROXY_SOCKETS: [(&str, &str, &str); 3] = [
     ("hubproxy-https.socket", "https", "HTTPS port"),
     ("hubproxy-api.socket", "api", "Routes API"),
 ];
+/// The system account that Traefik runs as.
+pub const TRAEFIK_ACCOUNT: &str = "traefik";
+/// The unit of Traefik.
+pub const TRAEFIK_SERVICE: &str = "traefik.service";
+/// Where Traefik's program lies.
+pub const TRAEFIK_FOLDER: &str = "/opt/traefik";
+/// The distribution's unit of nginx.
+pub const NGINX_SERVICE: &str = "nginx.service";
+/// The distribution's unit of Apache.
+pub const APACHE_SERVICE: &str = "apache2.service";
 /// The unit of JupyterHub.
 pub const JUPYTERHUB_SERVICE: &str = "jupyterhub.service";
 /// The system account that hubd runs as, and the name of the program.
@@ -58,6 +68,11 @@ pub const CULLER_ACCOUNT: &str = "jupyterhub-culler";
 pub const HUB_PORT: u16 = 881;
 /// Where the proxy's API listens with a JupyterHub that cannot use a Unix socket for it.
 pub const PROXY_API_PORT: u16 = 882;
+
+/// Where the hub's own proxy listens on loopback when another server is in front of it.
+pub const FRONT_PORT: u16 = 880;
+/// Where a user's server is reached on an address of its own of the loopback device, by a proxy without Unix sockets.
+pub const WAY_PORT: u16 = 883;
 
 /// Held by whoever changes the host.
 pub const LOCK: &str = "/run/lock/hubctl.lock";

@@ -6,7 +6,7 @@ use hub_api::proxy::Status;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::desired::{Content, Desired, StatusPlace};
+use super::desired::{Content, Desired, Download, StatusPlace};
 use super::facts::Facts;
 use super::names::{LOCK, SSH_GUARD, STAMP, UPGRADED};
 use super::{SetupError, template};
@@ -167,6 +167,9 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         for (_, link) in &venv.links {
             add(link, false);
         }
+    }
+    if let Some(download) = &desired.download {
+        add(&format!("{}/{}", download.folder, Download::STAMP), true);
     }
     add(desired.ssh.path, true);
     add(&format!("{}/bin/uv", desired.uv.folder), false);

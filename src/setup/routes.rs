@@ -26,7 +26,10 @@ pub async fn routes(host: &Host) -> Result<Result<(String, Routes), String>, Set
     let tokens = HubPlaces::all().map(|hub| hub.secret("proxy-token"));
     let place = |kind, name: &str| {
         // With a JupyterHub that cannot use a Unix socket it is on a port.
-        let listen = [proxy_api(kind, true).1, proxy_api(kind, false).1];
+        let listen = [
+            proxy_api(Some(kind), true).1,
+            proxy_api(Some(kind), false).1,
+        ];
         json!({"name": name, "listen": listen, "tokens": tokens})
     };
     let places = json!([

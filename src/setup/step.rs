@@ -97,6 +97,15 @@ pub(super) enum Action {
         npm: String,
         registry: Option<String>,
     },
+    /// Takes a program out of an archive.
+    Fetch {
+        folder: String,
+        member: String,
+        url: String,
+        sha256: String,
+        stamp: String,
+        stamp_file: String,
+    },
     /// A network of the container engine's, made anew where it is another one.
     ContainerNetwork {
         name: String,

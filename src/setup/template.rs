@@ -11,6 +11,10 @@ macro_rules! templates {
 }
 
 const TEMPLATES: &[(&str, &str)] = templates![
+    "apache/apache2.service",
+    "apache/hubctl.conf",
+    "chp/jupyterhub-proxy.service",
+    "chp/jupyterhub_config.py",
     "hubd/helper.toml",
     "hubd/hub-helper.service",
     "hubd/hub-helper.socket",
@@ -27,7 +31,6 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "jupyterhub/containers.nft",
     "jupyterhub/daemon.json",
     "jupyterhub/jupyter.slice",
-    "jupyterhub/jupyterhub-proxy.service",
     "jupyterhub/jupyterhub.service",
     "jupyterhub/jupyterhub_config.py",
     "jupyterhub/pam",
@@ -37,6 +40,8 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "jupyterhub/spawner-sudo.py",
     "jupyterhub/spawner-systemd.py",
     "jupyterhub/sudoers",
+    "nginx/hubctl.conf",
+    "nginx/nginx.service",
     "notebook/jupyter_server_config.py",
     "notebook/notebook.service",
     "system/apt-proxy.conf",
@@ -48,6 +53,11 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "system/polkit.rules",
     "system/sshd.conf",
     "system/unattended-upgrades.conf",
+    "traefik/hubctl.toml",
+    "traefik/jupyterhub_config.py",
+    "traefik/traefik.service",
+    "traefik/traefik.socket",
+    "traefik/traefik.toml",
 ];
 
 /// Reports what is on the host.

@@ -5,6 +5,7 @@
 //! file, line and column, and all of them are reported at once.
 
 mod check;
+mod combination;
 mod digits;
 mod document;
 mod format;
@@ -25,6 +26,7 @@ mod yaml;
 
 use std::sync::Arc;
 
+pub use combination::{Refusal, combination};
 pub use document::Document;
 pub use format::user_name;
 pub use model::*;

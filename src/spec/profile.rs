@@ -43,8 +43,16 @@ impl Profile {
 pub fn profiles() -> &'static [Profile] {
     &[
         Profile {
+            name: "hard-way",
+            text: include_str!("../../profiles/hard-way.yaml"),
+        },
+        Profile {
             name: "jupyterhub",
             text: include_str!("../../profiles/jupyterhub.yaml"),
+        },
+        Profile {
+            name: "notebook",
+            text: include_str!("../../profiles/notebook.yaml"),
         },
         Profile {
             name: "rust",
@@ -57,10 +65,6 @@ pub fn profiles() -> &'static [Profile] {
         Profile {
             name: "sudo",
             text: include_str!("../../profiles/sudo.yaml"),
-        },
-        Profile {
-            name: "notebook",
-            text: include_str!("../../profiles/notebook.yaml"),
         },
     ]
 }

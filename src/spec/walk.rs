@@ -340,11 +340,13 @@ fn glued(value: &Value) -> Option<(&str, &str)> {
 fn word_hint(path: &str, word: &str) -> Option<String> {
     let word = word.to_lowercase();
     let hint = match path {
-        "tls.kind" if matches!(word.as_str(), "none" | "off" | "false" | "http") => {
-            "there is no hub without HTTPS: passwords would be sent in the clear"
+        "tls.kind" if matches!(word.as_str(), "off" | "false" | "http") => {
+            "`none` is plain HTTP for the server itself alone, with `access.web: []`; otherwise passwords would be sent in the clear"
         }
         "tls.kind" => "`self-signed` needs nothing; `own` takes `certificate` and `key`",
-        "spawner.kind" => "`systemd` gives each user limits and a sandbox, `local` neither",
+        "spawner.kind" => {
+            "`systemd` gives each user limits and a sandbox, `docker` limits and a container, `local` and `sudo` neither"
+        }
         "ssh.host_key" => {
             "`console` asks the cloud for the server's console log and needs nothing else"
         }

@@ -3,8 +3,8 @@
 # Input: one line with the length of the header, the header (JSON: lock, environment, steps, sizes of the blobs), the
 # blobs. After that the input stays open for as long as the other side is there: it sends a line every few seconds and
 # answers questions. Its end ends this run and all it started. Output: one JSON event a line.
-import configparser, contextlib, fcntl, glob, grp, hashlib, http.client, io, json, os, pwd, queue, re, shutil, signal, socket
-import ssl, stat, subprocess, sys, tarfile, threading, time, zlib
+import configparser, contextlib, fcntl, glob, grp, hashlib, http.client, io, json, os, pwd, queue, re, shutil, signal
+import socket, ssl, stat, subprocess, sys, tarfile, threading, time, urllib.request, zlib
 
 answers = queue.Queue()
 children = set()
@@ -192,6 +192,9 @@ APT = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::R
 APT_ENV = dict(DEBIAN_FRONTEND="noninteractive", NEEDRESTART_MODE="l", NEEDRESTART_SUSPEND="1", APT_LISTCHANGES_FRONTEND="none")
 
 
+POLICY = "/usr/sbin/policy-rc.d"
+
+
 def apt_line(line):
     if re.match(r"(Setting up|Unpacking|Get:|Fetched|Waiting)", line):
         detail(line)
@@ -216,12 +219,29 @@ def op_dpkg(step):
     apt("--fix-broken", "install")
 
 
+@contextlib.contextmanager
+def idle(packages):
+    """Web servers of the distribution do not start while they are installed: a proxy that runs has their ports, and they
+    would show a page of theirs."""
+    services = sorted({"nginx", "apache2"} & set(packages))
+    if not services or os.path.exists(POLICY) and "hubctl" not in open(POLICY).read():
+        yield
+        return
+    rule = "#!/bin/sh\n# Written by hubctl while it installs packages.\ncase $1 in %s) exit 101 ;; esac\n" % "|".join(services)
+    write(POLICY, rule.encode(), mode="0755")
+    try:
+        yield
+    finally:
+        os.unlink(POLICY)
+
+
 def op_apt(step):
     apt("update", deadline=600)
     if step["upgrade"]:
         apt("dist-upgrade")
     if step["install"]:
-        apt("--no-install-recommends", "install", *step["install"])
+        with idle(step["install"]):
+            apt("--no-install-recommends", "install", *step["install"])
 
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
@@ -337,6 +357,51 @@ def op_npm(step):
     words = ["--globalconfig", "/etc/npmrc"] if os.path.exists("/etc/npmrc") else []
     run(node, npm, "install", "--prefix", fresh, "--omit=dev", "--ignore-scripts", "--no-progress", *words,
         step["package"], deadline=900, env=env, say=detail)
+    old = folder + ".hubctl-old"
+    shutil.rmtree(old, ignore_errors=True)
+    if os.path.exists(folder):
+        os.rename(folder, old)
+    os.rename(fresh, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def op_fetch(step):
+    """A program out of an archive that its project releases, if it is the very archive; moved into place when it is whole."""
+    folder, fresh = step["folder"], step["folder"] + ".hubctl-new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    os.makedirs(fresh + "/bin", mode=0o755)
+    digest, size, begun = hashlib.sha256(), 0, time.monotonic()
+    archive = fresh + "/archive"
+    context = ssl.create_default_context()
+    proxies = {scheme: ENV[scheme + "_proxy"] for scheme in ("http", "https") if ENV.get(scheme + "_proxy")}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context))
+    try:
+        with opener.open(step["url"], timeout=60) as answer, open(archive, "wb") as file:
+            while True:
+                piece = answer.read(1 << 20)
+                if not piece:
+                    break
+                digest.update(piece)
+                file.write(piece)
+                size += len(piece)
+                if size > 1 << 30 or time.monotonic() - begun > 1800:
+                    raise Failed("%s does not end" % step["url"])
+                detail("%s: %d MB" % (step["url"].rsplit("/", 1)[-1], size >> 20))
+    except OSError as error:
+        raise Failed("%s cannot be fetched: %s" % (step["url"], error))
+    if digest.hexdigest() != step["sha256"]:
+        raise Failed("%s is not what it should be: its SHA-256 is %s, not %s"
+                     % (step["url"], digest.hexdigest(), step["sha256"]))
+    program = "%s/bin/%s" % (fresh, step["member"])
+    with tarfile.open(archive) as tar:
+        found = next((one for one in tar if one.isfile() and os.path.basename(one.name) == step["member"]), None)
+        if found is None:
+            raise Failed("%s holds no %s" % (step["url"], step["member"]))
+        with tar.extractfile(found) as source, open(program, "wb") as target:
+            shutil.copyfileobj(source, target)
+    os.chmod(program, 0o755)
+    os.unlink(archive)
+    write("%s/%s" % (fresh, step["stamp_file"]), step["stamp"].encode())
     old = folder + ".hubctl-old"
     shutil.rmtree(old, ignore_errors=True)
     if os.path.exists(folder):

@@ -28,6 +28,9 @@ pub fn site() -> Site {
         certificate_pem: "-----BEGIN CERTIFICATE-----\nof the hub\n-----END CERTIFICATE-----\n"
             .to_owned(),
         key_pem: Secret::new("private-key-of-the-proxy\n"),
+        authority_pem: Some(
+            "-----BEGIN CERTIFICATE-----\nof the authority\n-----END CERTIFICATE-----\n".to_owned(),
+        ),
         proxy_token: Secret::new("1".repeat(64)),
         cookie_secret: Secret::new("2".repeat(64)),
         api_token: Secret::new("3".repeat(64)),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hubctl::event::Silent;
-use hubctl::infra::{DestroyOptions, InfraError, Leftovers, Outcome, apply, destroy, prepare};
+use hubctl::infra::{
+    DestroyOptions, InfraError, Leftovers, Outcome, Pace, apply, destroy, prepare,
+};
 use sandbox::{Fault, Kind, Scenario};
 use serde_json::json;
 
@@ -27,10 +29,15 @@ async fn provision(bed: &Bed) -> Result<Outcome, InfraError> {
     apply(&cloud, &plan, &pace(), &Silent).await
 }
 
+/// What is refused stays, and what depends on it is waited for in vain: not for long.
 async fn take_away(bed: &Bed) -> Result<Leftovers, InfraError> {
     let cloud = log_in(&bed.sandbox).await?;
     let options = DestroyOptions::default();
-    destroy(&cloud, &bed.spec.name, options, &pace(), &Silent).await
+    let pace = Pace {
+        delete: Duration::from_secs(10),
+        ..pace()
+    };
+    destroy(&cloud, &bed.spec.name, options, &pace, &Silent).await
 }
 
 /// How a call goes wrong.

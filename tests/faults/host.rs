@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::hubctl::{Run, done};
-use crate::machines::Cloud;
+use crate::machines::Machines;
 use crate::server::Server;
 
 const STRIKE: &str = include_str!("strike.py");
@@ -43,7 +43,7 @@ const WHOLE: Spread = Spread {
 fn steps_on_the_host_go_wrong_and_the_next_run_finishes_them() {
     let whole = std::env::var("HUBCTL_TEST_FAULTS").is_ok_and(|word| word == "all");
     let spread = if whole { WHOLE } else { SHORT };
-    let cloud = Cloud::start();
+    let cloud = Machines::start();
     let mut operator = cloud.operator(SPEC);
     let release = format!("release.source={}", release(&operator.folder).display());
 

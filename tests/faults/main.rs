@@ -11,8 +11,6 @@ mod host;
 #[path = "../story/hubctl.rs"]
 #[allow(dead_code, reason = "each test takes its part")]
 mod hubctl;
-#[path = "../story/cloud.rs"]
-#[allow(dead_code, reason = "each test takes its part")]
 mod machines;
 #[path = "../story/server.rs"]
 #[allow(dead_code, reason = "each test takes its part")]

@@ -105,15 +105,16 @@ impl World {
         survey.key_pairs.push(of(
             json!({ "name": "hubctl-class", "public_key": KEY, "fingerprint": "aa:bb" }),
         ));
-        let rules: Vec<Value> = hubctl::infra::rule::wanted(&world.spec.access, None)
-            .iter()
-            .enumerate()
-            .map(|(i, rule)| {
-                let mut value = serde_json::to_value(rule).unwrap();
-                value["id"] = json!(format!("rule-{i}"));
-                value
-            })
-            .collect();
+        let rules: Vec<Value> =
+            hubctl::infra::rule::wanted(&world.spec.access, &world.spec.web_ports(), None)
+                .iter()
+                .enumerate()
+                .map(|(i, rule)| {
+                    let mut value = serde_json::to_value(rule).unwrap();
+                    value["id"] = json!(format!("rule-{i}"));
+                    value
+                })
+                .collect();
         survey.security_groups.push(of(ours(
             json!({ "id": "sg", "security_group_rules": rules }),
         )));

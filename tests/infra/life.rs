@@ -108,7 +108,10 @@ async fn drift_of_each_resource_is_repaired() {
     .await;
     let rules = &seen(&bed).await.security_groups[0].security_group_rules;
     let has: std::collections::BTreeSet<_> = rules.iter().map(|r| rule::normal(&r.rule)).collect();
-    assert_eq!(has, rule::wanted(&bed.spec.access, None));
+    assert_eq!(
+        has,
+        rule::wanted(&bed.spec.access, &bed.spec.web_ports(), None)
+    );
     assert_eq!(rules.len(), has.len());
 
     cloud

@@ -38,10 +38,15 @@ impl Hub {
             .add_root_certificate(root)
             .no_proxy()
             .timeout(Duration::from_secs(30));
+        let endpoint = Endpoint::new(url, Some(address), &Trust::Authority(authority)).unwrap();
         Self {
             address,
             client: client.build().unwrap(),
-            endpoint: Endpoint::new(url, Some(address), &Trust::Authority(authority)).unwrap(),
+            endpoint: if receipt["notebook"] == true {
+                endpoint.of_notebook()
+            } else {
+                endpoint
+            },
             runtime: tokio::runtime::Runtime::new().unwrap(),
         }
     }
@@ -175,6 +180,11 @@ impl Hub {
         self.runtime
             .block_on(work)
             .unwrap_or_else(|error: reqwest::Error| panic!("{path}: {error:?}"))
+    }
+
+    /// Where it is, and what its users' requests run in.
+    pub(crate) fn inside(self) -> (Endpoint, tokio::runtime::Runtime) {
+        (self.endpoint, self.runtime)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

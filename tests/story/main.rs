@@ -5,6 +5,7 @@
 
 mod cloud;
 mod directory;
+#[allow(dead_code, reason = "the stories of the profiles take another part")]
 mod hub;
 mod hubctl;
 mod neighbour;

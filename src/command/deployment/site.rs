@@ -15,9 +15,9 @@ use crate::tls;
 impl Deployment<'_> {
     /// What the host half needs to know of the cloud half and of what was generated.
     pub(super) fn site(&mut self, outcome: &Outcome) -> anyhow::Result<Site> {
-        let (certificate_pem, key_pem) = match self.certificate(outcome)? {
-            Some(leaf) => (leaf.certificate, leaf.key),
-            None => (String::new(), Secret::new("")),
+        let (certificate_pem, key_pem, authority_pem) = match self.certificate(outcome)? {
+            Some(leaf) => (leaf.certificate, leaf.key, leaf.authority),
+            None => (String::new(), Secret::new(""), None),
         };
         let site = Site {
             public_address: outcome.address,
@@ -29,6 +29,7 @@ impl Deployment<'_> {
             data_volume: outcome.volume_id.clone(),
             certificate_pem,
             key_pem,
+            authority_pem,
             proxy_token: self.receipt.secret("proxy-token", 32),
             cookie_secret: self.receipt.secret("cookie-secret", 32),
             api_token: self.receipt.secret("api-token", 32),
@@ -104,6 +105,7 @@ pub(in crate::command) fn placeholder_site(spec: &Spec) -> Site {
         data_volume: spec.volume.as_ref().map(|_| "(volume)".to_owned()),
         certificate_pem: "(certificate)\n".to_owned(),
         key_pem: placeholder("key"),
+        authority_pem: Some("(authority)\n".to_owned()),
         proxy_token: placeholder("proxy-token"),
         cookie_secret: placeholder("cookie-secret"),
         api_token: placeholder("api-token"),

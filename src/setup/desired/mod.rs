@@ -18,14 +18,14 @@ use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
 pub use self::jupyterhub::{Containers, ImageSource};
 pub use self::programs::programs;
 use self::programs::{DEBIAN_PACKAGES, notebook, units};
-pub(in crate::setup) use self::proxy::api as proxy_api;
+pub(in crate::setup) use self::proxy::api_of as proxy_api;
 use self::variables::{context, speaks_unix};
 use super::hub::HubPlaces;
 use super::names::{HUB_PORT, SSH_GROUP};
 use super::{SetupError, template};
 use crate::release::Program;
 use crate::secret::Secret;
-use crate::spec::model::{SpawnerKind, Spec};
+use crate::spec::model::{ProxyKind, SpawnerKind, Spec};
 
 /// What is known of the server and generated for it, beside the spec.
 #[derive(Debug, Clone)]
@@ -45,6 +45,8 @@ pub struct Site {
     /// Certificate and chain, PEM; empty where the proxy gets it by ACME.
     pub certificate_pem: String,
     pub key_pem: Secret,
+    /// The deployment's own authority, PEM, where it signed the certificate.
+    pub authority_pem: Option<String>,
     pub proxy_token: Secret,
     /// 32 random bytes in hexadecimal.
     pub cookie_secret: Secret,
@@ -89,6 +91,7 @@ pub struct Desired {
     pub uv: Uv,
     pub venvs: Vec<Venv>,
     pub npm: Option<Npm>,
+    pub download: Option<Download>,
     /// The network and the image of users' containers.
     pub containers: Option<Containers>,
     /// Units that other choices left.
@@ -241,6 +244,38 @@ pub struct Npm {
     pub registry: Option<String>,
 }
 
+/// A program from an archive that its project releases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    pub lane: &'static str,
+    pub what: &'static str,
+    /// Holds the program in `bin`, and what archive it is from.
+    pub folder: &'static str,
+    /// The program's name in the archive.
+    pub member: &'static str,
+    /// By processor, as `uname -m` names it.
+    pub archives: BTreeMap<String, Archive>,
+}
+
+/// An archive (`.tar.gz`), and what it must be.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Archive {
+    pub url: String,
+    /// In hexadecimal.
+    pub sha256: String,
+}
+
+impl Download {
+    /// The file in the folder that says which archive was taken.
+    pub const STAMP: &'static str = "hubctl-release.txt";
+
+    /// What that file holds, for a processor.
+    pub fn stamp(&self, machine: &str) -> Option<String> {
+        let archive = self.archives.get(machine)?;
+        Some(format!("{}  {}\n", archive.sha256, archive.url))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     pub name: &'static str,
@@ -267,7 +302,7 @@ pub struct SshDoor {
 
 /// What the spec asks for on this server. Reads the files the spec names (`host.ca_bundle`), talks to nothing.
 pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
-    let context = context(spec, site);
+    let context = context(spec, site)?;
     let unix = speaks_unix(&spec.hub);
     let hub_url = format!("http://127.0.0.1:{HUB_PORT}");
     let proxy = proxy::proxy(spec, site, &context, unix, &hub_url)?;
@@ -280,6 +315,13 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
     let mut accounts = proxy.accounts;
     accounts.extend(hub.accounts);
     let mut venvs: Vec<Venv> = hub.venv.into_iter().collect();
+    if proxy::inner(spec) == Some(ProxyKind::Traefik) {
+        for venv in &mut venvs {
+            for package in proxy::TRAEFIK_HUB_PACKAGES {
+                venv.requirements.push_str(&format!("{package}\n"));
+            }
+        }
+    }
     // Images of the operator's own bring their own.
     if spec.spawner.kind != SpawnerKind::Docker || spec.shows_host_environment() {
         venvs.push(notebook(spec));
@@ -317,6 +359,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
     }
     let mut packages: Vec<String> = DEBIAN_PACKAGES.iter().map(ToString::to_string).collect();
     packages.extend(hub.packages.iter().map(ToString::to_string));
+    packages.extend(proxy.packages.iter().map(ToString::to_string));
     packages.extend(spec.host.packages.iter().cloned());
     packages.sort();
     packages.dedup();
@@ -365,6 +408,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         },
         venvs,
         npm: proxy.npm,
+        download: proxy.download,
         containers,
         retired: proxy.retired,
         ports: spec.web_ports(),

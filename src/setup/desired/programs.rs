@@ -18,7 +18,7 @@ pub(super) const DEBIAN_PACKAGES: &[&str] = &[
 
 /// Names of our own programs that the spec puts on the server.
 pub fn programs(spec: &Spec) -> Vec<&'static str> {
-    let mut names = proxy::programs(spec.proxy.kind);
+    let mut names = proxy::programs(spec);
     names.extend(hub::programs(spec.hub.kind));
     names
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use tera::Context;
 
 use super::{Site, proxy};
+use crate::setup::SetupError;
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     ADMINS_GROUP, CONTAINERS_DEVICE, CULLER_ACCOUNT, HUB_PORT, PROXY_ACCOUNT, PROXY_API_PORT,
-    SSH_GROUP, USERS_GROUP,
+    SSH_GROUP, USERS_GROUP, WAY_PORT,
 };
 use crate::spec::model::{Hub, HubUser, SpawnerKind, Spec};
 use crate::spec::size;
@@ -29,12 +30,12 @@ fn seat_memory(spec: &Spec, site: &Site) -> String {
     size::seat_memory(&spec.limits, site.memory_mb).to_string()
 }
 
-pub(super) fn context(spec: &Spec, site: &Site) -> Context {
+pub(super) fn context(spec: &Spec, site: &Site) -> Result<Context, SetupError> {
     let mut context = Context::new();
     let json = |text: &str| serde_json::Value::from(text).to_string();
     let hub_url = format!("http://127.0.0.1:{HUB_PORT}");
     let unix = speaks_unix(&spec.hub);
-    let (api_url, api_listen) = proxy::api(spec.proxy.kind, unix);
+    let (api_url, api_listen) = proxy::api(spec, unix);
     let api_arguments = if unix {
         format!("--api-socket={api_listen}")
     } else {
@@ -91,7 +92,8 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("hub_title", places.title);
     context.insert("hub_account", places.account);
     context.insert("api_token_file", places.api_token);
-    context.insert("proxy_unit", proxy::unit(spec.proxy.kind));
+    context.insert("proxy_unit", proxy::unit(spec));
+    context.insert("way_port", &WAY_PORT);
     context.insert("culler_account", CULLER_ACCOUNT);
     context.insert(
         "admins",
@@ -117,5 +119,6 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Context {
     context.insert("home_volume", &site.data_volume.is_some());
     context.insert("http_proxy", &spec.host.http_proxy);
     context.insert("operators", &[&site.login]);
-    context
+    proxy::variables(spec, &mut context)?;
+    Ok(context)
 }

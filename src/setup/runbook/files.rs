@@ -106,8 +106,17 @@ impl Runbook<'_> {
     fn absent(&mut self, folders: bool) {
         for path in &self.desired.absent {
             // What a unit of another choice runs from and reads must be there until it has ended.
-            let late = path.starts_with("/opt/")
-                || path.starts_with("/etc/hubproxy")
+            let late = [
+                "/opt/",
+                "/etc/hubproxy",
+                "/etc/traefik",
+                "/var/lib/",
+                "/etc/nginx/",
+                "/etc/apache2/",
+                "/etc/systemd/system/",
+            ]
+            .iter()
+            .any(|place| path.starts_with(place))
                 || HubPlaces::all()
                     .iter()
                     .any(|hub| path.starts_with(hub.folder) || hub.own.contains(&path.as_str()));

@@ -2,7 +2,10 @@
 
 use super::Runbook;
 use crate::setup::desired::Content;
-use crate::setup::names::{HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NOTEBOOK_SERVICE, PROXY_SERVICE};
+use crate::setup::names::{
+    APACHE_SERVICE, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NGINX_SERVICE, NOTEBOOK_SERVICE,
+    PROXY_SERVICE, TRAEFIK_SERVICE,
+};
 use crate::setup::plan::Problem;
 
 /// Below this much free disk an installation is not begun.
@@ -10,13 +13,21 @@ const DISK_NEEDED_MB: u64 = 2048;
 
 impl Runbook<'_> {
     pub(in crate::setup) fn look_for_problems(&mut self) {
-        let sockets = HUBPROXY_SOCKETS.iter().any(|(name, _, _)| {
-            let unit = self.facts.units.get(*name);
-            unit.is_some_and(|unit| unit.active == "active")
-        });
+        let sockets = HUBPROXY_SOCKETS
+            .iter()
+            .map(|(name, _, _)| *name)
+            .chain(["traefik-http.socket", "traefik-https.socket"])
+            .any(|name| {
+                let unit = self.facts.units.get(name);
+                unit.is_some_and(|unit| unit.active == "active")
+            });
         for holder in &self.facts.ports {
             let ours = match holder.unit.as_deref() {
-                Some(PROXY_SERVICE | HUBPROXY_SERVICE | NOTEBOOK_SERVICE) => true,
+                Some(PROXY_SERVICE | HUBPROXY_SERVICE | TRAEFIK_SERVICE | NOTEBOOK_SERVICE) => true,
+                // The distribution's, which this run or another choice of ours sets up.
+                Some(unit @ (NGINX_SERVICE | APACHE_SERVICE)) => {
+                    self.facts.units.contains_key(unit)
+                }
                 // systemd itself, for the proxy.
                 _ => sockets && holder.pid == 1,
             };
@@ -53,6 +64,18 @@ impl Runbook<'_> {
                     hint: Some("whoever computes in notebooks must not be root: use a fresh server, or take the group from it".to_owned()),
                 });
             }
+        }
+        if let Some(download) = &self.desired.download
+            && !self.facts.arch.is_empty()
+            && !download.archives.contains_key(&self.facts.arch)
+        {
+            self.plan.problems.push(Problem {
+                message: format!(
+                    "{} has no release here for the server's processor, {}",
+                    download.what, self.facts.arch
+                ),
+                hint: Some("choose another `proxy.kind`".to_owned()),
+            });
         }
         for file in &self.desired.files {
             if let Content::Program(program) = &file.content

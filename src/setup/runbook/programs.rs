@@ -1,7 +1,7 @@
 //! The hub's programs.
 
 use super::Runbook;
-use crate::setup::desired::Venv;
+use crate::setup::desired::{Download, Venv};
 use crate::setup::names::{NODE_ENVIRONMENT, STAMP};
 use crate::setup::step::Action;
 
@@ -78,6 +78,53 @@ impl Runbook<'_> {
     }
 
     pub(in crate::setup) fn proxy(&mut self) {
+        self.download();
+        self.npm();
+    }
+
+    fn download(&mut self) {
+        let Some(download) = &self.desired.download else {
+            return;
+        };
+        // Which processor a server has that is not there yet, nobody knows; one that has none of these is a problem.
+        let machine = match self.facts.arch.as_str() {
+            "" => "x86_64",
+            machine => machine,
+        };
+        let (Some(archive), Some(stamp)) =
+            (download.archives.get(machine), download.stamp(machine))
+        else {
+            return;
+        };
+        let stamp_file = format!("{}/{}", download.folder, Download::STAMP);
+        let found = self
+            .file_facts(&stamp_file)
+            .and_then(|facts| facts.text.as_deref());
+        if found == Some(&stamp) {
+            return;
+        }
+        let why = if found.is_some() {
+            "another release is asked for"
+        } else {
+            "absent"
+        };
+        self.step_in(
+            download.lane,
+            format!("install {} into {}", download.what, download.folder),
+            why.to_owned(),
+            Action::Fetch {
+                folder: download.folder.to_owned(),
+                member: download.member.to_owned(),
+                url: archive.url.clone(),
+                sha256: archive.sha256.clone(),
+                stamp,
+                stamp_file: Download::STAMP.to_owned(),
+            },
+        );
+        self.touched.push(stamp_file);
+    }
+
+    fn npm(&mut self) {
         let Some(npm) = &self.desired.npm else {
             return;
         };

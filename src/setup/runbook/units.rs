@@ -3,6 +3,7 @@
 use super::Runbook;
 use crate::setup::desired::Unit;
 use crate::setup::facts::UnitFacts;
+use crate::setup::names::{APACHE_SERVICE, NGINX_SERVICE};
 use crate::setup::step::Action;
 
 impl Runbook<'_> {
@@ -40,22 +41,33 @@ impl Runbook<'_> {
     }
 
     pub(super) fn retire(&mut self, name: &str, why: &str) {
-        if self.is_there(name) {
-            self.step(
-                format!("stop and remove {name}"),
-                why,
-                Action::Retire {
-                    name: name.to_owned(),
-                    path: format!("/etc/systemd/system/{name}"),
-                },
-            );
+        if !self.is_there(name) {
+            return;
         }
+        let (what, path) = if is_the_distributions(name) {
+            ("stop", format!("/etc/systemd/system/{name}.d"))
+        } else {
+            ("stop and remove", format!("/etc/systemd/system/{name}"))
+        };
+        self.step(
+            format!("{what} {name}"),
+            why,
+            Action::Retire {
+                name: name.to_owned(),
+                path,
+            },
+        );
     }
 
     /// One may run on when its file is gone.
     pub(super) fn is_there(&self, name: &str) -> bool {
         self.facts.units.get(name).is_some_and(|unit| {
-            unit.active == "active" || (!unit.load.is_empty() && unit.load != "not-found")
+            unit.active == "active"
+                || if is_the_distributions(name) {
+                    unit.enabled == "enabled"
+                } else {
+                    !unit.load.is_empty() && unit.load != "not-found"
+                }
         })
     }
 
@@ -79,7 +91,18 @@ impl Runbook<'_> {
             } else {
                 format!("it is {state}")
             };
-            return Some(("start", state));
+            // The distribution's package starts its unit, before ours is there for it to read.
+            let theirs = !self
+                .desired
+                .files
+                .iter()
+                .any(|file| file.path.ends_with(&format!("/{}", unit.name)));
+            let verb = if theirs && touched.is_some() {
+                "restart"
+            } else {
+                "start"
+            };
+            return Some((verb, state));
         }
         if let Some(path) = touched {
             return Some((unit.verb, format!("{path} changes")));
@@ -121,4 +144,9 @@ impl Runbook<'_> {
                 .is_some_and(|found| rules(found) == rules(wanted))
         })
     }
+}
+
+/// Whether a unit is a package's: it stays, without what is ours of it, and must not start.
+fn is_the_distributions(name: &str) -> bool {
+    [NGINX_SERVICE, APACHE_SERVICE].contains(&name)
 }

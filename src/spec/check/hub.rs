@@ -1,27 +1,51 @@
 //! What a kind of hub goes together with.
 
 use super::Checks;
-use crate::spec::model::{HubKind, ProxyKind, SpawnerKind};
+use crate::spec::combination::refusals;
+use crate::spec::model::{HubKind, TlsKind};
 
 impl Checks<'_> {
-    /// hubd's choices. Others are not refused for their own sake: nothing would hold what the hub promises.
+    /// Kinds that go together, by the one table of them.
+    pub(super) fn combination(&mut self) {
+        let spec = self.spec;
+        for refusal in refusals(
+            spec.hub.kind,
+            spec.proxy.kind,
+            spec.spawner.kind,
+            spec.authenticator.kind,
+            spec.tls.kind,
+        ) {
+            // What is no kind at all is said already, and stands for the default here.
+            if self.sound(&[
+                "hub.kind",
+                "proxy.kind",
+                "spawner.kind",
+                "authenticator.kind",
+                "tls.kind",
+            ]) {
+                self.problem(refusal.path, refusal.reason, refusal.hint);
+            }
+        }
+    }
+
+    /// Without TLS nobody but the server itself may reach the hub.
+    pub(super) fn plain(&mut self) {
+        if self.spec.tls.kind == TlsKind::None
+            && self.sound(&["tls.kind", "access.web"])
+            && !self.spec.access.web.is_empty()
+        {
+            self.problem(
+                "tls.kind",
+                "is `none`, and others than the server itself can reach the hub: passwords would be sent in the clear",
+                "set `access.web: []` and reach it by `hubctl tunnel`, or leave `tls.kind` out",
+            );
+        }
+    }
+
+    /// hubd's further choices.
     pub(super) fn hub_kind(&mut self) {
         if self.spec.hub.kind != HubKind::Hubd || !self.sound(&["hub.kind"]) {
             return;
-        }
-        if self.sound(&["proxy.kind"]) && self.spec.proxy.kind != ProxyKind::Hubproxy {
-            self.problem(
-                "hub.kind",
-                "is `hubd`, which goes with `hubproxy` alone: nothing else here lets a hub without privileges reach its routes",
-                "set `proxy.kind: hubproxy`, or `profile: rust` for all of it",
-            );
-        }
-        if self.sound(&["spawner.kind"]) && self.spec.spawner.kind != SpawnerKind::Systemd {
-            self.problem(
-                "spawner.kind",
-                "is `local`: `hubd` has no privileges to start a process as another user with",
-                "set `spawner.kind: systemd`",
-            );
         }
         let major = self.spec.hub.version.split('.').next();
         if self.sound(&["hub.version"])

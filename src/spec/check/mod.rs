@@ -65,6 +65,8 @@ impl<'a> Checks<'a> {
         self.access();
         self.server();
         self.hub();
+        self.combination();
+        self.plain();
         self.hub_kind();
         self.tls();
         self.proxy();

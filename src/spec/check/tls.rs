@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Checks, certificate, nearest};
 use crate::spec::document;
-use crate::spec::model::{ProxyKind, Source, TlsKind};
+use crate::spec::model::{ProgramSource, ProxyKind, Source, TlsKind};
 use crate::spec::problem::Problem;
 
 /// The end of a name that is of no public DNS (RFC 2606, 6761, 6762, 8375, and ICANN's `internal`).
@@ -88,13 +88,6 @@ impl Checks<'_> {
     fn acme(&mut self) {
         let tls = &self.spec.tls;
         let kind = tls.kind.word();
-        if self.sound(&["proxy.kind"]) && self.spec.proxy.kind == ProxyKind::Chp {
-            self.problem(
-                "tls.kind",
-                format!("is `{kind}`, which `configurable-http-proxy` cannot do"),
-                "set `proxy.kind: hubproxy`",
-            );
-        }
         if self.sound(&["domain"]) {
             match (tls.kind, &self.spec.domain) {
                 (TlsKind::Acme, None) => self.problem(
@@ -146,23 +139,59 @@ impl Checks<'_> {
         }
     }
 
-    /// Settings of the proxy that only the other one has.
+    /// Settings of the proxy that only others have.
     pub(super) fn proxy(&mut self) {
-        if self.spec.proxy.kind == ProxyKind::Hubproxy || !self.sound(&["proxy"]) {
+        const TLS_ENDS: &[ProxyKind] = &[
+            ProxyKind::Hubproxy,
+            ProxyKind::Traefik,
+            ProxyKind::Nginx,
+            ProxyKind::Apache,
+        ];
+        const OWN: &[ProxyKind] = &[ProxyKind::Hubproxy];
+        const UPLOADS: &[ProxyKind] = &[ProxyKind::Hubproxy, ProxyKind::Nginx, ProxyKind::Apache];
+        const TRAEFIK: &[ProxyKind] = &[ProxyKind::Traefik];
+        if !self.sound(&["proxy"]) {
             return;
         }
-        for path in [
-            "proxy.limits",
-            "proxy.hsts_days",
-            "proxy.access_log",
-            "proxy.drain_seconds",
+        let kind = self.spec.proxy.kind;
+        for (path, kinds) in [
+            ("proxy.limits.connections", OWN),
+            ("proxy.limits.connections_per_address", OWN),
+            ("proxy.limits.login_per_minute", OWN),
+            ("proxy.limits.upload_mib", UPLOADS),
+            ("proxy.hsts_days", TLS_ENDS),
+            ("proxy.access_log", TLS_ENDS),
+            ("proxy.drain_seconds", TLS_ENDS),
+            ("proxy.source", TRAEFIK),
+            ("proxy.release", TRAEFIK),
         ] {
-            if self.tree.at(path).is_some() {
+            if self.tree.at(path).is_some() && !kinds.contains(&kind) {
                 self.warning(
                     path,
-                    "has no use while `proxy.kind` is `chp`",
-                    "set `proxy.kind: hubproxy`, or remove it",
+                    format!("has no use while `proxy.kind` is `{}`", kind.word()),
+                    format!("set `proxy.kind: {}`, or remove it", kinds[0].word()),
                 );
+            }
+        }
+        if self.spec.proxy.source == ProgramSource::Registry && self.spec.proxy.release.is_some() {
+            self.warning(
+                "proxy.release",
+                "has no use while `proxy.source` is `registry`",
+                "set `proxy.source: release`, or remove it",
+            );
+        }
+        if let Some(release) = &self.spec.proxy.release {
+            for (path, given) in [
+                ("proxy.release.url", !release.url.is_empty()),
+                ("proxy.release.sha256", !release.sha256.is_empty()),
+            ] {
+                if !given && self.sound(&[path]) {
+                    self.problem(
+                        path,
+                        "is missing: a release is taken for what it is by its checksum alone",
+                        "the releases page has both; without `proxy.release` the one that hubctl knows is taken",
+                    );
+                }
             }
         }
     }

@@ -60,7 +60,7 @@ pub enum AuthenticatorKind {
     Github,
     /// gitlab.com's, or a GitLab's of one's own.
     Gitlab,
-    /// Google's.
+    /// Google's accounts.
     Google,
     /// Those of any provider that speaks OpenID Connect.
     Oidc,

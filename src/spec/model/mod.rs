@@ -25,7 +25,7 @@ pub use self::host::{HostKey, HostSettings, Ssh};
 pub use self::hub::{Hub, HubKind, HubUser};
 pub use self::limits::{Limits, Memory};
 pub use self::network::{Access, Dns, Network, Source};
-pub use self::proxy::{Proxy, ProxyKind, ProxyLimits};
+pub use self::proxy::{ProgramRelease, ProgramSource, Proxy, ProxyKind, ProxyLimits};
 pub use self::release::{Release, ReleaseSource};
 pub use self::server::{FloatingIpChoice, Server};
 pub use self::spawner::{Spawner, SpawnerKind};

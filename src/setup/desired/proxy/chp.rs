@@ -4,14 +4,11 @@ use tera::Context;
 
 use super::super::files::{secret_file, text_file};
 use super::super::hub::UNITS;
-use super::super::{ManagedFile, Npm, Part, Site, Unit, Venv};
-use super::{Proxy, program};
+use super::super::{Npm, Part, Site, Unit, Venv};
+use super::{Door, Proxy};
 use crate::secret::Secret;
 use crate::setup::hub::HubPlaces;
-use crate::setup::names::{
-    HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NODE_ENVIRONMENT, PROXY_ACCOUNT,
-    PROXY_FOLDER, PROXY_SERVICE, STAMP,
-};
+use crate::setup::names::{NODE_ENVIRONMENT, PROXY_ACCOUNT, PROXY_FOLDER, PROXY_SERVICE, STAMP};
 use crate::setup::{SetupError, template};
 use crate::spec::model::Spec;
 
@@ -19,24 +16,62 @@ pub(super) fn chp(
     spec: &Spec,
     site: &Site,
     context: &Context,
-    mut files: Vec<ManagedFile>,
+    door: Door,
 ) -> Result<Proxy, SetupError> {
     let unit = format!("{UNITS}/{PROXY_SERVICE}");
-    let places = HubPlaces::of(spec.hub.kind);
+    let places = HubPlaces::of_hub(&spec.hub);
     let environment = places.secret("proxy.env");
-    files.push(text_file(
-        Part::Hub,
-        &unit,
-        template::render("jupyterhub/jupyterhub-proxy.service", context)?,
-    ));
-    files.push(secret_file(
-        &environment,
-        Secret::new(format!(
-            "CONFIGPROXY_AUTH_TOKEN={}\n",
-            site.proxy_token.reveal()
-        )),
-    ));
-    let node = Venv {
+    let mut context = context.clone();
+    context.insert("loopback_port", &door.loopback());
+    // The front says who asked, and from where.
+    context.insert("behind", &(door == Door::Behind));
+    let mut reads = vec![unit.clone(), environment.clone()];
+    if door == Door::Public {
+        reads.extend([places.certificate(), places.key()]);
+    }
+    reads.extend([
+        format!("{NODE_ENVIRONMENT}/{STAMP}"),
+        format!("{PROXY_FOLDER}/node_modules/configurable-http-proxy/package.json"),
+    ]);
+    let files = vec![
+        text_file(
+            Part::Hub,
+            &unit,
+            template::render("chp/jupyterhub-proxy.service", &context)?,
+        ),
+        secret_file(
+            &environment,
+            Secret::new(format!(
+                "CONFIGPROXY_AUTH_TOKEN={}\n",
+                site.proxy_token.reveal()
+            )),
+        ),
+    ];
+    Ok(Proxy {
+        accounts: vec![PROXY_ACCOUNT],
+        files,
+        units: vec![Unit {
+            name: PROXY_SERVICE,
+            reads,
+            enable: true,
+            verb: "restart",
+            ready: vec![door.ready()],
+            early: false,
+        }],
+        venv: Some(node()),
+        npm: Some(Npm {
+            lane: "proxy",
+            folder: PROXY_FOLDER,
+            package: "configurable-http-proxy",
+            version: spec.proxy.version.clone(),
+            registry: spec.host.npm_registry.clone(),
+        }),
+        ..Proxy::default()
+    })
+}
+
+fn node() -> Venv {
+    Venv {
         folder: NODE_ENVIRONMENT,
         what: "Node.js",
         lane: "proxy",
@@ -55,39 +90,5 @@ pub(super) fn chp(
             )
         })
         .to_vec(),
-    };
-    // The sockets first: while one listens, the next visitor starts the service again.
-    let mut retired = HUBPROXY_SOCKETS.map(|(unit, _, _)| unit).to_vec();
-    retired.push(HUBPROXY_SERVICE);
-    Ok(Proxy {
-        accounts: vec![PROXY_ACCOUNT],
-        folders: Vec::new(),
-        files,
-        units: vec![Unit {
-            name: PROXY_SERVICE,
-            reads: vec![
-                unit,
-                environment,
-                places.certificate(),
-                places.key(),
-                format!("{NODE_ENVIRONMENT}/{STAMP}"),
-                format!("{PROXY_FOLDER}/node_modules/configurable-http-proxy/package.json"),
-            ],
-            enable: true,
-            verb: "restart",
-            ready: vec!["https://127.0.0.1:443/?any".to_owned()],
-            early: false,
-        }],
-        venv: Some(node),
-        npm: Some(Npm {
-            lane: "proxy",
-            folder: PROXY_FOLDER,
-            package: "configurable-http-proxy",
-            version: spec.proxy.version.clone(),
-            registry: spec.host.npm_registry.clone(),
-        }),
-        status: None,
-        retired,
-        absent: vec!["/etc/hubproxy".to_owned(), program(HUBPROXY_ACCOUNT)],
-    })
+    }
 }

@@ -8,23 +8,35 @@ use tera::Context;
 use super::super::files::{secret_file, text_file};
 use super::super::hub::UNITS;
 use super::super::{Content, ManagedFile, ManagedFolder, Part, Site, StatusPlace, Unit};
-use super::{Proxy, program};
+use super::{Door, Proxy, program};
 use crate::release::Program;
 use crate::secret::Secret;
 use crate::setup::hub::HubPlaces;
-use crate::setup::names::{
-    HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NODE_ENVIRONMENT, PROXY_FOLDER,
-    PROXY_SERVICE,
-};
+use crate::setup::names::{HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, HUBPROXY_SOCKETS};
 use crate::setup::{SetupError, template};
-use crate::spec::model::{Spec, TlsKind};
+use crate::spec::model::{HubKind, Spec, TlsKind};
 
 const CONFIGURATION: &str = "/etc/hubproxy/hubproxy.toml";
 const TOKEN: &str = "/etc/hubproxy/api-token";
 const DIRECTORY_CA: &str = "/etc/hubproxy/directory-ca.pem";
 
-pub(super) fn own(spec: &Spec, files: Vec<ManagedFile>, api: &str) -> Proxy {
-    let mut units: Vec<Unit> = HUBPROXY_SOCKETS
+/// The sockets that systemd holds for it here.
+fn sockets(door: Door) -> Vec<(&'static str, &'static str, &'static str)> {
+    HUBPROXY_SOCKETS
+        .into_iter()
+        .filter(|(_, name, _)| door == Door::Public || *name != "https")
+        .collect()
+}
+
+pub(super) fn hubproxy(
+    spec: &Spec,
+    site: &Site,
+    context: &Context,
+    door: Door,
+    api: &str,
+    hub_url: &str,
+) -> Result<Proxy, SetupError> {
+    let mut units: Vec<Unit> = sockets(door)
         .iter()
         .map(|(name, _, _)| Unit {
             name,
@@ -54,25 +66,16 @@ pub(super) fn own(spec: &Spec, files: Vec<ManagedFile>, api: &str) -> Proxy {
         reads,
         enable: true,
         verb: "restart",
-        ready: vec!["https://127.0.0.1:443/?any".to_owned()],
+        ready: vec![door.ready()],
         early: false,
     });
-    let places = HubPlaces::of(spec.hub.kind);
-    let mut accounts = vec![places.sockets_group, HUBPROXY_ACCOUNT];
-    accounts.dedup();
-    let mut absent = vec![
-        PROXY_FOLDER.to_owned(),
-        NODE_ENVIRONMENT.to_owned(),
-        places.secret("proxy.env"),
-    ];
-    if spec.tls.is_acme() {
-        absent.extend([places.certificate(), places.key()]);
+    let places = HubPlaces::of_hub(&spec.hub);
+    // With JupyterHub the other kind's account too: its group is that of the users' sockets, whoever serves them.
+    let mut accounts = vec![HUBPROXY_ACCOUNT];
+    if spec.hub.kind == HubKind::Jupyterhub {
+        accounts.insert(0, places.sockets_group);
     }
-    if spec.tls.directory_ca.is_none() {
-        absent.push(DIRECTORY_CA.to_owned());
-    }
-    Proxy {
-        // With JupyterHub the other kind's account too: its group is that of the users' sockets, whoever serves them.
+    let mut proxy = Proxy {
         accounts,
         folders: vec![ManagedFolder {
             path: "/etc/hubproxy",
@@ -80,28 +83,35 @@ pub(super) fn own(spec: &Spec, files: Vec<ManagedFile>, api: &str) -> Proxy {
             group: "root",
             mode: "0755",
         }],
-        files,
+        files: files(spec, site, context, door, api, hub_url)?,
         units,
-        venv: None,
-        npm: None,
         status: Some(StatusPlace {
             listen: api.to_owned(),
             token: TOKEN.to_owned(),
         }),
-        retired: vec![PROXY_SERVICE],
-        absent,
+        ..Proxy::default()
+    };
+    if spec.tls.directory_ca.is_none() {
+        proxy.absent.push(DIRECTORY_CA.to_owned());
     }
+    if door != Door::Public {
+        proxy.retired.push(HUBPROXY_SOCKETS[1].0);
+    }
+    Ok(proxy)
 }
 
-pub(super) fn own_files(
+fn files(
     spec: &Spec,
     site: &Site,
     context: &Context,
+    door: Door,
     api: &str,
     hub_url: &str,
 ) -> Result<Vec<ManagedFile>, SetupError> {
     let mut context = context.clone();
-    context.insert("drain_seconds", &spec.proxy.drain_seconds);
+    let sockets = sockets(door);
+    let names: Vec<&str> = sockets.iter().map(|(unit, _, _)| *unit).collect();
+    context.insert("proxy_sockets", &names.join(" "));
     context.insert("hubproxy_account", HUBPROXY_ACCOUNT);
     context.insert("hubproxy_program", &program(HUBPROXY_ACCOUNT));
     let mut files = vec![text_file(
@@ -109,11 +119,12 @@ pub(super) fn own_files(
         &format!("{UNITS}/{HUBPROXY_SERVICE}"),
         template::render("hubproxy/hubproxy.service", &context)?,
     )];
-    for (unit, name, what) in HUBPROXY_SOCKETS {
-        let listen = match name {
-            "http" => "80",
-            "https" => "443",
-            _ => api,
+    for (unit, name, what) in sockets {
+        let listen = match (name, door.loopback()) {
+            ("http", Some(port)) => format!("127.0.0.1:{port}"),
+            ("http", None) => "80".to_owned(),
+            ("https", _) => "443".to_owned(),
+            _ => api.to_owned(),
         };
         context.insert("socket_name", name);
         context.insert("socket_what", what);
@@ -127,7 +138,7 @@ pub(super) fn own_files(
     files.push(text_file(
         Part::Hub,
         CONFIGURATION,
-        configuration(spec, site, api, hub_url)?,
+        configuration(spec, site, door, api, hub_url)?,
     ));
     let mut token = secret_file(
         TOKEN,
@@ -158,21 +169,31 @@ fn executable(found: &Program) -> ManagedFile {
 }
 
 /// `hubproxy.toml`, by the types it is read with.
-fn configuration(spec: &Spec, site: &Site, api: &str, hub_url: &str) -> Result<String, SetupError> {
+fn configuration(
+    spec: &Spec,
+    site: &Site,
+    door: Door,
+    api: &str,
+    hub_url: &str,
+) -> Result<String, SetupError> {
     let listen = |text: &str| {
         text.parse::<hubproxy::Listen>()
             .map_err(|error| SetupError::Configuration(error.to_string()))
     };
     let day = 24 * 3600;
+    let public = door == Door::Public;
     let file = hubproxy::File {
         state_file: Some(PathBuf::from("/var/lib/hubproxy/routes.json")),
         drain_seconds: Some(u64::from(spec.proxy.drain_seconds)),
         http: Some(hubproxy::Http {
-            listen: vec![listen("[::]:80")?],
-            redirect: Some(true),
+            listen: vec![match door.loopback() {
+                Some(port) => listen(&format!("127.0.0.1:{port}"))?,
+                None => listen("[::]:80")?,
+            }],
+            redirect: Some(door == Door::Public),
             redirect_port: None,
         }),
-        https: Some(hubproxy::Https {
+        https: public.then_some(hubproxy::Https {
             listen: vec![listen("[::]:443")?],
             min_version: hubproxy::MinVersion::Tls12,
             http2: true,
@@ -184,7 +205,7 @@ fn configuration(spec: &Spec, site: &Site, api: &str, hub_url: &str) -> Result<S
             client_certificates: hubproxy::ClientCertificates::Off,
             client_ca: None,
         }),
-        tls: Some(tls(spec, site)),
+        tls: public.then(|| tls(spec, site)),
         api: Some(hubproxy::Api {
             listen: listen(&if api.starts_with('/') {
                 format!("unix:{api}")
@@ -202,7 +223,19 @@ fn configuration(spec: &Spec, site: &Site, api: &str, hub_url: &str) -> Result<S
         } else {
             hubproxy::AccessLog::Off
         },
-        limits: limits(spec),
+        limits: match door {
+            // Everybody comes from the front's address.
+            Door::Behind => hubproxy::Limits {
+                connections_per_address: 0,
+                login_per_minute: 0,
+                ..limits(spec)
+            },
+            Door::Public | Door::Loopback => limits(spec),
+        },
+        forward: hubproxy::Forward {
+            trust_forwarded: door == Door::Behind,
+            ..hubproxy::Forward::default()
+        },
         error_pages: hubproxy::ErrorPages {
             target: Some(format!("{hub_url}/hub/error")),
             path: None,
@@ -217,7 +250,7 @@ fn configuration(spec: &Spec, site: &Site, api: &str, hub_url: &str) -> Result<S
 }
 
 fn tls(spec: &Spec, site: &Site) -> hubproxy::Tls {
-    let places = HubPlaces::of(spec.hub.kind);
+    let places = HubPlaces::of_hub(&spec.hub);
     if !spec.tls.is_acme() {
         return hubproxy::Tls {
             files: vec![hubproxy::KeyPair {

@@ -1,0 +1,84 @@
+//! `hard-way`: stock JupyterHub, Traefik as its external proxy, either restarting without the other.
+
+use std::time::Duration;
+
+use crate::story::Story;
+
+/// Traefik from the package registry: here its releases are not to be had.
+const SETS: [&str; 2] = ["proxy.source=registry", "hub.admins=[ada]"];
+
+#[test]
+fn jupyterhub_the_hard_way() {
+    let mut story = Story::provision("hard-way", &SETS);
+    story.add_users(&["ada", "bob"]);
+    story.work("ada");
+
+    let server = story.server();
+    what_traefik_is_held_to(&story);
+
+    // Either restarts, and who works through them goes on.
+    let hub = story.hub();
+    let mut session = hub.open("bob", &story.password("bob"));
+    let began = |unit: &str| {
+        server.run(&format!(
+            "systemctl show {unit} --value --property=ActiveEnterTimestampMonotonic"
+        ))
+    };
+    let (proxy, of_hub) = (began("traefik.service"), began("jupyterhub.service"));
+    server.run("sudo systemctl restart jupyterhub.service");
+    hub.wait(Duration::from_secs(60));
+    assert_eq!(began("traefik.service"), proxy, "Traefik was restarted");
+    assert_eq!(hub.run(&mut session, "print(2 ** 10)"), "1024");
+    let after = began("jupyterhub.service");
+    assert_ne!(after, of_hub);
+    server.run("sudo systemctl restart traefik.service");
+    hub.wait(Duration::from_secs(60));
+    assert_eq!(began("jupyterhub.service"), after, "the hub was restarted");
+    hub.reopen(&mut session);
+    assert_eq!(hub.run(&mut session, "print('back')"), "back");
+
+    story.is_settled();
+    story.reboot();
+    story.work("bob");
+    story.destroy();
+}
+
+/// Its rights, its API's password, the redirect, what its log keeps to itself, and that users' servers are nobody else's.
+fn what_traefik_is_held_to(story: &Story) {
+    let server = story.server();
+    let requires = server.run("systemctl show jupyterhub.service --value --property=Requires");
+    for socket in [
+        "traefik-http.socket",
+        "traefik-https.socket",
+        "traefik-api.socket",
+    ] {
+        assert!(requires.contains(socket), "{socket}: {requires}");
+    }
+    let pid = server.run("systemctl show traefik.service --value --property=MainPID");
+    let held = server.run(&format!(
+        "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/{pid}/status"
+    ));
+    for line in [
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t0000000000000000",
+        "NoNewPrivs:\t1",
+    ] {
+        assert!(held.contains(line), "{line} is not in\n{held}");
+    }
+    let status = |arguments: &str| {
+        server.run(&format!(
+            "sudo curl -sk -o /dev/null -w '%{{http_code}} %{{redirect_url}}' {arguments}"
+        ))
+    };
+    assert_eq!(status("http://127.0.0.1:882/api/overview"), "401 ");
+    let with_password = "-u jupyterhub:$(sudo cat /etc/jupyterhub/secrets/proxy-token) http://127.0.0.1:882/api/overview";
+    assert_eq!(status(with_password), "200 ");
+    assert_eq!(
+        status("http://127.0.0.1/hub/login?next=x"),
+        "301 https://127.0.0.1/hub/login?next=x"
+    );
+    // A request that fails is noted, without its query and its secrets.
+    status("-H 'Cookie: a=geheim' 'https://127.0.0.1/hub/static/%00?token=geheim'");
+    let log = server.run("sudo journalctl -u traefik.service -o cat --no-pager");
+    assert!(!log.contains("geheim"), "{log}");
+}

@@ -1,0 +1,433 @@
+//! Every combination that holds, rendered, and what the programs that read the files say of them.
+//!
+//! The files are laid over this machine's own system in a mount namespace, so that each is at its place beside the
+//! distribution's. Needs root.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use hubctl::secret::Secret;
+use hubctl::setup::{self, Content, Desired};
+use hubctl::spec::model::Spec;
+use hubctl::spec::{self, Document, ProxyKind, TlsKind};
+use sha2::{Digest, Sha256};
+
+mod common;
+use common::{X86_64, program, site};
+
+/// Kinds by their words, as `hub.yaml` has them.
+const HUBS: [&str; 3] = ["jupyterhub", "hubd", "notebook"];
+const SPAWNERS: [&str; 4] = ["systemd", "local", "docker", "sudo"];
+const AUTHENTICATORS: [&str; 5] = ["pam", "github", "gitlab", "google", "oidc"];
+
+/// What a machine has that was set up, where the files alone lack it: programs that units start.
+const PROGRAMS: [&str; 8] = [
+    "/opt/jupyterhub/bin/python",
+    "/opt/notebook/bin/jupyter-lab",
+    "/opt/notebook/bin/jupyterhub-singleuser",
+    "/opt/nodejs/node",
+    "/opt/hubctl/bin/hubd",
+    "/opt/hubctl/bin/hubproxy",
+    "/opt/hubctl/bin/hub-helper",
+    "/opt/traefik/bin/traefik",
+];
+
+/// A rendering: the combination it is of, and its files.
+struct Rendered {
+    of: String,
+    files: BTreeMap<String, String>,
+}
+
+fn load(words: [&str; 5], folder: &Path) -> Option<Spec> {
+    let [hub, proxy, spawner, authenticator, tls] = words;
+    let mut yaml = format!(
+        "name: class\nhub: {{kind: {hub}, cull_after_minutes: 60}}\nproxy: {{kind: {proxy}}}\nspawner: {{kind: {spawner}}}\ntls: {{kind: {tls}"
+    );
+    match tls {
+        "own" => yaml.push_str(", certificate: hub.pem, key: hub.key"),
+        "acme" => yaml.push_str(", email: ada@example.org"),
+        _ => {}
+    }
+    yaml.push_str("}\n");
+    if tls != "acme-ip" {
+        yaml.push_str("domain: hub.example.org\n");
+    }
+    if tls == "none" {
+        yaml.push_str("access: {web: []}\n");
+    }
+    if hub == "jupyterhub" && (spawner == "sudo" || spawner == "docker") {
+        yaml = yaml.replace(
+            "hub: {kind: jupyterhub",
+            "hub: {kind: jupyterhub, user: jupyterhub",
+        );
+    }
+    yaml.push_str(&format!("authenticator: {{kind: {authenticator}"));
+    if authenticator != "pam" {
+        yaml.push_str(", client_id: class, client_secret_file: secret, allowed_users: [ada]");
+    }
+    if authenticator == "oidc" {
+        yaml.push_str(", issuer: 'https://id.example.org'");
+    }
+    yaml.push_str("}\n");
+    let mut document = Document::new("hub.yaml", yaml.as_str(), folder);
+    document.now = None;
+    match spec::load(&document, Some("./nothing.yaml"), &[]) {
+        Ok(loaded) => Some(loaded.spec),
+        Err(problems) => panic!("{words:?} holds, and hub.yaml is refused:\n{problems}\n{yaml}"),
+    }
+}
+
+fn certificate(folder: &Path) -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["hub.example.org".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    let (certificate, key) = (certificate.pem(), key.serialize_pem());
+    fs::write(folder.join("hub.pem"), &certificate).unwrap();
+    fs::write(folder.join("hub.key"), &key).unwrap();
+    fs::write(folder.join("secret"), "a-secret\n").unwrap();
+    fs::write(folder.join("nothing.yaml"), "limits: {seats: 10}\n").unwrap();
+    (certificate, key)
+}
+
+/// Each combination that holds, once for all that render alike.
+fn renderings(folder: &Path) -> Vec<Rendered> {
+    let (certificate, key) = certificate(folder);
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    let mut hold = 0;
+    for hub in HUBS {
+        for proxy in ProxyKind::ALL {
+            for spawner in SPAWNERS {
+                for authenticator in AUTHENTICATORS {
+                    for tls in TlsKind::ALL {
+                        let words = [hub, proxy.word(), spawner, authenticator, tls.word()];
+                        if !holds(words) {
+                            continue;
+                        }
+                        hold += 1;
+                        let spec = load(words, folder).unwrap();
+                        let mut site = site();
+                        site.domain.clone_from(&spec.domain);
+                        site.certificate_pem.clone_from(&certificate);
+                        site.key_pem = Secret::new(key.as_str());
+                        site.authority_pem = Some(certificate.clone());
+                        site.password_hash =
+                            Some(Secret::new("argon2:$argon2id$v=19$m=10240,t=10,p=8$a$b"));
+                        site.oauth_client_secret = Some(Secret::new("client-secret"));
+                        site.programs = ["hubproxy", "hubd", "hub-helper"]
+                            .map(|name| program(name, X86_64))
+                            .to_vec();
+                        let desired = setup::desired(&spec, &site)
+                            .unwrap_or_else(|error| panic!("{words:?}: {error}"));
+                        let mut files = texts(&desired);
+                        // Its content is a secret, and it must be a key.
+                        for (path, _) in files.clone() {
+                            if path.ends_with("/tls/key.pem") {
+                                files.insert(path, key.clone());
+                            }
+                        }
+                        let print = Sha256::digest(format!("{files:?}"));
+                        if seen.insert(print.to_vec()) {
+                            found.push(Rendered {
+                                of: words.join(" "),
+                                files,
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+    eprintln!("{hold} combinations, {} renderings", found.len());
+    assert!(hold > 100, "{hold} combinations hold");
+    found
+}
+
+fn holds(words: [&str; 5]) -> bool {
+    let kind = |word: &str| serde_json::Value::from(word);
+    fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {
+        serde_json::from_value(value).unwrap()
+    }
+    spec::combination(
+        read(kind(words[0])),
+        read(kind(words[1])),
+        read(kind(words[2])),
+        read(kind(words[3])),
+        read(kind(words[4])),
+    )
+    .is_ok()
+}
+
+fn texts(desired: &Desired) -> BTreeMap<String, String> {
+    let mut files: BTreeMap<String, String> = desired
+        .files
+        .iter()
+        .map(|file| {
+            let text = match &file.content {
+                Content::Text(text) => text.clone(),
+                _ => "of no concern\n".to_owned(),
+            };
+            (file.path.clone(), text)
+        })
+        .collect();
+    files.insert(desired.ssh.path.to_owned(), desired.ssh.content.clone());
+    files
+}
+
+/// Lays the files over this system, and runs a script there, away from this machine's network.
+fn in_their_place(files: &BTreeMap<String, String>, script: &str) -> Output {
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let over = folder.path().join("over");
+    let write = |path: &str, text: &str, mode: u32| {
+        let path = over.join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for path in PROGRAMS {
+        write(path, "#!/bin/sh\n", 0o755);
+    }
+    for (path, text) in files {
+        if !PROGRAMS.contains(&path.as_str()) {
+            let mode = if path.contains("sudoers") {
+                0o440
+            } else {
+                0o644
+            };
+            write(path, text, mode);
+        }
+    }
+    let root = folder.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let enter = r#"
+set -eu
+mount -t overlay overlay -o "lowerdir=$1:/" "$2"
+mount --rbind /dev "$2/dev"
+mount -t proc proc "$2/proc"
+mount -t tmpfs tmpfs "$2/run"
+mount -t tmpfs tmpfs "$2/tmp"
+mount -t tmpfs tmpfs "$2/var/lib/systemd"
+mkdir -p "$2/run/sshd" "$2/run/apache2" "$2/run/systemd"
+ip link set lo up
+exec chroot "$2" sh -euc "$3"
+"#;
+    Command::new("setpriv")
+        .args([
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--mount",
+            "--net",
+            "--pid",
+        ])
+        .args([
+            "--fork",
+            "--kill-child",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            enter,
+            "sh",
+        ])
+        .arg(&over)
+        .arg(&root)
+        .arg(script)
+        .stdin(Stdio::null())
+        .output()
+        .expect("setpriv starts")
+}
+
+fn lint(rendered: &Rendered, files: &BTreeMap<String, String>, script: &str) {
+    let output = in_their_place(files, script);
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.status.success(), "{}: {script}\n{said}", rendered.of);
+}
+
+/// The files of a rendering that one program reads.
+fn picked(rendered: &Rendered, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+    rendered
+        .files
+        .iter()
+        .filter(|(path, _)| wanted(path))
+        .map(|(path, text)| (path.clone(), text.clone()))
+        .collect()
+}
+
+/// Runs `script` on what `wanted` picks, once for each content; returns how many there were.
+fn each(
+    renderings: &[Rendered],
+    main: impl Fn(&str) -> bool,
+    beside: impl Fn(&str) -> bool,
+    script: impl Fn(&BTreeMap<String, String>) -> String,
+) -> usize {
+    let mut seen = BTreeSet::new();
+    for rendered in renderings {
+        let files = picked(rendered, &main);
+        if files.is_empty() || !seen.insert(format!("{files:?}")) {
+            continue;
+        }
+        let script = script(&files);
+        lint(
+            rendered,
+            &picked(rendered, |path| main(path) || beside(path)),
+            &script,
+        );
+    }
+    seen.len()
+}
+
+fn peers() {
+    let done = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/peers"))
+        .arg("--lint")
+        .status()
+        .unwrap();
+    assert!(done.success(), "scripts/peers --lint");
+}
+
+fn words(files: &BTreeMap<String, String>) -> String {
+    files.keys().cloned().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_rendering_is_what_its_reader_takes() {
+    peers();
+    let folder = tempfile::tempdir().unwrap();
+    let renderings = renderings(folder.path());
+    let tls = |path: &str| path.contains("/tls/");
+
+    let nginx = each(
+        &renderings,
+        |path| path == "/etc/nginx/hubctl.conf",
+        tls,
+        |_| "nginx -t -q -c /etc/nginx/hubctl.conf".to_owned(),
+    );
+    assert!(nginx >= 2, "{nginx}");
+    let apache = each(
+        &renderings,
+        |path| path == "/etc/apache2/hubctl.conf",
+        tls,
+        |_| "apache2 -t -f /etc/apache2/hubctl.conf 2>&1".to_owned(),
+    );
+    assert!(apache >= 2, "{apache}");
+    let sudoers = each(
+        &renderings,
+        |path| path.starts_with("/etc/sudoers.d/"),
+        |_| false,
+        |files| {
+            format!(
+                "for file in {}; do visudo -c -q -f $file; done",
+                words(files)
+            )
+        },
+    );
+    assert!(sudoers >= 1, "{sudoers}");
+    let sshd = each(
+        &renderings,
+        |path| path.starts_with("/etc/ssh/"),
+        |_| false,
+        |_| "ssh-keygen -q -t ed25519 -N '' -f /tmp/key; /usr/sbin/sshd -t -h /tmp/key".to_owned(),
+    );
+    assert!(sshd >= 1, "{sshd}");
+    let nft = each(
+        &renderings,
+        |path| path.ends_with(".nft"),
+        |_| false,
+        |files| format!("for file in {}; do nft -c -f $file; done", words(files)),
+    );
+    assert!(nft >= 2, "{nft}");
+    let python = each(
+        &renderings,
+        |path| path.ends_with(".py"),
+        |_| false,
+        |files| {
+            format!(
+                "export PYTHONPYCACHEPREFIX=/tmp/cache; python3 -W error -m py_compile {}",
+                words(files)
+            )
+        },
+    );
+    assert!(python > 10, "{python}");
+    let units = each(
+        &renderings,
+        |path| path.starts_with("/etc/systemd/system/"),
+        |_| false,
+        |files| {
+            let mut units: BTreeSet<String> = BTreeSet::new();
+            for path in files.keys() {
+                let name = path.trim_start_matches("/etc/systemd/system/");
+                units.insert(match name.split_once(".d/") {
+                    Some((unit, _)) => unit.to_owned(),
+                    None if name.contains('@') => name.replace('@', "@ada"),
+                    None => name.to_owned(),
+                });
+            }
+            let units: Vec<String> = units.into_iter().collect();
+            format!(
+                "systemd-analyze verify --man=no --recursive-errors=no {} 2>&1",
+                units.join(" ")
+            )
+        },
+    );
+    assert!(units > 10, "{units}");
+    eprintln!(
+        "linted: {nginx} of nginx, {apache} of Apache, {sudoers} sudoers, {sshd} of sshd, {nft} rulesets, {python} of Python, {units} sets of units"
+    );
+}
+
+/// Traefik itself starts on each of its configurations, and answers on its API with the password alone.
+#[test]
+fn traefik_starts_on_what_is_rendered() {
+    peers();
+    let folder = tempfile::tempdir().unwrap();
+    let renderings = renderings(folder.path());
+    let program = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/target/peers/traefik/bin/traefik"
+    );
+    let of_traefik = |path: &str| {
+        path == "/etc/traefik/traefik.toml" || path == "/var/lib/jupyterhub-traefik/hubctl.toml"
+    };
+    let mut seen = BTreeSet::new();
+    for rendered in &renderings {
+        let mut files = picked(rendered, of_traefik);
+        if files.is_empty() || !seen.insert(format!("{files:?}")) {
+            continue;
+        }
+        files.extend(picked(rendered, |path| path.contains("/tls/")));
+        // `secret`, as htpasswd writes it.
+        files.insert(
+            "/etc/traefik/api-users".to_owned(),
+            "jupyterhub:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n".to_owned(),
+        );
+        let script = format!(
+            r#"
+mkdir -p /var/lib/traefik
+{program} --configFile=/etc/traefik/traefik.toml >/tmp/log 2>&1 &
+status() {{ curl -s -o /dev/null -w '%{{http_code}}' "$@" || true; }}
+for turn in $(seq 100); do
+  [ "$(status -u jupyterhub:secret http://127.0.0.1:882/api/overview)" != 200 ] || break
+  sleep 0.1
+done
+cat /tmp/log
+[ "$(status -u jupyterhub:secret http://127.0.0.1:882/api/entrypoints/https)" = 200 ]
+[ "$(status http://127.0.0.1:882/api/overview)" = 401 ]
+[ "$(status http://127.0.0.1/hub/login)" = 301 ]
+[ "$(status -k https://127.0.0.1/)" = 404 ]
+! grep -E 'ERR|level=error' /tmp/log | grep -v -i acme
+"#
+        );
+        lint(rendered, &files, &script);
+    }
+    assert!(seen.len() >= 2, "{}", seen.len());
+}
