@@ -579,7 +579,9 @@ def op_end_servers(step):
                     os.kill(pid, number)
             while processes(unit) and time.monotonic() < until:
                 time.sleep(0.2)
-    for path in glob.glob(step["sockets"] + "/*"):
+    # What one of them left: that it failed, what was set for it alone, its socket.
+    subprocess.run(["systemctl", "reset-failed", step["servers"]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for path in glob.glob("/run/systemd/system/" + step["servers"] + ".d") + glob.glob(step["sockets"] + "/*"):
         op_remove(dict(path=path))
 
 

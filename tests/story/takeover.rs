@@ -94,7 +94,7 @@ fn nothing_changes(operator: &mut Operator, choices: &[&str]) {
 fn of_nobodys_hub(server: &Server) -> String {
     server.run(
         "getent group jupyterhub-users jupyterhub-admins; getent passwd ada bob; sudo grep -E '^(ada|bob):' /etc/shadow; \
-         sudo ls -ldn /home/ada /home/bob; \
+         stat --format='%n %u:%g %a' /home/ada /home/bob; \
          openssl s_client -connect 127.0.0.1:443 </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256",
     )
 }
