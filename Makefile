@@ -1,9 +1,10 @@
 # make demo    build, bring up the sandbox cloud, provision a hub on it, print a URL and a login
 # make test    every check and every test
+# make install hubctl, and beside it the programs that it puts on a server
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo test test-long lint build tools sandbox bench golden
+.PHONY: demo test test-long test-openstack lint build install tools sandbox bench golden dist
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
@@ -15,9 +16,18 @@ test: lint build
 	cargo nextest run --workspace --no-fail-fast
 	cargo test --workspace --doc --quiet
 
-# The property tests with some hundred times the cases.
-test-long: tools
+# The property tests with some hundred times the cases; everything that the setup does to a host, failed and killed there.
+test-long: build
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} cargo nextest run -p hubproxy --test property
+	HUBCTL_TEST_FAULTS=all cargo nextest run --profile long -p hubctl --test faults --no-capture -E 'test(host::)'
+
+# A real OpenStack on this machine, as root: the cloud half, the sandbox's tables, and SSH to a guest. Not part of `test`.
+test-openstack: tools
+	scripts/test-openstack
+
+# Programs for any Linux with glibc 2.31 or later, packed, with checksums, into target/dist.
+dist:
+	scripts/dist
 
 lint: tools
 	cargo fmt --all --check
@@ -26,6 +36,12 @@ lint: tools
 
 build: tools
 	cargo build --workspace
+
+# Into cargo's folder for programs, or PREFIX/bin.
+install:
+	for crate in . crates/hubd crates/hubproxy crates/hub-helper; do
+	  cargo install --locked --path "$$crate" $(if $(PREFIX),--root "$(PREFIX)")
+	done
 
 # The sandbox cloud alone: prints the clouds.yaml to use and stays until interrupted.
 sandbox: build

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    add_users, completions, destroy, init, list, logs, plan, profiles, provision, render, schema,
-    status, validate,
+    add_users, completions, destroy, doctor, gc, init, list, list_users, logs, man, plan, profiles,
+    provision, remove_users, render, reset_password, rotate, routes, schema, ssh, status, tunnel,
+    validate,
 };
 
 /// From a clouds.yaml to a class logged in over HTTPS, and back without a trace
@@ -61,6 +62,8 @@ pub struct Global {
 pub enum Output {
     Human,
     Json,
+    /// JUnit XML on standard output, for `doctor`
+    Junit,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,13 +74,34 @@ pub enum Command {
     Provision(provision::Args),
     Status(status::Args),
     AddUsers(add_users::Args),
+    ListUsers(list_users::Args),
+    ResetPassword(reset_password::Args),
+    RemoveUsers(remove_users::Args),
+    Rotate(rotate::Args),
     Destroy(destroy::Args),
     List(list::Args),
+    Gc(gc::Args),
     Logs(logs::Args),
     Render(render::Args),
     Profiles(profiles::Args),
     Schema(schema::Args),
+    Doctor(doctor::Args),
+    Routes(routes::Args),
+    Tunnel(tunnel::Args),
+    Ssh(ssh::Args),
+    Man(man::Args),
     Completions(completions::Args),
+}
+
+impl Command {
+    /// Whether it goes on until it is interrupted, which then is no failure.
+    pub fn stays(&self) -> bool {
+        match self {
+            Self::Tunnel(_) => true,
+            Self::Logs(args) => args.follow,
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -35,32 +35,57 @@ pub const FILE: &str = "id_ed25519";
 
 /// Returns the public half in OpenSSH form, and makes the key pair when there is none yet.
 pub fn ensure(state: &State) -> Result<String, KeyError> {
-    if let Some(public) = public(state)? {
+    ensure_file(state, FILE)
+}
+
+fn ensure_file(state: &State, file: &str) -> Result<String, KeyError> {
+    if let Some(public) = public_of(state, file)? {
         return Ok(public);
     }
     let wrap = |source| KeyError::Key {
-        path: state.path(FILE).display().to_string(),
+        path: state.path(file).display().to_string(),
         source,
     };
     let mut key = random().map_err(wrap)?;
     key.set_comment(format!("hubctl-{}", state.name()));
     let text = key.to_openssh(LineEnding::LF).map_err(wrap)?;
-    state.write(FILE, text.as_bytes())?;
+    state.write(file, text.as_bytes())?;
     key.public_key().to_openssh().map_err(wrap)
 }
 
 /// Returns the public half in OpenSSH form, or `None` where no key pair was made.
 pub fn public(state: &State) -> Result<Option<String>, KeyError> {
-    let Some(text) = state.read(FILE)? else {
+    public_of(state, FILE)
+}
+
+fn public_of(state: &State, file: &str) -> Result<Option<String>, KeyError> {
+    let Some(text) = state.read(file)? else {
         return Ok(None);
     };
     PrivateKey::from_openssh(&text)
         .and_then(|key| key.public_key().to_openssh())
         .map(Some)
         .map_err(|source| KeyError::Key {
-            path: state.path(FILE).display().to_string(),
+            path: state.path(file).display().to_string(),
             source,
         })
+}
+
+/// File name of the private half of a key that is to take the other's place.
+pub const NEXT: &str = "id_ed25519.next";
+
+/// Returns the public half of the key that is to take the deployment's place, made on first use.
+pub fn ensure_next(state: &State) -> Result<String, KeyError> {
+    ensure_file(state, NEXT)
+}
+
+/// Puts the next key in the place of the one there is, where there is a next one.
+pub fn adopt_next(state: &State) -> Result<(), StateError> {
+    if let Some(text) = state.read(NEXT)? {
+        state.write(FILE, text.as_bytes())?;
+        state.delete(NEXT)?;
+    }
+    Ok(())
 }
 
 /// File name of the one-time host key.
@@ -110,6 +135,21 @@ mod tests {
         let made = ensure(&state).unwrap();
         assert!(made.starts_with("ssh-ed25519 ") && made.ends_with(" hubctl-class"));
         assert_eq!(ensure(&state).unwrap(), made);
+    }
+
+    #[test]
+    fn the_next_key_takes_the_others_place_once() {
+        let base = tempfile::tempdir().unwrap();
+        let state = State::open(base.path(), "class").unwrap();
+        let old = ensure(&state).unwrap();
+        let next = ensure_next(&state).unwrap();
+        assert_eq!(ensure_next(&state).unwrap(), next);
+        assert_ne!(old, next);
+        for _ in 0..2 {
+            adopt_next(&state).unwrap();
+            assert_eq!(ensure(&state).unwrap(), next);
+        }
+        assert!(!state.path(NEXT).exists());
     }
 
     #[test]

@@ -10,7 +10,9 @@
 pub mod cli;
 pub mod cloud;
 pub mod command;
+pub mod doctor;
 pub mod event;
+pub mod handout;
 pub mod health;
 pub mod host;
 pub mod infra;

@@ -166,6 +166,21 @@ impl State {
         }
     }
 
+    /// The process that works on `base/name` now, where one does.
+    pub fn busy(base: &Path, name: &str) -> Option<String> {
+        let path = base.join(name).join("lock");
+        let lock = File::open(&path).ok()?;
+        match lock.try_lock_shared() {
+            Err(fs::TryLockError::WouldBlock) => Some(
+                fs::read_to_string(&path)
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -282,7 +297,10 @@ mod tests {
             )
         );
         State::open(base.path(), "other").unwrap();
+        let holder = State::busy(base.path(), "class");
+        assert_eq!(holder, Some(std::process::id().to_string()));
         drop(first);
+        assert_eq!(State::busy(base.path(), "class"), None);
         State::open(base.path(), "class").unwrap();
     }
 

@@ -1,6 +1,9 @@
 //! The program from outside, where no cloud is needed: what it says, where, and its exit status.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[path = "cli/release.rs"]
+mod release;
+
 use std::fs;
 use std::path::Path;
 
@@ -54,7 +57,7 @@ fn data_goes_to_standard_output_and_talk_to_standard_error() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("hub.yaml"), "name: class\n").unwrap();
     let said = say(hubctl(folder.path()).arg("validate"));
-    assert_eq!(said.out, "hub.yaml is valid: class, profile jupyterhub\n");
+    assert_eq!(said.out, "hub.yaml is valid: class, profile rust\n");
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     let said = say(hubctl(folder.path()).arg("schema"));
     let schema: serde_json::Value = serde_json::from_str(&said.out).unwrap();
@@ -85,7 +88,7 @@ fn a_spec_is_begun_offline_and_never_written_over() {
     let init = ["init", "--offline", "--name", "course", "--seats", "12"];
     assert_eq!(say(hubctl(folder.path()).args(init)).code, 0);
     let said = say(hubctl(folder.path()).arg("validate"));
-    assert_eq!(said.out, "hub.yaml is valid: course, profile jupyterhub\n");
+    assert_eq!(said.out, "hub.yaml is valid: course, profile rust\n");
     let said = say(hubctl(folder.path()).args(init));
     assert_eq!(said.code, 1);
     assert!(said.err.contains("is there already"), "{}", said.err);
@@ -94,7 +97,11 @@ fn a_spec_is_begun_offline_and_never_written_over() {
 #[test]
 fn what_would_be_sent_can_be_read_and_holds_no_secret() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("hub.yaml"), "name: class\n").unwrap();
+    fs::write(
+        folder.path().join("hub.yaml"),
+        "name: class\nprofile: jupyterhub\n",
+    )
+    .unwrap();
     let said = say(hubctl(folder.path()).args(["render", "out"]));
     assert_eq!((said.code, said.out.as_str()), (0, "out\n"), "{}", said.err);
     let root = folder.path().join("out/files/etc");
@@ -120,7 +127,7 @@ async fn a_missing_program_is_said_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
         folder.path().join("hub.yaml"),
-        "name: class\nproxy:\n  kind: hubproxy\nrelease:\n  source: nowhere\n",
+        "name: class\nrelease:\n  source: nowhere\n",
     )
     .unwrap();
     let (home, clouds) = (folder.path().to_owned(), cloud.clouds_yaml.clone());

@@ -439,3 +439,70 @@ fn the_programs_run_on_the_oldest_python_of_a_supported_image() {
         assert!(python.wait().unwrap().success());
     }
 }
+
+/// Gives one file to whoever asks, as often as it is asked for; its URL.
+fn serve(content: Vec<u8>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/traefik.tar.gz", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { break };
+            let mut head = BufReader::new(stream.try_clone().unwrap());
+            let mut line = String::new();
+            while head.read_line(&mut line).is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            let length = content.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            );
+            let _ = stream.write_all(&content);
+        }
+    });
+    url
+}
+
+#[test]
+fn a_release_is_taken_for_its_checksum_alone() {
+    use sha2::{Digest, Sha256};
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("traefik"), "the program\n").unwrap();
+    std::fs::write(folder.path().join("LICENSE.md"), "the terms\n").unwrap();
+    let packed = Command::new("tar")
+        .args(["-cz", "LICENSE.md", "traefik"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let sha256: String = Sha256::digest(&packed.stdout)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let url = serve(packed.stdout);
+    let place = folder.path().join("opt");
+    let fetch = |sha256: &str| {
+        let step = json!({
+            "op": "fetch", "folder": place, "member": "traefik", "url": url, "sha256": sha256,
+            "stamp": format!("{sha256}\n"), "stamp_file": "hubctl-release.txt",
+        });
+        Run::start(folder.path(), &json!([step]), &[], 60.0).rest()
+    };
+    let (events, status) = fetch(&sha256);
+    assert_eq!(status, 0, "{events:?}");
+    let program = place.join("bin/traefik");
+    assert_eq!(std::fs::read_to_string(&program).unwrap(), "the program\n");
+    let mode = std::fs::metadata(&program).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o755);
+    let stamp = || std::fs::read_to_string(place.join("hubctl-release.txt")).unwrap();
+    assert_eq!(stamp(), format!("{sha256}\n"));
+
+    // Another one than was asked for is not taken, and what was there stays.
+    let wrong = "0".repeat(64);
+    let (events, status) = fetch(&wrong);
+    assert_eq!(status, 1, "{events:?}");
+    let message = events.last().unwrap()["message"].as_str().unwrap();
+    let expected = format!("is not what it should be: its SHA-256 is {sha256}, not {wrong}");
+    assert!(message.ends_with(&expected), "{message}");
+    assert_eq!(stamp(), format!("{sha256}\n"));
+}

@@ -11,25 +11,27 @@ use hubctl::setup::{self, Content, Desired, Upgrade};
 mod common;
 use common::{AARCH64, X86_64, program, site, spec};
 
+/// Stock JupyterHub behind its own proxy: the choice with the most parts.
+const STOCK: &str = "name: class\nhub: {kind: jupyterhub}\nproxy: {kind: chp}\n";
+
 fn desired() -> Desired {
-    setup::desired(&spec("{name: class}"), &site()).unwrap()
+    setup::desired(&spec(STOCK), &site()).unwrap()
 }
 
 /// The same with hubproxy, built for a processor.
 fn with_hubproxy(machine: u16) -> Desired {
     let mut site = site();
     site.programs = vec![program("hubproxy", machine)];
-    setup::desired(&spec("{name: class, proxy: {kind: hubproxy}}"), &site).unwrap()
+    setup::desired(&spec("{name: class, hub: {kind: jupyterhub}}"), &site).unwrap()
 }
 
-/// The same with hubd.
+/// The default: hubd and hubproxy.
 fn with_hubd() -> Desired {
     let mut site = site();
     site.programs = ["hubproxy", "hubd", "hub-helper"]
         .map(|name| program(name, X86_64))
         .to_vec();
-    let yaml = "{name: class, hub: {kind: hubd}, proxy: {kind: hubproxy}}";
-    setup::desired(&spec(yaml), &site).unwrap()
+    setup::desired(&spec("{name: class}"), &site).unwrap()
 }
 
 /// The host that one choice led to, seen by who makes another.
@@ -106,6 +108,13 @@ fn converged(desired: &Desired) -> Facts {
         text_file("ssh-ed25519 A image\n"),
     );
     files.insert(setup::names::UPGRADED.to_owned(), text_file(""));
+    if let Some(download) = &desired.download {
+        let stamp = download.stamp("x86_64").unwrap();
+        files.insert(
+            format!("{}/hubctl-release.txt", download.folder),
+            text_file(&stamp),
+        );
+    }
     files.insert("/opt/hubctl/uv/bin/uv".to_owned(), text_file(""));
     let mut venvs = BTreeMap::new();
     for venv in &desired.venvs {
@@ -352,7 +361,7 @@ fn an_installation_that_was_killed_is_finished() {
 #[test]
 fn further_notebook_packages_restart_nothing() {
     let desired = setup::desired(
-        &spec("{name: class, environment: {packages: [numpy]}}"),
+        &spec(&format!("{STOCK}environment: {{packages: [numpy]}}")),
         &site(),
     )
     .unwrap();
@@ -459,7 +468,7 @@ fn open_homes_are_closed_and_lines_are_set() {
 #[test]
 fn what_is_not_asked_for_any_more_is_removed() {
     let desired = setup::desired(
-        &spec("{name: class, host: {unattended_upgrades: false}}"),
+        &spec(&format!("{STOCK}host: {{unattended_upgrades: false}}")),
         &site(),
     )
     .unwrap();
@@ -474,7 +483,7 @@ fn what_is_not_asked_for_any_more_is_removed() {
 fn a_small_server_gets_swap_but_a_container_cannot() {
     let mut site = site();
     site.memory_mb = 1024;
-    let desired = setup::desired(&spec("{name: class}"), &site).unwrap();
+    let desired = setup::desired(&spec(STOCK), &site).unwrap();
     let mut facts = converged(&desired);
     facts.memory_kb = 1 << 20;
     assert_eq!(
@@ -634,6 +643,37 @@ fn a_fresh_host_gets_everything_in_an_order_that_can_be_cut_anywhere() {
 }
 
 #[test]
+fn the_login_page_is_there_before_packages_and_those_before_notebooks() {
+    let facts = Facts {
+        disk_free_mb: 20_000,
+        ..Facts::default()
+    };
+    let steps = steps(&with_hubd(), &facts);
+    let at = |part: &str| {
+        let named = |step: &String| step.starts_with(part);
+        steps
+            .iter()
+            .position(named)
+            .unwrap_or_else(|| panic!("{part}: {steps:?}"))
+    };
+    let order = [
+        "install ca-certificates",
+        "close SSH to all",
+        "start hubproxy.service",
+        "start hubd.service",
+        "upgrade the system and install packages",
+        "start hubctl-metadata.service",
+        "install uv",
+        "install JupyterLab",
+    ];
+    assert!(order.map(at).is_sorted(), "{steps:?}");
+    // It is the first package, and not one of the others.
+    let again = "missing: ca-certificates";
+    let plan = setup::diff(&with_hubd(), &facts);
+    assert!(plan.steps.iter().all(|step| !step.why.contains(again)));
+}
+
+#[test]
 fn another_proxy_takes_over_and_nothing_of_the_first_is_left() {
     let (chp, hubproxy) = (desired(), with_hubproxy(X86_64));
     assert_eq!(
@@ -752,25 +792,108 @@ fn what_changes_of_hubd_restarts_what_reads_it_and_nothing_else() {
     assert_eq!(due("/etc/pam.d/hubd"), Vec::<String>::new());
 }
 
+/// The host of one hub with servers running, seen by who asks for another.
+fn to_be_taken_over(desired: &Desired, left: &Desired, database: &str, servers: u32) -> Facts {
+    let mut facts = seen_by(desired, left);
+    let file = FileFacts {
+        kind: "file".to_owned(),
+        ..FileFacts::default()
+    };
+    facts.files.insert(database.to_owned(), Some(file));
+    facts.servers.insert(left.hub.service.to_owned(), servers);
+    facts
+}
+
 #[test]
-fn one_hub_does_not_take_over_from_another() {
-    let (jupyterhub, hubd) = (with_hubproxy(X86_64), with_hubd());
-    for (asked, there, said) in [
-        (
-            &hubd,
-            &jupyterhub,
-            "the server has JupyterHub, and hubd is asked for",
-        ),
-        (
-            &jupyterhub,
-            &hubd,
-            "the server has hubd, and JupyterHub is asked for",
-        ),
-    ] {
-        let problems = setup::diff(asked, &converged(there)).problems;
-        assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(problems[0].message.starts_with(said), "{problems:?}");
+fn another_hub_takes_over_and_nothing_of_the_first_is_left_but_its_records() {
+    let (jupyterhub, hubd) = (desired(), with_hubd());
+    let database = "/var/lib/jupyterhub/jupyterhub.sqlite";
+    let facts = to_be_taken_over(&hubd, &jupyterhub, database, 3);
+    let there = steps(&hubd, &facts);
+    let order = [
+        "write /etc/hubd/hubd.toml (absent)",
+        "stop and remove jupyterhub-proxy.service (another proxy was chosen)",
+        "end JupyterHub and its 3 running servers (hubd takes its place)",
+        "stop and remove jupyterhub.service (hubd takes its place)",
+        "set /var/lib/jupyterhub/jupyterhub.sqlite aside (hubd takes its place)",
+        "start hub-helper.socket (absent)",
+        "start hubd.service (absent)",
+        "remove /etc/jupyterhub (not asked for any more)",
+    ];
+    let position = |steps: &[String], step: &str| {
+        let found = steps.iter().position(|found| found == step);
+        found.unwrap_or_else(|| panic!("{step} is not in {steps:#?}"))
+    };
+    assert!(
+        order.map(|step| position(&there, step)).is_sorted(),
+        "{there:#?}"
+    );
+    for path in ["/etc/pam.d/jupyterhub", "/opt/jupyterhub"] {
+        position(&there, &format!("remove {path} (not asked for any more)"));
     }
+    // What users work in, and the accounts, are of no hub.
+    let touched = |part: &&String| {
+        ["/opt/notebook", "account debian", "/home"]
+            .iter()
+            .any(|no| part.contains(no))
+    };
+    assert_eq!(there.iter().find(touched), None);
+    let said = setup::diff(&hubd, &facts).to_string();
+    for part in [
+        "hubd takes JupyterHub's place: it ends 3 running servers",
+        "accounts, passwords, homes and certificates stay",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+
+    let facts = to_be_taken_over(&jupyterhub, &hubd, "/var/lib/hubd/hubd.sqlite", 1);
+    let back = steps(&jupyterhub, &facts);
+    let order = [
+        "install JupyterHub into /opt/jupyterhub (absent)",
+        "end hubd and its 1 running server (JupyterHub takes its place)",
+        "stop and remove hubd-public.socket (JupyterHub takes its place)",
+        "stop and remove hubd.service (JupyterHub takes its place)",
+        "set /var/lib/hubd/hubd.sqlite aside (JupyterHub takes its place)",
+        "start jupyterhub.service (absent)",
+        "remove /etc/hubd (not asked for any more)",
+    ];
+    assert!(
+        order.map(|step| position(&back, step)).is_sorted(),
+        "{back:#?}"
+    );
+    for path in [
+        "/etc/hub-helper",
+        "/etc/pam.d/hubd",
+        "/etc/systemd/system/jupyter@.service",
+        "/opt/hubctl/bin/hubd",
+        "/opt/hubctl/bin/hub-helper",
+    ] {
+        position(&back, &format!("remove {path} (not asked for any more)"));
+    }
+}
+
+#[test]
+fn a_takeover_that_was_killed_is_finished() {
+    let (jupyterhub, hubd) = (desired(), with_hubd());
+    let mut facts = converged(&hubd);
+    let file = FileFacts::default();
+    let database = "/var/lib/jupyterhub/jupyterhub.sqlite".to_owned();
+    facts.files.insert(database, Some(file));
+    let unit = facts.units["hubd.service"].clone();
+    facts.units.insert("jupyterhub.service".to_owned(), unit);
+    assert_eq!(
+        steps(&hubd, &facts),
+        [
+            "end JupyterHub (hubd takes its place)",
+            "stop and remove jupyterhub.service (hubd takes its place)",
+            "set /var/lib/jupyterhub/jupyterhub.sqlite aside (hubd takes its place)",
+        ]
+    );
+    // A database of its own is nobody else's.
+    let mut facts = converged(&jupyterhub);
+    let database = "/var/lib/jupyterhub/jupyterhub.sqlite".to_owned();
+    facts.files.insert(database, Some(FileFacts::default()));
+    assert_eq!(steps(&jupyterhub, &facts), Vec::<String>::new());
 }
 
 #[test]
@@ -842,5 +965,129 @@ fn a_changed_file_is_shown_as_a_unified_diff_and_a_secret_only_by_name() {
 ~ write /etc/jupyterhub/secrets/api-token (changed)
 ~ restart jupyterhub.service (/etc/jupyterhub/secrets/api-token changes)
 "
+    );
+}
+
+/// Stock JupyterHub behind a kind of proxy.
+fn behind(proxy: &str) -> Desired {
+    let mut site = site();
+    site.programs = vec![program("hubproxy", X86_64)];
+    let yaml = format!("{{name: class, hub: {{kind: jupyterhub}}, proxy: {{kind: {proxy}}}}}");
+    setup::desired(&spec(&yaml), &site).unwrap()
+}
+
+#[test]
+fn every_proxy_takes_over_from_every_other() {
+    // What each needs to run, and what is left when it has gone.
+    let kinds = [
+        (
+            "chp",
+            "jupyterhub-proxy.service",
+            "/opt/configurable-http-proxy",
+        ),
+        ("hubproxy", "hubproxy.service", "/etc/hubproxy"),
+        ("traefik", "traefik.service", "/opt/traefik"),
+        ("nginx", "nginx.service", "/etc/nginx/hubctl.conf"),
+        ("apache", "apache2.service", "/etc/apache2/hubctl.conf"),
+    ];
+    for (old, old_unit, old_path) in kinds {
+        for (new, new_unit, _) in kinds {
+            let (desired, left) = (behind(new), behind(old));
+            let steps = steps(&desired, &seen_by(&desired, &left));
+            if old == new {
+                assert_eq!(steps, Vec::<String>::new(), "{new}");
+                continue;
+            }
+            let place = |part: &str| {
+                steps
+                    .iter()
+                    .position(|step| step.starts_with(part))
+                    .unwrap_or_else(|| panic!("{old} to {new}: {part} is not in {steps:#?}"))
+            };
+            let begins = place(&format!("start {new_unit}"));
+            // configurable-http-proxy is behind nginx and Apache.
+            if old == "chp" && (new == "nginx" || new == "apache") {
+                place("restart jupyterhub-proxy.service");
+                continue;
+            }
+            if new == "chp" && (old == "nginx" || old == "apache") {
+                assert!(
+                    place(&format!("stop {old_unit}")) < place("restart jupyterhub-proxy.service")
+                );
+                continue;
+            }
+            let ends = if old == "nginx" || old == "apache" {
+                place(&format!("stop {old_unit}"))
+            } else {
+                place(&format!("stop and remove {old_unit}"))
+            };
+            assert!(ends < begins, "{old} to {new}: {steps:#?}");
+            assert!(begins < place(&format!("remove {old_path}")), "{steps:#?}");
+        }
+    }
+}
+
+#[test]
+fn traefiks_program_is_the_release_of_its_checksum_and_another_is_fetched_anew() {
+    let desired = behind("traefik");
+    let mut facts = converged(&desired);
+    file(&mut facts, "/opt/traefik/hubctl-release.txt").text = Some("another\n".to_owned());
+    assert_eq!(
+        steps(&desired, &facts),
+        [
+            "install Traefik into /opt/traefik (another release is asked for)",
+            "restart traefik.service (/opt/traefik/hubctl-release.txt changes)",
+        ]
+    );
+    facts.arch = "riscv64".to_owned();
+    let plan = setup::diff(&desired, &facts);
+    assert_eq!(
+        plan.problems[0].message,
+        "Traefik has no release here for the server's processor, riscv64"
+    );
+}
+
+#[test]
+fn a_new_certificate_restarts_the_front_and_not_what_is_behind_it() {
+    for (proxy, unit) in [("nginx", "nginx.service"), ("apache", "apache2.service")] {
+        let desired = behind(proxy);
+        let mut facts = converged(&desired);
+        file(&mut facts, "/etc/jupyterhub/tls/certificate.pem").sha256 = None;
+        assert_eq!(
+            steps(&desired, &facts),
+            [
+                "write /etc/jupyterhub/tls/certificate.pem (changed)".to_owned(),
+                format!("restart {unit} (/etc/jupyterhub/tls/certificate.pem changes)"),
+            ]
+        );
+    }
+}
+
+#[test]
+fn what_a_server_runs_is_tested_untested_or_unknown() {
+    let said = |id: &str, version: &str, name: &str| {
+        let desired = desired();
+        let mut facts = converged(&desired);
+        facts.os.id = id.to_owned();
+        facts.os.version = version.to_owned();
+        facts.os.name = name.to_owned();
+        let plan = setup::diff(&desired, &facts);
+        let problems = plan.problems.iter().map(|problem| problem.message.clone());
+        problems.chain(plan.warnings).collect::<Vec<_>>()
+    };
+    assert_eq!(said("debian", "12", "Debian"), Vec::<String>::new());
+    assert_eq!(
+        said("ubuntu", "24.04", "Ubuntu 24.04.3 LTS"),
+        ["the server runs Ubuntu 24.04, which is meant to work and is not tested"]
+    );
+    assert_eq!(
+        said("debian", "11", "Debian GNU/Linux 11 (bullseye)"),
+        [
+            "the server runs Debian GNU/Linux 11 (bullseye), which hubctl does not know; it knows Debian 12, Debian 13, Ubuntu 22.04, Ubuntu 24.04"
+        ]
+    );
+    assert_eq!(
+        said("fedora", "43", "Fedora Linux 43"),
+        ["the server runs Fedora Linux 43, which hubctl cannot set up"]
     );
 }

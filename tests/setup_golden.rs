@@ -11,8 +11,12 @@ mod common;
 use common::{X86_64, program, site, spec};
 
 #[test]
-fn defaults() {
-    check("defaults", "{name: class}", |_| {});
+fn jupyterhub() {
+    check(
+        "jupyterhub",
+        "{name: class, hub: {kind: jupyterhub}, proxy: {kind: chp}}",
+        |_| {},
+    );
 }
 
 #[test]
@@ -20,7 +24,8 @@ fn everything_else() {
     let yaml = "
 name: course
 domain: hub.example.org
-hub: {version: 5.5.4, admins: [ada, grace], cull_after_minutes: 0, extra_config: 'c.JupyterHub.shutdown_on_logout = True'}
+hub: {kind: jupyterhub, version: 5.5.4, admins: [ada, grace], cull_after_minutes: 0, extra_config: 'c.JupyterHub.shutdown_on_logout = True'}
+proxy: {kind: chp}
 spawner: {default_url: /tree, start_timeout: 90}
 limits: {seats: 30, memory: 1.5G, cpu: 0.5}
 environment: {jupyterlab: 4.5.0, packages: ['numpy', 'pandas>=2']}
@@ -38,13 +43,14 @@ host: {pip_index_url: 'https://pypi.example.org/simple', npm_registry: 'https://
 fn local_spawner() {
     check(
         "local-spawner",
-        "{name: class, spawner: {kind: local}}",
+        "{name: class, hub: {kind: jupyterhub}, proxy: {kind: chp}, spawner: {kind: local}}",
         |_| {},
     );
 }
 
 const HUBPROXY: &str = "
 name: class
+hub: {kind: jupyterhub}
 proxy: {kind: hubproxy, hsts_days: 365, access_log: true, drain_seconds: 5, limits: {upload_mib: 512}}
 limits: {seats: 40}
 ";
@@ -52,7 +58,7 @@ limits: {seats: 40}
 const ACME: &str = "
 name: class
 domain: Hub.example.org
-hub: {version: 5.5.4}
+hub: {kind: jupyterhub, version: 5.5.4}
 proxy: {kind: hubproxy}
 tls: {kind: acme, email: ada@example.org, staging: true}
 ";
@@ -63,8 +69,7 @@ fn with_hubproxy(site: &mut setup::Site) {
 
 const RUST: &str = "
 name: class
-hub: {kind: hubd, admins: [ada], cull_after_minutes: 30}
-proxy: {kind: hubproxy}
+hub: {admins: [ada], cull_after_minutes: 30}
 limits: {seats: 10, cpu: 1.5}
 host: {pip_index_url: 'https://pypi.example.org/simple'}
 ";
@@ -174,6 +179,52 @@ authenticator: {kind: github, client_id: Iv1.0123, client_secret_env: SECRET, al
         provider.client_secret_file.to_str().unwrap(),
         "/etc/hubd/secrets/oauth-client-secret"
     );
+}
+
+#[test]
+fn hard_way() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, domain: hub.example.org, proxy: {kind: traefik, hsts_days: 30}, tls: {kind: acme, email: ada@example.org}}";
+    check("hard-way", yaml, |site| {
+        site.domain = Some("hub.example.org".to_owned());
+    });
+}
+
+#[test]
+fn traefik_from_the_registry() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: traefik, source: registry, access_log: true}}";
+    check("traefik-registry", yaml, |_| {});
+}
+
+#[test]
+fn nginx() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: nginx, hsts_days: 30, access_log: true, limits: {upload_mib: 64}}}";
+    check("nginx", yaml, |_| {});
+}
+
+#[test]
+fn apache() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: apache, hsts_days: 30, access_log: true}, limits: {seats: 40}}";
+    check("apache", yaml, |_| {});
+}
+
+#[test]
+fn apache_before_hubd() {
+    let yaml = "{name: class, hub: {kind: hubd}, proxy: {kind: apache}}";
+    check("apache-hubd", yaml, with_hubd);
+}
+
+#[test]
+fn nginx_before_a_notebook_server() {
+    let yaml = "{name: class, hub: {kind: notebook, base_url: /jupyter}, proxy: {kind: nginx}}";
+    check("nginx-notebook", yaml, |site| {
+        site.password_hash = Some(Secret::new("argon2:hash-of-the-password"));
+    });
+}
+
+#[test]
+fn without_tls() {
+    let yaml = "{name: class, hub: {kind: jupyterhub}, access: {web: []}, proxy: {kind: chp}, tls: {kind: none}}";
+    check("plain", yaml, |_| {});
 }
 
 /// What hubctl writes is what hubd and its helper read.

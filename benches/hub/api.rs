@@ -4,59 +4,74 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use futures::future::try_join_all;
+use reqwest::header::ACCEPT;
 
 use crate::hub::Hub;
-use crate::process;
+use crate::measure::{AT_ONCE, Cost, Meter};
 
 /// How long each request is repeated.
 const TIME: Duration = Duration::from_secs(3);
-/// Requests at once.
-const AT_ONCE: usize = 8;
+/// What a client accepts who knows pages: it is given 50 users at once, others 200.
+const PAGES: &str = "application/jupyterhub-pagination+json";
 
-/// What is asked.
-pub const ASKED: [(&str, &str); 2] = [
-    ("GET /hub/api/user", "/user"),
-    ("GET /hub/api/users (a page of 50)", "/users"),
-];
-
-/// What a request cost.
-#[derive(Clone, Copy)]
-pub struct Request {
-    /// The hub's time on a CPU, in microseconds.
-    pub cpu: f64,
-    /// A second.
-    pub rate: f64,
+/// One request of the API.
+pub struct Asked {
+    /// For the page.
+    pub what: &'static str,
+    path: &'static str,
+    accept: &'static str,
 }
 
+/// What is asked.
+pub const ASKED: [Asked; 3] = [
+    Asked {
+        what: "GET /hub/api/user",
+        path: "/user",
+        accept: "*/*",
+    },
+    Asked {
+        what: "GET /hub/api/users, a page of 50",
+        path: "/users",
+        accept: PAGES,
+    },
+    Asked {
+        what: "GET /hub/api/users, up to 200",
+        path: "/users",
+        accept: "*/*",
+    },
+];
+
 /// Asks each in turn.
-pub async fn measure(hub: &Hub) -> anyhow::Result<[Request; ASKED.len()]> {
-    let mut measured = [Request {
-        cpu: 0.0,
-        rate: 0.0,
-    }; ASKED.len()];
-    for (place, (_, path)) in measured.iter_mut().zip(ASKED) {
-        *place = one(hub, path).await?;
+pub async fn measure(hub: &Hub) -> anyhow::Result<[Cost; ASKED.len()]> {
+    let mut measured = [Cost::default(); ASKED.len()];
+    for (place, asked) in measured.iter_mut().zip(&ASKED) {
+        *place = one(hub, asked).await?;
     }
     Ok(measured)
 }
 
-async fn one(hub: &Hub, path: &str) -> anyhow::Result<Request> {
-    let (begun, before) = (Instant::now(), process::cpu(hub.pid));
+async fn one(hub: &Hub, asked: &Asked) -> anyhow::Result<Cost> {
+    // A first answer may put things in place.
+    ask(hub, asked).await?;
+    let meter = Meter::start(hub.pid);
+    let begun = Instant::now();
     let clients = (0..AT_ONCE).map(|_| async {
-        let mut count = 0_u32;
+        let mut count = 0;
         while begun.elapsed() < TIME {
-            let reply = hub.get(path).send().await?;
-            ensure!(reply.status().is_success(), "{path}: {}", reply.status());
-            reply.bytes().await?;
+            ask(hub, asked).await?;
             count += 1;
         }
         Ok(count)
     });
-    let count = f64::from(try_join_all(clients).await?.into_iter().sum::<u32>());
-    let took = begun.elapsed();
-    let used = process::cpu(hub.pid).saturating_sub(before);
-    Ok(Request {
-        cpu: used.as_secs_f64() * 1e6 / count,
-        rate: count / took.as_secs_f64(),
-    })
+    let requests: anyhow::Result<Vec<u32>> = try_join_all(clients).await;
+    Ok(meter.stop(requests?.into_iter().sum()))
+}
+
+async fn ask(hub: &Hub, asked: &Asked) -> anyhow::Result<()> {
+    let request = hub.get(asked.path).header(ACCEPT, asked.accept);
+    let reply = request.send().await?;
+    let status = reply.status();
+    ensure!(status.is_success(), "{}: {status}", asked.what);
+    reply.bytes().await?;
+    Ok(())
 }

@@ -15,10 +15,13 @@ use sandbox::{Control, Options, Pace, Sandbox};
 
 use peer::Peer;
 use program::Operator;
-use report::{Peers, Report, Users};
+use report::{First, Peers, Report, Users};
 
 const NAME: &str = "bench";
+/// The default: hubctl's own hub and proxy.
 const SPEC: &str = "name: bench\nlimits:\n  seats: 4\n";
+/// Stock JupyterHub and its proxy.
+const STOCK: &str = "name: stock\nprofile: jupyterhub\nlimits:\n  seats: 4\n";
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
 /// How often a run with nothing to do is measured.
 const REPEATS: usize = 5;
@@ -40,8 +43,10 @@ fn main() -> anyhow::Result<()> {
         ..Options::default()
     };
     let sandbox = Sandbox::start_with(options, sandbox::namespaces())?;
-    let operator = Operator::new(folder.path().join("laptop"), &sandbox.clouds_yaml, SPEC)?;
-    let report = measure(&operator, &sandbox.control, peer)?;
+    let operator =
+        |name: &str, spec| Operator::new(folder.path().join(name), &sandbox.clouds_yaml, spec);
+    let (ours, stock) = (operator("laptop", SPEC)?, operator("stock", STOCK)?);
+    let report = measure(&ours, &stock, &sandbox.control, peer)?;
     Page::at(PAGE).write("provision", &report.to_string())?;
     say("wrote docs/benchmarks.md");
     Ok(())
@@ -49,6 +54,7 @@ fn main() -> anyhow::Result<()> {
 
 fn measure(
     operator: &Operator,
+    stock: &Operator,
     control: &Control,
     peer: anyhow::Result<Peer>,
 ) -> anyhow::Result<Report> {
@@ -95,6 +101,10 @@ fn measure(
     let (destroy, destroy_calls) = counted(control, || operator.run(&["destroy", "--yes"]))?;
     ensure!(destroy.length("left")? == 0, "something is left");
 
+    part("the profile jupyterhub");
+    let stock_first = stock.run(&["provision", "--yes"])?;
+    stock.run(&["destroy", "--yes"])?;
+
     match &peer {
         Ok(peer) => {
             part("the peer's cloud half");
@@ -105,8 +115,9 @@ fn measure(
     Ok(Report {
         machine: Machine::this(),
         loads,
-        first,
+        first: First::of(first, "start hubd.service")?,
         first_calls,
+        stock: First::of(stock_first, "start jupyterhub.service")?,
         idle,
         users,
         destroy,

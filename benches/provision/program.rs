@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -19,7 +20,8 @@ pub struct Operator {
 pub struct Run {
     /// From the start of the process to its end.
     pub seconds: f64,
-    events: Vec<Value>,
+    /// What it told, and after how many seconds.
+    events: Vec<(f64, Value)>,
 }
 
 impl Operator {
@@ -51,40 +53,69 @@ impl Operator {
     /// Runs `hubctl ARGS --output json` to its end.
     pub fn run(&self, args: &[&str]) -> anyhow::Result<Run> {
         let started = Instant::now();
-        let output = Command::new(env!("CARGO_BIN_EXE_hubctl"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_hubctl"))
             .args(args)
             .args(["--output", "json"])
             .current_dir(&self.folder)
             .env_clear()
             .envs(self.environment())
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .context("starting hubctl")?;
+        let mut stderr = child.stderr.take().context("no standard error")?;
+        let complaint = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            // What cannot be read is not shown.
+            let _read = stderr.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let mut events = Vec::new();
+        let lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+        for line in lines {
+            let event: Value = serde_json::from_str(&line?).context("reading the events")?;
+            events.push((started.elapsed().as_secs_f64(), event));
+        }
+        let status = child.wait()?;
         let seconds = started.elapsed().as_secs_f64();
-        let text = String::from_utf8_lossy(&output.stdout);
+        let complaint = complaint.join().unwrap_or_default();
+        let last: Vec<String> = events
+            .iter()
+            .rev()
+            .take(20)
+            .map(|e| e.1.to_string())
+            .collect();
         ensure!(
-            output.status.success(),
-            "hubctl {}: {}\n{text}{}",
+            status.success(),
+            "hubctl {}: {status}\n{complaint}\nits last events, the latest first:\n{}",
             args.join(" "),
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
+            last.join("\n")
         );
-        let events = text
-            .lines()
-            .map(serde_json::from_str)
-            .collect::<Result<_, _>>()
-            .context("reading the events")?;
         Ok(Run { seconds, events })
     }
 }
 
 impl Run {
     fn named<'a>(&'a self, event: &'a str, name: &'a str) -> impl Iterator<Item = (String, f64)> {
-        self.events.iter().filter_map(move |line| {
+        self.events.iter().filter_map(move |(_, line)| {
             let is_it = line["event"] == event;
             let found = is_it.then(|| (line[name].as_str(), line["seconds"].as_f64()));
             found.and_then(|(name, seconds)| Some((name?.to_owned(), seconds?)))
         })
+    }
+
+    /// When, in seconds from SSH answering, a step was over.
+    pub fn from_ssh_to(&self, step: &str) -> anyhow::Result<f64> {
+        let when = |event: &str, key: &str, name: &str| {
+            let found = self
+                .events
+                .iter()
+                .find(|(_, line)| line["event"] == event && line[key] == name);
+            let missing = || format!("{name} was never over");
+            found.map(|(at, _)| *at).with_context(missing)
+        };
+        Ok(when("step-finished", "name", step)? - when("phase-finished", "phase", "ssh")?)
     }
 
     /// The phases in order, each with its seconds.
@@ -101,14 +132,14 @@ impl Run {
 
     /// A number of the closing event.
     pub fn number(&self, field: &str) -> anyhow::Result<u64> {
-        let done = self.events.last().context("a run that said nothing")?;
+        let (_, done) = self.events.last().context("a run that said nothing")?;
         let number = done[field].as_u64();
         number.with_context(|| format!("no {field} in {done}"))
     }
 
     /// The length of a list of the closing event.
     pub fn length(&self, field: &str) -> anyhow::Result<usize> {
-        let done = self.events.last().context("a run that said nothing")?;
+        let (_, done) = self.events.last().context("a run that said nothing")?;
         let list = done[field].as_array();
         Ok(list.with_context(|| format!("no {field} in {done}"))?.len())
     }

@@ -11,14 +11,44 @@ pub struct Report {
     pub machine: Machine,
     /// The load before each part.
     pub loads: Vec<(&'static str, f64)>,
-    pub first: Run,
+    /// By the default profile.
+    pub first: First,
     pub first_calls: usize,
+    /// By the profile `jupyterhub`.
+    pub stock: First,
     /// Runs with nothing to do, each with its requests.
     pub idle: Vec<(Run, usize)>,
     pub users: Vec<Users>,
     pub destroy: Run,
     pub destroy_calls: usize,
     pub peers: Peers,
+}
+
+/// A first provision, from nothing.
+pub struct First {
+    pub run: Run,
+    /// Seconds from SSH answering until the login page was there, and until a test user's cell had run.
+    pub page: f64,
+    pub cell: f64,
+}
+
+impl First {
+    /// `hub`: the step after which the login page answers.
+    pub fn of(run: Run, hub: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            page: run.from_ssh_to(hub)?,
+            cell: run.from_ssh_to("check compute")?,
+            run,
+        })
+    }
+
+    fn phase(&self, wanted: &[&str]) -> f64 {
+        let phases = self.run.phases();
+        let chosen = phases
+            .iter()
+            .filter(|(phase, _)| wanted.contains(&phase.as_str()));
+        chosen.map(|(_, seconds)| seconds).sum()
+    }
 }
 
 /// So many users added, several times.
@@ -54,6 +84,8 @@ const GOAL_CALLS: usize = 12;
 const GOAL_EXCHANGES: u64 = 1;
 const GOAL_IDLE: f64 = 1.0;
 const GOAL_USERS: f64 = 5.0;
+const GOAL_PAGE: f64 = 10.0;
+const GOAL_CELL: f64 = 60.0;
 
 /// A number of the peer's, and whether it is of this run.
 #[derive(Clone, Copy)]
@@ -99,14 +131,6 @@ impl Report {
         exchanges.flatten().max().unwrap_or_default()
     }
 
-    fn phase(&self, wanted: &[&str]) -> f64 {
-        let phases = self.first.phases();
-        let chosen = phases
-            .iter()
-            .filter(|(phase, _)| wanted.contains(&phase.as_str()));
-        chosen.map(|(_, seconds)| seconds).sum()
-    }
-
     fn ratios(&self) -> Table {
         let cloud = |part: usize, earlier: (f64, usize)| {
             let now = self.peers.cloud.map(|parts| parts[part]);
@@ -130,13 +154,13 @@ impl Report {
         );
         rows.time(
             "first provision, cloud half",
-            self.phase(&["observe", "cloud"]),
+            self.first.phase(&["observe", "cloud"]),
             first,
         );
         let host = or_earlier(None, earlier::HOST_FIRST);
         rows.time(
-            "first provision, host half",
-            self.phase(&["host", "setup"]),
+            "first provision, host half, the profile `jupyterhub`",
+            self.stock.phase(&["host", "setup"]),
             host,
         );
         rows.calls(
@@ -209,27 +233,59 @@ impl Report {
                 &seconds(thousand),
                 verdict(thousand < GOAL_USERS),
             ])
+            .row(&[
+                "first provision: the login page within 10 s of SSH answering",
+                &seconds(self.first.page),
+                verdict(self.first.page <= GOAL_PAGE),
+            ])
+            .row(&[
+                "first provision: the first cell within 60 s of SSH answering",
+                &seconds(self.first.cell),
+                verdict(self.first.cell <= GOAL_CELL),
+            ])
     }
 
+    /// Both profiles, by phase.
     fn first_table(&self) -> Table {
-        let mut rows = vec![("**whole run**".to_owned(), seconds(self.first.seconds))];
-        let timed = |(what, time): &(String, f64)| (format!("phase `{what}`"), seconds(*time));
-        rows.extend(self.first.phases().iter().map(timed));
-        let count = |what: &str| self.first.number(what).unwrap_or_default().to_string();
-        rows.push((
-            "requests to the cloud".to_owned(),
-            self.first_calls.to_string(),
-        ));
-        rows.push(("SSH exchanges".to_owned(), count("ssh_exchanges")));
-        rows.push(("changes and steps".to_owned(), count("changed")));
-        Table::new(&["first provision", ""]).rows(rows)
+        let runs = [&self.first, &self.stock];
+        let mut table = Table::new(&["first provision", "`rust`, the default", "`jupyterhub`"]);
+        let mut row = |what: &str, of: &dyn Fn(&First) -> String| {
+            let [ours, stock] = runs.map(of);
+            table = std::mem::take(&mut table).row(&[what, &ours, &stock]);
+        };
+        row("**whole run**", &|first| seconds(first.run.seconds));
+        for (phase, _) in self.first.run.phases() {
+            row(&format!("phase `{phase}`"), &|first| {
+                seconds(first.phase(&[&phase]))
+            });
+        }
+        row("from SSH answering to the login page", &|first| {
+            seconds(first.page)
+        });
+        row("from SSH answering to the first cell", &|first| {
+            seconds(first.cell)
+        });
+        let count = |first: &First, what: &str| first.run.number(what).unwrap_or_default();
+        row("SSH exchanges", &|first| {
+            count(first, "ssh_exchanges").to_string()
+        });
+        row("changes and steps", &|first| {
+            count(first, "changed").to_string()
+        });
+        table
     }
 
-    fn steps_table(&self) -> Table {
-        let slowest = self.first.slowest_steps();
-        let rows = slowest.into_iter().take(10);
-        Table::new(&["its ten slowest steps", ""])
-            .rows(rows.map(|(name, time)| (name, seconds(time))))
+    fn steps_tables(&self) -> String {
+        let tables =
+            [(&self.first, "rust"), (&self.stock, "jupyterhub")].map(|(first, profile)| {
+                let slowest = first.run.slowest_steps().into_iter().take(10);
+                let head = format!("the ten slowest steps of `{profile}`");
+                let table = Table::new(&[&head, ""]);
+                table
+                    .rows(slowest.map(|(name, time)| (name, seconds(time))))
+                    .to_string()
+            });
+        tables.join("\n")
     }
 
     fn idle_table(&self) -> Table {
@@ -346,7 +402,7 @@ impl fmt::Display for Report {
         writeln!(f, "{}", include_str!("report/caveats.md"))?;
         writeln!(f, "### Goals\n\n{}", self.goals())?;
         writeln!(f, "### Numbers\n\n{}", self.first_table())?;
-        writeln!(f, "{}", self.steps_table())?;
+        writeln!(f, "{}", self.steps_tables())?;
         writeln!(f, "{}", self.idle_table())?;
         writeln!(f, "{}", self.users_table())?;
         let destroy = Table::new(&["destroy", ""])

@@ -1,5 +1,7 @@
 //! Block storage (Cinder).
 
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -93,6 +95,23 @@ impl Cloud {
             (Err(CloudError::Refused(_) | CloudError::Conflict(_)), true) | (Ok(_), _) => Ok(()),
             (Err(error), _) => Err(error),
         }
+    }
+
+    /// Sets metadata, and leaves what else there is.
+    pub async fn set_volume_metadata(
+        &self,
+        id: &str,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<(), CloudError> {
+        let act = format!("setting metadata of volume {id}");
+        let path = ["volumes", id, "metadata"];
+        self.send(&Request {
+            method: Method::POST,
+            body: Some(json!({ "metadata": metadata })),
+            ..Request::get(&act, VOLUMES, &path)
+        })
+        .await?;
+        Ok(())
     }
 
     /// Starts a delete.

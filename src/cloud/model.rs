@@ -116,6 +116,9 @@ pub struct KeyPair {
     pub name: String,
     pub public_key: String,
     pub fingerprint: String,
+    /// Told by [`find_key_pair`](super::Cloud::find_key_pair), not in lists.
+    #[serde(default)]
+    pub created_at: Option<String>,
 }
 
 /// Glance image. `min_disk` in GiB, `min_ram` in MiB, `size` in bytes.
@@ -172,6 +175,8 @@ pub struct Network {
     pub dns_domain: Option<String>,
     #[serde(default)]
     pub mtu: Option<u32>,
+    #[serde(default)]
+    pub created_at: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -217,6 +222,8 @@ pub struct Port {
     pub security_groups: Vec<String>,
     #[serde(default, deserialize_with = "null_is_default")]
     pub tags: Vec<String>,
+    #[serde(default)]
+    pub created_at: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -230,6 +237,8 @@ pub struct Router {
     pub external_gateway_info: Option<GatewayInfo>,
     #[serde(default, deserialize_with = "null_is_default")]
     pub tags: Vec<String>,
+    #[serde(default)]
+    pub created_at: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -248,6 +257,8 @@ pub struct SecurityGroup {
     pub security_group_rules: Vec<SecurityGroupRule>,
     #[serde(default, deserialize_with = "null_is_default")]
     pub tags: Vec<String>,
+    #[serde(default)]
+    pub created_at: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -316,6 +327,8 @@ pub struct Volume {
     pub bootable: Option<String>,
     #[serde(default)]
     pub availability_zone: Option<String>,
+    #[serde(default)]
+    pub created_at: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use hub_api::proxy::{AcmePhase, AcmeStatus, CertificateSource, CertificateStatus, Status};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::event::Observer;
+use crate::event::{Observer, Silent};
+use crate::health::{self, Broken, Endpoint, Part};
 use crate::host::{Command, Host, Limits};
 use crate::setup::names::HUBPROXY_SERVICE;
 use crate::setup::{self, SetupError, StatusPlace};
@@ -62,6 +64,26 @@ pub(super) async fn wait(
         }
     })
     .await?;
+    Ok(())
+}
+
+/// Waits until the hub shows a certificate that is to be believed. Another proxy than ours says no more of its orders.
+pub(super) async fn wait_outside(
+    endpoint: &Endpoint,
+    observer: &dyn Observer,
+) -> anyhow::Result<()> {
+    let wait = Wait::new("a certificate by ACME", EVERY, DEADLINE);
+    wait.until(observer, async || -> Result<Probe<()>, Broken> {
+        let report = health::light(endpoint, &Silent).await;
+        Ok(match report.broken {
+            Some(broken) if matches!(broken.part, Part::Connection | Part::Certificate) => {
+                Probe::Pending(broken.cause)
+            }
+            _ => Probe::Ready(()),
+        })
+    })
+    .await
+    .context("`hubctl logs proxy` shows what the directory said")?;
     Ok(())
 }
 

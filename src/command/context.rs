@@ -145,6 +145,17 @@ impl Context {
         }
     }
 
+    /// The folder for what can be had again.
+    pub fn cache(&self) -> anyhow::Result<PathBuf> {
+        if let Some(folder) = self.env("XDG_CACHE_HOME") {
+            return Ok(PathBuf::from(folder).join("hubctl"));
+        }
+        let home = self
+            .home()
+            .context("no HOME to keep downloads in; XDG_CACHE_HOME names another place")?;
+        Ok(home.join(".cache/hubctl"))
+    }
+
     /// Opens the deployment's folder and keeps other runs off it.
     pub fn state(&self, name: &str) -> anyhow::Result<State> {
         Ok(State::open(&self.state_base()?, name)?)

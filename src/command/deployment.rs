@@ -1,30 +1,30 @@
 //! A deployment as a run works on it: the spec, what the cloud and the host have of it, and the halves that change them.
 
-use std::net::IpAddr;
+mod outside;
+mod rotation;
+mod secrets;
+mod site;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hub_api::proxy::Status;
-use time::OffsetDateTime;
 
 use super::Context;
-use super::certificate;
-use super::domain;
-use super::server;
+use super::look::look;
+use super::{certificate, domain, programs, rotate, server};
 use crate::cloud::Cloud;
 use crate::event::{Event, Observer};
-use crate::health::{self, Checking, Endpoint, Trust};
 use crate::host::{Host, HostError};
 use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
-use crate::release::{self, Program};
-use crate::secret::Secret;
-use crate::setup::names::NOTEBOOK_ACCOUNT;
-use crate::setup::{self, HostPlan, Site, Upgrade};
-use crate::spec::{self, AuthenticatorKind, HubKind, Spec, TlsKind};
+use crate::release::Program;
+use crate::setup::{self, HostPlan, Upgrade};
+use crate::spec::{HubKind, Spec, TlsKind};
 use crate::state::{Certificate, Receipt, State};
-use crate::tls;
-use crate::users::{Credential, Credentials, password};
+
+pub(super) use outside::{place_of, trust, trust_of, url};
+pub(super) use site::placeholder_site;
 
 /// How long a server that is known may take to answer when it is only looked at.
 const LOOK: Duration = Duration::from_secs(30);
@@ -50,6 +50,8 @@ pub(super) struct Deployment<'a> {
     has_certificate: bool,
     host: Option<Host>,
     timings: Vec<(&'static str, f64)>,
+    /// Where a run that only looks has its state.
+    _look: Option<tempfile::TempDir>,
 }
 
 /// The host half of a plan, and what it was made from.
@@ -62,10 +64,25 @@ pub(super) struct HostWork {
 impl<'a> Deployment<'a> {
     /// Reads the spec, takes the deployment's lock, and looks at what the cloud has of it. Changes nothing.
     pub(super) async fn open(context: &'a Context) -> anyhow::Result<Self> {
-        let started = Instant::now();
-        let loaded = context.load()?;
-        let spec = loaded.spec;
+        let spec = context.spec()?;
         let state = context.state(&spec.name)?;
+        Self::observe(context, spec, state, None).await
+    }
+
+    /// The same for a run that only looks: it takes no lock and writes nothing down.
+    pub(super) async fn look(context: &'a Context) -> anyhow::Result<Self> {
+        let spec = context.spec()?;
+        let (state, folder) = look(&context.state_base()?, &spec.name)?;
+        Self::observe(context, spec, state, Some(folder)).await
+    }
+
+    async fn observe(
+        context: &'a Context,
+        spec: Spec,
+        state: State,
+        look: Option<tempfile::TempDir>,
+    ) -> anyhow::Result<Self> {
+        let started = Instant::now();
         let mut receipt = state.receipt()?;
 
         context.ui.on(Event::PhaseStarted { phase: "observe" });
@@ -81,6 +98,12 @@ impl<'a> Deployment<'a> {
             expires: None,
             machine: None,
         };
+        if rotate::is_unfinished(&state) {
+            context.ui.on(Event::Warning {
+                message: "a rotation was cut short: old keys may still get in; `hubctl rotate` goes on with it"
+                    .to_owned(),
+            });
+        }
         let outcome = Outcome::of(&inventory);
         let mut deployment = Self {
             context,
@@ -97,9 +120,15 @@ impl<'a> Deployment<'a> {
             has_certificate: false,
             host: None,
             timings: Vec::new(),
+            _look: look,
         };
         deployment.finish_phase("observe", started);
         Ok(deployment)
+    }
+
+    /// The session to the server, where there is one already.
+    pub(super) fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
     }
 
     fn finish_phase(&mut self, phase: &'static str, started: Instant) {
@@ -113,11 +142,16 @@ impl<'a> Deployment<'a> {
         Instant::now()
     }
 
+    /// From when on it may be removed, from now on.
+    pub(super) fn expires(&mut self, time: String) {
+        self.local.expires = Some(time);
+    }
+
     /// What differs in the cloud. All that stands in the way is refused together.
     ///
     /// What the server will need of this machine is looked for first.
     pub(super) async fn plan_cloud(&mut self) -> anyhow::Result<infra::Plan> {
-        self.programs = programs(&self.spec)?;
+        self.programs = programs::find(self.context, &self.spec).await?;
         self.local.machine = self.programs.first().map(|program| program.machine.clone());
         let offer = if infra::needs_offer(&self.spec, &self.inventory, &self.local) {
             let block_storage = self.inventory.around.block_storage;
@@ -255,260 +289,12 @@ impl<'a> Deployment<'a> {
         Ok(host)
     }
 
-    /// What the host half needs to know of the cloud half and of what was generated.
-    fn site(&mut self, outcome: &Outcome) -> anyhow::Result<Site> {
-        let (certificate_pem, key_pem, authority_pem) = match self.certificate(outcome)? {
-            Some(leaf) => (leaf.certificate, leaf.key, leaf.authority),
-            None => (String::new(), Secret::new(""), None),
-        };
-        let site = Site {
-            public_address: outcome.address,
-            domain: self.spec.domain.clone(),
-            login: server::login(&self.spec, outcome),
-            hostname: outcome.server_name.clone(),
-            memory_mb: outcome.memory_mib.unwrap_or(0),
-            vcpus: outcome.vcpus.unwrap_or(0),
-            data_volume: outcome.volume_id.clone(),
-            certificate_pem,
-            key_pem,
-            authority_pem,
-            proxy_token: self.receipt.secret("proxy-token", 32),
-            cookie_secret: self.receipt.secret("cookie-secret", 32),
-            api_token: self.receipt.secret("api-token", 32),
-            oauth_client_secret: self.client_secret()?,
-            password_hash: self.notebook_password()?.map(|(_, hash)| hash),
-            programs: self.programs.clone(),
-            operator_keys: self
-                .local
-                .public_key
-                .iter()
-                .chain(&self.spec.ssh.authorized_keys)
-                .cloned()
-                .collect(),
-        };
-        self.state.write_receipt(&self.receipt)?;
-        Ok(site)
-    }
-
-    fn names(&self, outcome: &Outcome) -> tls::Names {
-        tls::Names::new(self.spec.domain.as_deref(), outcome.addresses())
-    }
-
-    /// The certificate that the proxy is given; none where it gets one itself.
-    fn certificate(&self, outcome: &Outcome) -> anyhow::Result<Option<tls::Leaf>> {
-        let now = OffsetDateTime::now_utc();
-        let names = self.names(outcome);
-        Ok(match self.spec.tls.kind {
-            TlsKind::SelfSigned => Some(tls::ensure(&self.state, &names, now)?),
-            TlsKind::Own => Some(self.own_certificate(&names, now)?),
-            TlsKind::Acme | TlsKind::AcmeIp | TlsKind::None => None,
-        })
-    }
-
-    /// The operator's own certificate, checked before it goes anywhere.
-    fn own_certificate(
-        &self,
-        names: &tls::Names,
-        now: OffsetDateTime,
-    ) -> anyhow::Result<tls::Leaf> {
-        let read = |path: &Option<std::path::PathBuf>| {
-            let path = path
-                .as_deref()
-                .context("tls.kind own needs certificate and key")?;
-            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
-        };
-        let certificate = read(&self.spec.tls.certificate)?;
-        let key = Secret::new(read(&self.spec.tls.key)?);
-        let checked =
-            tls::own::check(&certificate, &key, names, now).map_err(tls::TlsError::Own)?;
-        for warning in checked.warnings {
-            self.context.ui.on(Event::Warning {
-                message: format!("{}; {}", warning.message, warning.hint),
-            });
-        }
-        Ok(checked.leaf)
-    }
-
-    fn url(&self, outcome: &Outcome) -> String {
-        url(
-            self.spec.domain.as_deref(),
-            outcome.address,
-            &self.spec.web_place(),
-        )
-    }
-
-    /// What the authenticator's provider knows this hub by, from where the spec says.
-    fn client_secret(&self) -> anyhow::Result<Option<Secret>> {
-        let asked = &self.spec.authenticator;
-        if asked.kind == AuthenticatorKind::Pam {
-            return Ok(None);
-        }
-        let secret = match (&asked.client_secret_file, &asked.client_secret_env) {
-            (Some(path), _) => std::fs::read_to_string(path)
-                .with_context(|| format!("reading {}", path.display()))?,
-            (None, Some(name)) => std::env::var(name).map_err(|_| {
-                anyhow::anyhow!("the variable {name} is not set, in which `authenticator.client_secret_env` says the client's secret is")
-            })?,
-            (None, None) => String::new(),
-        };
-        anyhow::ensure!(
-            !secret.trim().is_empty(),
-            "the client's secret of `authenticator` is empty: name its file in `authenticator.client_secret_file`"
-        );
-        Ok(Some(Secret::new(secret.trim())))
-    }
-
-    /// The password of a notebook server, from the credentials file or made for it, and its hash.
-    fn notebook_password(&mut self) -> anyhow::Result<Option<(Secret, Secret)>> {
-        if self.spec.hub.kind != HubKind::Notebook {
-            return Ok(None);
-        }
-        let salt = self.receipt.secret("notebook-salt", 16);
-        let mut credentials = Credentials::load(&self.state)?;
-        let known = credentials
-            .of(NOTEBOOK_ACCOUNT)
-            .filter(|known| !known.password.reveal().is_empty());
-        let password = known.map_or_else(password::generate, |known| known.password.clone());
-        credentials.put(Credential {
-            url: self
-                .outcome
-                .as_ref()
-                .map(|outcome| self.url(outcome))
-                .unwrap_or_default(),
-            user: NOTEBOOK_ACCOUNT.to_owned(),
-            password: password.clone(),
-        });
-        credentials.save(&self.state)?;
-        let hash = password::jupyter_hash(&password, &salt)?;
-        Ok(Some((password, hash)))
-    }
-
-    /// Where the hub is, and who vouches for it.
-    pub(super) fn endpoint(&self) -> anyhow::Result<Endpoint> {
-        let outcome = self
-            .outcome
-            .as_ref()
-            .context("there is no server to reach the hub on")?;
-        let trust = match (self.spec.tls.kind, &self.spec.tls.directory_ca) {
-            (TlsKind::SelfSigned, _) => own_authority(&self.state)?,
-            (TlsKind::Own | TlsKind::None, _) => Trust::System,
-            (TlsKind::Acme | TlsKind::AcmeIp, Some(path)) => Trust::Authority(
-                std::fs::read_to_string(path)
-                    .with_context(|| format!("reading {}", path.display()))?,
-            ),
-            (TlsKind::Acme | TlsKind::AcmeIp, None) if self.spec.tls.staging => Trust::Anyone,
-            (TlsKind::Acme | TlsKind::AcmeIp, None) => Trust::System,
-        };
-        let endpoint = Endpoint::new(&self.url(outcome), Some(outcome.address), &trust)?;
-        Ok(match self.spec.hub.kind {
-            HubKind::Notebook => endpoint.of_notebook(),
-            HubKind::Jupyterhub | HubKind::Hubd => endpoint,
-        })
-    }
-
-    /// Says which DNS record to make, where the cloud keeps none for the domain.
-    pub(super) async fn tell_record(&self) {
-        if let (Some(domain), Some(outcome)) = (&self.spec.domain, &self.outcome)
-            && !self.keeps_record
-        {
-            domain::tell(self.context, domain, outcome).await;
-        }
-    }
-
-    /// Before a public certificate authority is asked: whether the domain leads to the server, now that its address is
-    /// known. A record that the cloud keeps has a while to spread.
-    pub(super) async fn check_name(&self) -> anyhow::Result<()> {
-        match (&self.spec.domain, &self.outcome) {
-            (Some(domain), Some(outcome)) if self.wants_public_name() => {
-                if self.spec.dns.wait || self.keeps_record {
-                    domain::wait(self.context, domain, outcome).await?;
-                }
-                domain::refuse_elsewhere(domain, outcome).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Waits until the proxy has the certificate it asked for by ACME; where it cannot have it, says why.
-    pub(super) async fn wait_for_certificate(&mut self) -> anyhow::Result<()> {
-        if !self.spec.tls.is_acme() || self.has_certificate {
-            return Ok(());
-        }
-        let outcome = self
-            .outcome
-            .clone()
-            .context("there is no server to have a certificate")?;
-        let host = self.connect(&outcome, SECOND_SESSION).await?;
-        let site = self.site(&outcome)?;
-        let desired = setup::desired(&self.spec, &site)?;
-        let Some(place) = desired.status else {
-            return Ok(());
-        };
-        certificate::wait(&host, &place, &*self.context.ui).await
-    }
-
-    /// Waits until the domain leads to the server, where the spec wants that.
-    pub(super) async fn wait_for_record(&self) -> anyhow::Result<()> {
-        match (&self.spec.domain, &self.outcome) {
-            (Some(domain), Some(outcome)) if self.spec.dns.wait => {
-                domain::wait(self.context, domain, outcome).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Looks at the hub from outside: as a user who computes something, or only whether it answers.
-    pub(super) async fn check(&mut self, as_user: bool) -> anyhow::Result<()> {
-        let endpoint = self.endpoint()?;
-        let started = self.start_phase("health");
-        if as_user && let Some((password, _)) = self.notebook_password()? {
-            health::full_notebook(&endpoint, &password, &*self.context.ui)
-                .await
-                .healthy()?;
-        } else if as_user && self.spec.authenticator.kind != AuthenticatorKind::Pam {
-            // Nobody here has a password at the provider: how far it goes is seen without one.
-            health::light(&endpoint, &*self.context.ui)
-                .await
-                .healthy()?;
-            self.context.ui.on(Event::Warning {
-                message: format!(
-                    "people log in at a provider ({}): that was not tried; log in once yourself",
-                    self.spec.authenticator.kind.word()
-                ),
-            });
-        } else if as_user {
-            let host = self.host.clone().context("no session to the server")?;
-            // Its exchange stays open for as long as the user is there: a session of its own.
-            let host = host.again(SECOND_SESSION, &*self.context.ui).await?;
-            let visitor = health::synthetic(&host, &Checking::of(self.spec.hub.kind)).await?;
-            let spawn = Duration::from_secs(u64::from(self.spec.spawner.start_timeout) + 30);
-            let report = health::full(
-                &endpoint,
-                &visitor.user,
-                &visitor.password,
-                spawn,
-                &*self.context.ui,
-            )
-            .await;
-            let left = visitor.end().await?;
-            if !left.is_empty() {
-                self.context.ui.on(Event::Warning {
-                    message: format!("of the test user is still there: {}", left.join(", ")),
-                });
-            }
-            report.healthy()?;
-        } else {
-            health::light(&endpoint, &*self.context.ui)
-                .await
-                .healthy()?;
-        }
-        self.finish_phase("health", started);
-        Ok(())
-    }
-
     /// The closing words: where it is, what to do next, what took how long.
     pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
-        let url = self.endpoint()?.url().to_string();
+        let url = match self.spec.tls.kind {
+            TlsKind::None => "http://127.0.0.1/".to_owned(),
+            _ => self.endpoint()?.url().to_string(),
+        };
         self.receipt.url = Some(url.clone());
         self.receipt.notebook = self.spec.hub.kind == HubKind::Notebook;
         self.receipt.certificate = match self.spec.tls.kind {
@@ -544,70 +330,6 @@ impl<'a> Deployment<'a> {
         ui.say(&format!("\n{what} in {seconds:.1} s ({table})"));
         ui.data(&url);
         Ok(())
-    }
-}
-
-/// Where a hub is.
-pub(super) fn url(domain: Option<&str>, address: IpAddr, place: &str) -> String {
-    match (domain, address) {
-        (Some(domain), _) => format!("https://{domain}{place}"),
-        (None, IpAddr::V4(address)) => format!("https://{address}{place}"),
-        (None, IpAddr::V6(address)) => format!("https://[{address}]{place}"),
-    }
-}
-
-/// Our own programs that the spec puts on the server, from where this machine has them.
-pub(super) fn programs(spec: &Spec) -> anyhow::Result<Vec<Program>> {
-    let hubctl = std::env::current_exe().ok();
-    let folders = release::folders(spec.release.source.as_deref(), hubctl.as_deref());
-    setup::programs(spec)
-        .into_iter()
-        .map(|name| Ok(Program::find(name, &folders)?))
-        .collect()
-}
-
-/// Whom to believe about the hub: the deployment's own authority, where this machine has it and the hub uses it.
-pub(super) fn trust(state: &State) -> anyhow::Result<Trust> {
-    match state.receipt()?.certificate {
-        Certificate::Deployment => {}
-        Certificate::Public => return Ok(Trust::System),
-        Certificate::Staging => return Ok(Trust::Anyone),
-    }
-    own_authority(state)
-}
-
-fn own_authority(state: &State) -> anyhow::Result<Trust> {
-    Ok(state
-        .read(tls::AUTHORITY)?
-        .map_or(Trust::System, Trust::Authority))
-}
-
-/// What `render` puts where only the cloud or a real run knows better.
-pub(super) fn placeholder_site(spec: &Spec) -> Site {
-    let placeholder = |name: &str| Secret::new(format!("({name})"));
-    Site {
-        public_address: std::net::Ipv4Addr::new(192, 0, 2, 7).into(),
-        domain: spec.domain.clone(),
-        login: spec
-            .server
-            .login
-            .clone()
-            .unwrap_or_else(|| "debian".to_owned()),
-        hostname: infra::tag::name(&spec.name),
-        memory_mb: spec::size::needed(&spec.limits),
-        vcpus: 2,
-        data_volume: spec.volume.as_ref().map(|_| "(volume)".to_owned()),
-        certificate_pem: "(certificate)\n".to_owned(),
-        key_pem: placeholder("key"),
-        authority_pem: Some("(authority)\n".to_owned()),
-        proxy_token: placeholder("proxy-token"),
-        cookie_secret: placeholder("cookie-secret"),
-        api_token: placeholder("api-token"),
-        oauth_client_secret: (spec.authenticator.kind != AuthenticatorKind::Pam)
-            .then(|| placeholder("oauth-client-secret")),
-        password_hash: (spec.hub.kind == HubKind::Notebook).then(|| placeholder("password-hash")),
-        operator_keys: spec.ssh.authorized_keys.clone(),
-        programs: Vec::new(),
     }
 }
 

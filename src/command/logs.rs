@@ -1,9 +1,10 @@
 //! `hubctl logs`: what the hub, the proxy or a user's server says.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Context, server};
-use crate::host::{Command, Limits};
+use crate::host::{Command, HostError, Limits};
 use crate::setup::HubPlaces;
 use crate::setup::names::{HUB_HELPER_SERVICE, HUBPROXY_SERVICE, PROXY_SERVICE};
 use crate::ui::Exit;
@@ -12,11 +13,14 @@ use crate::users::names;
 /// Show what the hub, the proxy or a user's server says
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// `hub`, `proxy`, or a user's name
-    #[arg(default_value = "hub")]
+    /// `hub`, `proxy`, or `user NAME`; a name alone is a user's, too
+    #[arg(value_name = "hub|proxy|user", default_value = "hub")]
     pub whose: String,
+    /// The user, after `user`
+    #[arg(value_name = "NAME")]
+    pub user: Option<String>,
     /// Go on as more is said, until interrupted
-    #[arg(long)]
+    #[arg(short = 'f', long)]
     pub follow: bool,
     /// How many lines from the end
     #[arg(short = 'n', long, default_value_t = 100)]
@@ -24,6 +28,9 @@ pub struct Args {
     /// The deployment; default: the spec's
     #[arg(long = "deployment", value_name = "NAME")]
     pub name: Option<String>,
+    /// The spec (here without its short form: `-f` is --follow, as with other logs)
+    #[arg(long, value_name = "FILE", env = "HUBCTL_FILE", id = "file")]
+    file: Option<PathBuf>,
 }
 
 /// An operator may follow for a day.
@@ -33,10 +40,9 @@ const FOLLOW: Limits = Limits::new(
 );
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
-    let units = units(&args.whose)?;
+    let units = units(&args.whose, args.user.as_deref())?;
     let name = context.name(args.name.as_deref())?;
-    let state = context.state_for_reading(&name)?;
-    let host = server::of(context, &name, &state).await?;
+    let host = server::visit(context, &name).await?;
     let mut command = Command::new("sudo").args(["-n", "journalctl", "--no-pager"]);
     for unit in units {
         command = command.arg(format!("--unit={unit}"));
@@ -48,30 +54,57 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     } else {
         Limits::default()
     };
-    host.exchange(&command, Vec::new(), limits, |line| context.ui.data(&line))
+    let ui = &context.ui;
+    let output = host
+        .exchange(&command, Vec::new(), limits, |line| {
+            if ui.is_json() {
+                ui.record(&serde_json::json!({"event": "log", "line": line}));
+            } else {
+                ui.data(&line);
+            }
+        })
         .await?;
-    Ok(Exit::Ok)
+    if output.exit_status == 0 {
+        Ok(Exit::Ok)
+    } else {
+        Err(HostError::Failed {
+            command: command.name(),
+            status: output.exit_status,
+            stderr: output.stderr,
+        }
+        .into())
+    }
 }
 
 /// The units behind a name, whichever kind of it there is.
-fn units(whose: &str) -> Result<Vec<String>, names::NameProblem> {
-    Ok(match whose {
-        "hub" => HubPlaces::all()
+fn units(whose: &str, user: Option<&str>) -> Result<Vec<String>, names::NameProblem> {
+    Ok(match (whose, user) {
+        ("user", Some(user)) => units_of_user(user)?,
+        (_, Some(odd)) => {
+            return Err(names::NameProblem {
+                name: odd.to_owned(),
+                reason: "one word too many".to_owned(),
+                hint: format!("`hubctl logs user {odd}` shows what {odd}'s server says"),
+            });
+        }
+        ("hub", None) => HubPlaces::all()
             .map(|hub| hub.service)
             .into_iter()
             .chain([HUB_HELPER_SERVICE])
             .map(str::to_owned)
             .collect(),
-        "proxy" => vec![PROXY_SERVICE.to_owned(), HUBPROXY_SERVICE.to_owned()],
-        user => {
-            names::check(user)?;
-            HubPlaces::all()
-                .iter()
-                .filter(|hub| hub.user_unit.contains("{name}"))
-                .map(|hub| hub.user_unit.replace("{name}", user))
-                .collect()
-        }
+        ("proxy", None) => vec![PROXY_SERVICE.to_owned(), HUBPROXY_SERVICE.to_owned()],
+        (user, None) => units_of_user(user)?,
     })
+}
+
+fn units_of_user(user: &str) -> Result<Vec<String>, names::NameProblem> {
+    names::check(user)?;
+    Ok(HubPlaces::all()
+        .iter()
+        .filter(|hub| hub.user_unit.contains("{name}"))
+        .map(|hub| hub.user_unit.replace("{name}", user))
+        .collect())
 }
 
 #[cfg(test)]
@@ -81,7 +114,7 @@ mod tests {
     #[test]
     fn nothing_but_a_users_name_becomes_a_unit() {
         assert_eq!(
-            units("hub").unwrap(),
+            units("hub", None).unwrap(),
             [
                 "jupyterhub.service",
                 "hubd.service",
@@ -90,11 +123,18 @@ mod tests {
             ]
         );
         assert_eq!(
-            units("ada").unwrap(),
+            units("ada", None).unwrap(),
             ["jupyter-ada.service", "jupyter@ada.service"]
         );
+        // A user may be called what something else is called.
+        assert_eq!(
+            units("user", Some("proxy")).unwrap(),
+            ["jupyter-proxy.service", "jupyter@proxy.service"]
+        );
+        assert!(units("hub", Some("ada")).is_err());
         for odd in ["*", "a b", "--vacuum-size=1", "../x", ""] {
-            assert!(units(odd).is_err(), "{odd}");
+            assert!(units(odd, None).is_err(), "{odd}");
+            assert!(units("user", Some(odd)).is_err(), "{odd}");
         }
     }
 }

@@ -16,7 +16,7 @@ pub struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
-    let mut deployment = Deployment::open(context).await?;
+    let mut deployment = Deployment::look(context).await?;
     let cloud = deployment.plan_cloud().await?;
     let host = deployment.plan_host(&cloud).await?;
     let preview = Preview::of(&cloud, host.as_ref());

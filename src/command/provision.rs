@@ -3,6 +3,9 @@
 use super::Context;
 use super::deployment::Deployment;
 use super::preview::{self, Preview};
+use super::span::{self, Span};
+use time::OffsetDateTime;
+
 use crate::ui::Exit;
 
 /// Make the hub, or bring it back to what hub.yaml says
@@ -18,11 +21,17 @@ pub struct Args {
     /// Bring the system of the server up to date, too
     #[arg(long)]
     pub upgrade: bool,
+    /// How long it is needed from now on (`90m`, `8h`, `2d`), for `hubctl gc`; `never` keeps gc off it
+    #[arg(long, value_name = "SPAN", value_parser = span::parse)]
+    pub ttl: Option<Span>,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let mut deployment = Deployment::open(context).await?;
     deployment.upgrade = args.upgrade;
+    if let Some(ttl) = args.ttl {
+        deployment.expires(ttl.end(OffsetDateTime::now_utc()));
+    }
 
     let cloud = deployment.plan_cloud().await?;
     let host = deployment.plan_host(&cloud).await?;

@@ -21,7 +21,9 @@ use crate::wait::{Probe, Wait};
 pub(super) const SSH_DEADLINE: Duration = Duration::from_secs(600);
 /// How long cloud-init may take to print the host keys.
 const CONSOLE_DEADLINE: Duration = Duration::from_secs(300);
-const KNOWN_HOSTS: &str = "known_hosts";
+/// How long a server that is known may take to let us in.
+const VISIT: Duration = Duration::from_secs(20);
+pub(super) const KNOWN_HOSTS: &str = "known_hosts";
 
 /// The image's login: what the spec says, what the server was made with, else Debian's.
 pub(super) fn login(spec: &Spec, outcome: &Outcome) -> String {
@@ -142,6 +144,63 @@ pub(super) async fn of(context: &Context, name: &str, state: &State) -> anyhow::
     .await
 }
 
+/// Opens a session to the deployment's server and writes nothing down: beside a run that works on it, or from a laptop
+/// that has nothing of it but a key in its agent.
+pub(super) async fn visit(context: &Context, name: &str) -> anyhow::Result<Host> {
+    let state = context.state_for_reading(name)?;
+    let receipt = state.receipt()?;
+    if let Some(host) = reconnect(context, &state, &receipt).await? {
+        return Ok(host);
+    }
+    let cloud = context.cloud().await?;
+    let inventory = infra::observe(&cloud, name).await?;
+    let Some(outcome) = Outcome::of(&inventory) else {
+        bail!("{name} has no server; `hubctl provision` makes it");
+    };
+    visit_server(context, &state, &outcome).await
+}
+
+/// The same for a server that was observed.
+pub(super) async fn visit_server(
+    context: &Context,
+    state: &State,
+    outcome: &Outcome,
+) -> anyhow::Result<Host> {
+    let receipt = state.receipt()?;
+    let address = SocketAddr::new(outcome.address, 22);
+    let login = receipt
+        .login
+        .clone()
+        .filter(|_| receipt.server_id.as_ref() == Some(&outcome.server_id))
+        .or_else(|| outcome.login.clone())
+        .unwrap_or_else(|| "debian".to_owned());
+    let known = receipt.server_id.as_ref() == Some(&outcome.server_id)
+        && !KnownHosts::new(state.path(KNOWN_HOSTS))
+            .fingerprints(address)?
+            .is_empty();
+    if known {
+        let target = target(state, address, login, Trust::Known);
+        return Ok(Host::connect(&target, VISIT, &*context.ui).await?);
+    }
+    if outcome.host_keys.is_empty() {
+        bail!(
+            "nobody has set {}'s server up yet; `hubctl provision` does",
+            state.name()
+        );
+    }
+    let recorded = outcome.host_keys.values();
+    let trust = Trust::Expected(
+        recorded
+            .filter_map(|text| Fingerprint::parse(text))
+            .collect(),
+    );
+    // The key that is seen is written down where nobody looks again.
+    let folder = tempfile::tempdir().context("making a folder for the host key")?;
+    let mut target = target(state, address, login, trust);
+    target.known_hosts = folder.path().join(KNOWN_HOSTS);
+    Ok(Host::connect(&target, VISIT, &*context.ui).await?)
+}
+
 /// Opens a session to a server that is known, without asking the cloud; `None` where it is not known, or has moved.
 async fn reconnect(
     context: &Context,
@@ -159,8 +218,7 @@ async fn reconnect(
         return Ok(None);
     }
     let target = target(state, address, login.clone(), Trust::Known);
-    let within = Duration::from_secs(20);
-    Ok(Some(Host::connect(&target, within, &*context.ui).await?))
+    Ok(Some(Host::connect(&target, VISIT, &*context.ui).await?))
 }
 
 fn target(state: &State, address: SocketAddr, login: String, trust: Trust) -> Target {

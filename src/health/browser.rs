@@ -82,7 +82,10 @@ impl Browser {
                     .unwrap_or_else(|| format!("{user} is not let in (HTTP {status})")),
                 "`hubctl list-users` shows who has an account; `hubctl logs hub` why one was not let in",
             ),
-            _ => Fault::plain(format!("HTTP {status}")),
+            _ => Fault::plain(match said(&body, "<h1") {
+                Some(said) => format!("{said} (HTTP {status})"),
+                None => format!("HTTP {status}"),
+            }),
         })
     }
 
@@ -234,6 +237,16 @@ impl Browser {
             Ok(())
         } else {
             Err(page.fault("the page of the user's server"))
+        }
+    }
+
+    /// The text of one of the hub's pages, such as `hub/home`.
+    pub async fn read(&self, path: &str) -> Result<String, Fault> {
+        let page = self.visit(self.endpoint.at(path)).await?;
+        if page.status.is_success() {
+            Ok(page.body)
+        } else {
+            Err(page.fault("the page"))
         }
     }
 

@@ -11,8 +11,8 @@ use super::{Check, Endpoint, Fault, Part, Report};
 use crate::event::Observer;
 
 const SHORT: Duration = Duration::from_secs(10);
-/// A certificate with less time left is worth a word.
-const SOON: time::Duration = time::Duration::days(14);
+/// A certificate with less time left is worth a word; one that lasts for weeks only, in its last quarter.
+const SOON: time::Duration = time::Duration::days(30);
 
 /// Looks at everything that can be seen without logging in. Milliseconds where all is well.
 pub async fn light(endpoint: &Endpoint, observer: &dyn Observer) -> Report {
@@ -29,20 +29,17 @@ pub(super) async fn look(check: &mut Check<'_>, endpoint: &Endpoint) -> bool {
     else {
         return false;
     };
-    let Some(expires) = check
+    let Some(validity) = check
         .link(Part::Certificate, SHORT, certificate(endpoint, stream))
         .await
     else {
         return false;
     };
-    check.report.expires = Some(expires);
-    let left = expires - OffsetDateTime::now_utc();
-    if left < SOON {
-        check.observer.warn(format!(
-            "the certificate ends on {}, in {} days: `hubctl provision` renews it",
-            expires.date(),
-            left.whole_days()
-        ));
+    let (from, until) = validity;
+    check.report.since = Some(from);
+    check.report.expires = Some(until);
+    if let Some(warning) = check.report.certificate_warning() {
+        check.observer.warn(warning);
     }
     let Some(answer) = check.link(Part::Proxy, SHORT, proxy(endpoint)).await else {
         return false;
@@ -50,6 +47,25 @@ pub(super) async fn look(check: &mut Check<'_>, endpoint: &Endpoint) -> bool {
     let version = check.link(Part::Hub, SHORT, async { hub(&answer) }).await;
     check.report.hub_version.clone_from(&version);
     version.is_some()
+}
+
+impl Report {
+    /// What to say of a certificate that ends soon.
+    pub fn certificate_warning(&self) -> Option<String> {
+        self.warning_at(OffsetDateTime::now_utc())
+    }
+
+    fn warning_at(&self, now: OffsetDateTime) -> Option<String> {
+        let (from, until) = (self.since?, self.expires?);
+        let left = until - now;
+        (left < SOON.min((until - from) / 4)).then(|| {
+            format!(
+                "the certificate ends on {}, in {} days: `hubctl provision` renews it",
+                until.date(),
+                left.whole_days()
+            )
+        })
+    }
 }
 
 async fn connection(endpoint: &Endpoint) -> Result<(tokio::net::TcpStream, String), Fault> {
@@ -71,17 +87,23 @@ async fn connection(endpoint: &Endpoint) -> Result<(tokio::net::TcpStream, Strin
 async fn certificate(
     endpoint: &Endpoint,
     stream: tokio::net::TcpStream,
-) -> Result<(OffsetDateTime, String), Fault> {
+) -> Result<((OffsetDateTime, OffsetDateTime), String), Fault> {
     let stream = endpoint.secure(stream).await.map_err(tls_fault)?;
-    let expires = stream
+    let (from, until) = stream
         .get_ref()
         .1
         .peer_certificates()
         .and_then(|chain| chain.first())
         .and_then(|der| X509Certificate::from_der(der).ok())
-        .map(|(_, certificate)| certificate.validity().not_after.to_datetime())
+        .map(|(_, certificate)| {
+            let validity = certificate.validity();
+            (
+                validity.not_before.to_datetime(),
+                validity.not_after.to_datetime(),
+            )
+        })
         .ok_or_else(|| Fault::plain("the server showed no certificate".to_owned()))?;
-    Ok((expires, format!("valid until {}", expires.date())))
+    Ok(((from, until), format!("valid until {}", until.date())))
 }
 
 /// What a failed handshake means.
@@ -184,4 +206,33 @@ fn hub(answer: &Answer) -> Result<(String, String), Fault> {
         ),
         _ => Fault::plain(format!("HTTP {status} instead of its version")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_warned_of_a_month_ahead_unless_it_is_short_lived() {
+        let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
+        let days = time::Duration::days;
+        for (lasts, left, warned) in [
+            (365, 31, false),
+            (365, 29, true),
+            // From a public authority: renewed by itself a month ahead.
+            (90, 25, false),
+            (90, 20, true),
+            (6, 3, false),
+            (6, 1, true),
+        ] {
+            let until = now + days(left);
+            let report = Report {
+                since: Some(until - days(lasts)),
+                expires: Some(until),
+                ..Report::default()
+            };
+            let told = report.warning_at(now);
+            assert_eq!(told.is_some(), warned, "{lasts} {left}: {told:?}");
+        }
+    }
 }

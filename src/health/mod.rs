@@ -32,6 +32,16 @@ use crate::event::{Event, Observer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
+    /// The cloud's API lets us in.
+    Cloud,
+    /// The server runs.
+    Server,
+    /// The address leads to it.
+    Address,
+    /// The domain leads to the address.
+    Dns,
+    /// The packet filter lets users in.
+    SecurityGroup,
     /// The address takes connections.
     Connection,
     /// The certificate is trusted, for this name, and not at its end.
@@ -40,6 +50,10 @@ pub enum Part {
     Proxy,
     /// The hub behind it answers.
     Hub,
+    /// The operator gets onto the server.
+    Ssh,
+    /// The server has room for users' servers.
+    Host,
     Login,
     /// The user's server starts.
     Spawn,
@@ -57,10 +71,17 @@ pub enum Part {
 impl Part {
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Cloud => "cloud",
+            Self::Server => "server",
+            Self::Address => "address",
+            Self::Dns => "dns",
+            Self::SecurityGroup => "security-group",
             Self::Connection => "connection",
             Self::Certificate => "certificate",
             Self::Proxy => "proxy",
             Self::Hub => "hub",
+            Self::Ssh => "ssh",
+            Self::Host => "host",
             Self::Login => "login",
             Self::Spawn => "spawn",
             Self::Notebook => "notebook",
@@ -97,7 +118,9 @@ pub struct Broken {
 pub struct Report {
     pub links: Vec<Link>,
     pub broken: Option<Broken>,
-    /// Of the certificate.
+    /// The time of the certificate: from, until.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub since: Option<time::OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires: Option<time::OffsetDateTime>,
     pub hub_version: Option<String>,
@@ -185,6 +208,10 @@ impl<'a> Check<'a> {
 /// Where the cause of a broken link is usually found.
 const fn look_at(part: Part) -> &'static str {
     match part {
+        Part::Cloud | Part::Server | Part::Address | Part::Dns | Part::SecurityGroup => {
+            "`hubctl plan` shows what differs in the cloud"
+        }
+        Part::Ssh | Part::Host => "`hubctl ssh` opens a shell on the server",
         Part::Connection => {
             "look at the security group (`hubctl plan`) and at the proxy (`hubctl logs proxy`)"
         }

@@ -8,6 +8,7 @@ pub mod console;
 mod error;
 mod keys;
 mod session;
+mod tunnel;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 pub use command::Command;
 pub use error::HostError;
 pub use keys::{Fingerprint, KnownHosts, Trust};
+pub use tunnel::{Destination, Passage};
 
 use crate::event::Observer;
 use crate::wait::{Probe, Wait, WaitError};

@@ -22,7 +22,7 @@ pub struct Local {
     pub operator_address: Option<IpAddr>,
     /// A one-time SSH host key for the server (`ssh.host_key: injected`).
     pub host_key: Option<HostKeyPair>,
-    /// When the deployment may be removed (RFC 3339); kept in the server's metadata.
+    /// From when on the deployment may be removed (RFC 3339, UTC), or [`tag::NEVER`]; else what it has stays.
     pub expires: Option<String>,
     /// The processor (`x86_64`) that the programs are built for which this machine has for the server, where it has any.
     pub machine: Option<String>,
@@ -57,6 +57,8 @@ impl HostKeyPair {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Desired {
     pub name: String,
+    /// From when on it may be removed (RFC 3339, UTC), or [`tag::NEVER`].
+    pub expires: Option<String>,
     pub public_key: Option<String>,
     pub rules: BTreeSet<RuleSpec>,
     /// `None` where the choice is a problem.
@@ -174,6 +176,15 @@ impl Desired {
         let floating_ip = network.as_ref().map_or(FloatingIpWish::None, |network| {
             network::floating_ip(spec, inventory, network, problems)
         });
+        let expires = expires(inventory, local);
+        if let (Some(time), None) = (&expires, &local.expires)
+            && time != tag::NEVER
+        {
+            notes.push(format!(
+                "it may be removed from {time} on; `--ttl` gives it another time"
+            ));
+        }
+        let floating_ip = with_expiry(floating_ip, expires.as_deref());
         let volume = spec.volume.as_ref().map(|volume| VolumeWish {
             size: volume.size,
             kind: volume.kind.clone(),
@@ -186,6 +197,7 @@ impl Desired {
         }
         Self {
             name: inventory.name.clone(),
+            expires,
             public_key: local.public_key.as_deref().map(|key| key.trim().to_owned()),
             rules: rule::wanted(&spec.access, &spec.web_ports(), local.operator_address),
             records: records(
@@ -203,6 +215,20 @@ impl Desired {
             server,
         }
     }
+}
+
+/// One that the project had before gets its tags all at once.
+fn with_expiry(mut wish: FloatingIpWish, expires: Option<&str>) -> FloatingIpWish {
+    if let (FloatingIpWish::Reused { tags, .. }, Some(_)) = (&mut wish, expires) {
+        tags.extend(tag::expiry(expires));
+    }
+    wish
+}
+
+/// What was asked for now, else what there is.
+fn expires(inventory: &Inventory, local: &Local) -> Option<String> {
+    let asked = local.expires.clone();
+    asked.or_else(|| inventory.expires().map(str::to_owned))
 }
 
 /// Whether a server is to be made, and why the one that is there is no good.
@@ -320,9 +346,7 @@ fn server(
     let mut metadata = tag::metadata(&inventory.name);
     metadata.insert(tag::LOGIN.to_owned(), login?);
     metadata.insert(tag::IMAGE.to_owned(), image.id.clone());
-    if let Some(expires) = &local.expires {
-        metadata.insert(tag::EXPIRES.to_owned(), expires.clone());
-    }
+    metadata.extend(expires(inventory, local).map(|time| (tag::EXPIRES.to_owned(), time)));
     Some(ServerWish {
         flavor,
         image,

@@ -174,6 +174,49 @@ impl Inventory {
         }
     }
 
+    /// From when on the deployment may be removed (RFC 3339, UTC): as its server says, else the latest that one of its
+    /// other resources names.
+    pub fn expires(&self) -> Option<&str> {
+        if let Some(server) = self.server() {
+            return tag::expires_of_metadata(&server.metadata);
+        }
+        self.tags()
+            .filter_map(tag::expires_of_tags)
+            .chain(
+                self.volumes
+                    .iter()
+                    .filter_map(|volume| tag::expires_of_metadata(&volume.metadata)),
+            )
+            .max()
+    }
+
+    /// When the newest of its resources was made, as the cloud writes it. A floating IP or volume may be older than the
+    /// deployment that holds it now, and a rebuilt server is younger: the newest is what somebody wanted last.
+    pub fn newest(&self) -> Option<&str> {
+        self.servers
+            .iter()
+            .map(|x| &x.created)
+            .chain(self.security_groups.iter().map(|x| &x.created_at))
+            .chain(self.networks.iter().map(|x| &x.created_at))
+            .chain(self.routers.iter().map(|x| &x.created_at))
+            .chain(self.ports.iter().map(|x| &x.created_at))
+            .chain(self.floating_ips.iter().map(|x| &x.created_at))
+            .chain(self.volumes.iter().map(|x| &x.created_at))
+            .chain(self.key_pair.iter().map(|x| &x.created_at))
+            .filter_map(Option::as_deref)
+            .max()
+    }
+
+    fn tags(&self) -> impl Iterator<Item = &[String]> {
+        let groups = self.security_groups.iter().map(|x| &x.tags[..]);
+        groups
+            .chain(self.networks.iter().map(|x| &x.tags[..]))
+            .chain(self.subnets.iter().map(|x| &x.tags[..]))
+            .chain(self.routers.iter().map(|x| &x.tags[..]))
+            .chain(self.ports.iter().map(|x| &x.tags[..]))
+            .chain(self.floating_ips.iter().map(|x| &x.tags[..]))
+    }
+
     /// The server in use.
     pub fn server(&self) -> Option<&Server> {
         self.servers.first()

@@ -120,7 +120,7 @@ impl Outcome {
             vcpus: number("vcpus"),
             volume_id: inventory.volumes.first().map(|volume| volume.id.clone()),
             created: server.created.clone(),
-            expires: server.metadata.get(tag::EXPIRES).cloned(),
+            expires: tag::expires_of_metadata(&server.metadata).map(str::to_owned),
         })
     }
 }

@@ -29,7 +29,10 @@ impl Plan {
     /// Whether the server, or the way by which SSH reaches it, is about to change: the host is then better looked at
     /// afterwards.
     pub fn touches_server(&self) -> bool {
-        self.changes.iter().any(|change| match change.resource {
+        let says_so_only =
+            |change: &&Change| matches!(change.work, Work::Tag { .. } | Work::Expire { .. });
+        let changes = self.changes.iter().filter(|change| !says_so_only(change));
+        changes.into_iter().any(|change| match change.resource {
             Kind::Server | Kind::Port | Kind::FloatingIp | Kind::Volume => true,
             Kind::SecurityGroup => {
                 change.verb != Verb::Update
@@ -288,6 +291,11 @@ pub(super) enum Work {
     Tag {
         id: String,
         tags: Vec<String>,
+    },
+    /// Of a server or volume, in its metadata.
+    Expire {
+        id: String,
+        time: String,
     },
     Delete {
         id: String,

@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 
 /// Metadata key of servers and volumes; its value is the deployment's name.
 pub const KEY: &str = "hubctl:deployment";
-/// Server metadata: when the deployment may be removed (RFC 3339).
+/// Metadata of servers and volumes, and tag of network resources: when the deployment may be removed (RFC 3339, UTC), or
+/// [`NEVER`].
 pub const EXPIRES: &str = "hubctl:expires";
+/// In a time's place: the deployment stays until it is destroyed, however old it is.
+pub const NEVER: &str = "never";
 /// Server metadata: the login of the image's sudo user.
 pub const LOGIN: &str = "hubctl:login";
 /// Server metadata: id of the image it was made from (Nova does not tell for a server that boots from a volume).
@@ -71,6 +74,29 @@ pub fn of_tags(tags: &[String]) -> Option<&str> {
     tags.iter().find_map(|tag| of_description(tag))
 }
 
+/// The same with the time from when on they may be removed.
+pub fn tags_until(deployment: &str, expires: Option<&str>) -> Vec<String> {
+    let mut all = tags(deployment);
+    all.extend(expiry(expires));
+    all
+}
+
+/// The tag of a time.
+pub fn expiry(expires: Option<&str>) -> Option<String> {
+    expires.map(|time| format!("{EXPIRES}={time}"))
+}
+
+/// The time that tags name.
+pub fn expires_of_tags(tags: &[String]) -> Option<&str> {
+    tags.iter()
+        .find_map(|tag| tag.strip_prefix(EXPIRES)?.strip_prefix('='))
+}
+
+/// The time that metadata names.
+pub fn expires_of_metadata(metadata: &BTreeMap<String, String>) -> Option<&str> {
+    metadata.get(EXPIRES).map(String::as_str)
+}
+
 /// Whether the tags are complete.
 pub fn is_tagged(tags: &[String], deployment: &str) -> bool {
     self::tags(deployment).iter().all(|tag| tags.contains(tag))
@@ -79,7 +105,7 @@ pub fn is_tagged(tags: &[String], deployment: &str) -> bool {
 /// Tags without ours: what a reused floating IP had before.
 pub fn without_ours(tags: &[String]) -> Vec<String> {
     tags.iter()
-        .filter(|tag| *tag != ANY && of_description(tag).is_none())
+        .filter(|tag| *tag != ANY && of_description(tag).is_none() && !tag.starts_with(EXPIRES))
         .cloned()
         .collect()
 }
@@ -129,6 +155,18 @@ mod tests {
 
     #[test]
     fn the_longest_name_fits_neutrons_tags() {
-        assert!(tags(&"n".repeat(40)).iter().all(|tag| tag.len() <= 60));
+        let all = tags_until(&"n".repeat(40), Some("2026-11-26T08:00:00Z"));
+        assert!(all.len() == 3 && all.iter().all(|tag| tag.len() <= 60));
+    }
+
+    #[test]
+    fn a_time_is_told_from_the_rest() {
+        let all = tags_until("class", Some("2026-11-26T08:00:00Z"));
+        assert_eq!(expires_of_tags(&all), Some("2026-11-26T08:00:00Z"));
+        assert_eq!(of_tags(&all), Some("class"));
+        assert_eq!(expires_of_tags(&tags("class")), None);
+        assert_eq!(without_ours(&all), [""; 0]);
+        let metadata = |time: &str| BTreeMap::from([(EXPIRES.to_owned(), time.to_owned())]);
+        assert_eq!(expires_of_metadata(&metadata("2026")), Some("2026"));
     }
 }

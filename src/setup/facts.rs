@@ -19,6 +19,8 @@ pub struct Facts {
     /// Installed versions of the packages asked about.
     pub packages: BTreeMap<String, Option<String>>,
     pub units: BTreeMap<String, UnitFacts>,
+    /// How many servers of users run, by the unit of the hub that is asked about.
+    pub servers: BTreeMap<String, u32>,
     pub accounts: BTreeMap<String, Option<AccountFacts>>,
     /// Members of the groups asked about.
     pub groups: BTreeMap<String, Option<Vec<String>>>,

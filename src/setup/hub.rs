@@ -1,8 +1,9 @@
 //! What others must know of a hub, by its kind: its unit, its places, and those of users' servers.
 
 use super::names::{
-    HUBD_ACCOUNT, HUBD_SERVICE, HUBPROXY_ACCOUNT, JUPYTERHUB_ACCOUNT, JUPYTERHUB_SERVICE,
-    NOTEBOOK_ACCOUNT, NOTEBOOK_SERVICE, PROXY_ACCOUNT,
+    HUB_ENVIRONMENT, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUBD_ACCOUNT, HUBD_SERVICE,
+    HUBD_SOCKETS, HUBPROXY_ACCOUNT, JUPYTERHUB_ACCOUNT, JUPYTERHUB_SERVICE, NOTEBOOK_ACCOUNT,
+    NOTEBOOK_SERVICE, PROXY_ACCOUNT,
 };
 use crate::spec::model::{Hub, HubKind, HubUser};
 
@@ -12,6 +13,8 @@ pub struct HubPlaces {
     /// As people call it.
     pub title: &'static str,
     pub service: &'static str,
+    /// All of its units, in the order in which they end: a socket first, or the next visitor starts its service again.
+    pub units: &'static [&'static str],
     /// The account it runs as; its group reads its secrets.
     pub account: &'static str,
     /// Its settings, with `secrets` and `tls` in it.
@@ -28,11 +31,16 @@ pub struct HubPlaces {
     pub user_unit: &'static str,
     /// The folder of a user's sockets, `{name}` for the user.
     pub user_folder: &'static str,
+    /// Its database, where it has one.
+    pub database: Option<&'static str>,
+    /// What is its alone of files and folders, its database aside.
+    pub own: &'static [&'static str],
 }
 
 const JUPYTERHUB: HubPlaces = HubPlaces {
     title: "JupyterHub",
     service: JUPYTERHUB_SERVICE,
+    units: &[JUPYTERHUB_SERVICE],
     account: "root",
     folder: "/etc/jupyterhub",
     secrets_mode: "0700",
@@ -40,12 +48,21 @@ const JUPYTERHUB: HubPlaces = HubPlaces {
     api_token: "/etc/jupyterhub/secrets/api-token",
     sockets_group: PROXY_ACCOUNT,
     user_unit: "jupyter-{name}.service",
-    user_folder: "/run/jupyterhub-users/{name}",
+    user_folder: "/run/jupyter/{name}",
+    database: Some("/var/lib/jupyterhub/jupyterhub.sqlite"),
+    own: &["/etc/jupyterhub", "/etc/pam.d/jupyterhub", HUB_ENVIRONMENT],
 };
 
 const HUBD: HubPlaces = HubPlaces {
     title: "hubd",
     service: HUBD_SERVICE,
+    units: &[
+        HUBD_SOCKETS[0].0,
+        HUBD_SOCKETS[1].0,
+        HUBD_SERVICE,
+        HUB_HELPER_SOCKET,
+        HUB_HELPER_SERVICE,
+    ],
     account: HUBD_ACCOUNT,
     folder: "/etc/hubd",
     secrets_mode: "0750",
@@ -54,6 +71,15 @@ const HUBD: HubPlaces = HubPlaces {
     sockets_group: HUBPROXY_ACCOUNT,
     user_unit: "jupyter@{name}.service",
     user_folder: "/run/jupyter/{name}",
+    database: Some("/var/lib/hubd/hubd.sqlite"),
+    own: &[
+        "/etc/hubd",
+        "/etc/hub-helper",
+        "/etc/pam.d/hubd",
+        "/etc/systemd/system/jupyter@.service",
+        "/opt/hubctl/bin/hubd",
+        "/opt/hubctl/bin/hub-helper",
+    ],
 };
 
 /// JupyterHub as an account of its own.
@@ -68,6 +94,7 @@ const JUPYTERHUB_WITHOUT_ROOT: HubPlaces = HubPlaces {
 const NOTEBOOK: HubPlaces = HubPlaces {
     title: "a notebook server",
     service: NOTEBOOK_SERVICE,
+    units: &[NOTEBOOK_SERVICE],
     account: NOTEBOOK_ACCOUNT,
     folder: "/etc/notebook",
     secrets_mode: "0750",
@@ -76,6 +103,8 @@ const NOTEBOOK: HubPlaces = HubPlaces {
     sockets_group: NOTEBOOK_ACCOUNT,
     user_unit: NOTEBOOK_SERVICE,
     user_folder: "/run/notebook",
+    database: None,
+    own: &["/etc/notebook"],
 };
 
 impl HubPlaces {
@@ -99,6 +128,11 @@ impl HubPlaces {
     /// Those of all kinds.
     pub const fn all() -> [&'static Self; 3] {
         [&JUPYTERHUB, &HUBD, &NOTEBOOK]
+    }
+
+    /// The units of all users' servers, as a pattern of systemd's.
+    pub(super) fn user_units(&self) -> String {
+        self.user_unit.replace("{name}", "*")
     }
 
     pub(super) fn secret(&self, name: &str) -> String {

@@ -5,6 +5,7 @@
 
 mod apply;
 mod desired;
+mod distribution;
 mod edit;
 mod error;
 pub mod facts;
@@ -13,19 +14,24 @@ pub mod names;
 mod observe;
 mod plan;
 mod render;
+mod routes;
 mod runbook;
 mod step;
 mod template;
+mod vitals;
 
 pub use apply::{Applied, apply};
 pub use desired::{Content, Desired, ManagedFile, Site, StatusPlace, Upgrade, desired, programs};
+pub use distribution::{DISTRIBUTIONS, Distribution};
 pub use error::SetupError;
 pub use facts::Facts;
 pub use hub::HubPlaces;
 pub use observe::{observe, proxy_status};
 pub use plan::{HostPlan, Problem};
 pub use render::render;
+pub use routes::routes;
 pub use step::Step;
+pub use vitals::{Disk, Memory, Seat, Service, Vitals, vitals};
 
 use runbook::Runbook;
 
@@ -38,11 +44,14 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
 
     run.look_for_problems();
 
-    // What downloads need, and the distribution's packages.
+    // What downloads need, and the distribution's packages, unless the login page can be there before them.
     run.finish_interrupted_packages();
     run.files(desired::Part::Downloads);
     run.absent_files();
-    run.packages();
+    run.authorities();
+    if !desired.page_first {
+        run.packages();
+    }
 
     // The system, before there is anybody to keep apart.
     run.data_volume();
@@ -52,7 +61,9 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     run.groups_and_accounts();
     run.private_homes();
     run.files(desired::Part::System);
-    run.units(true);
+    if !desired.page_first {
+        run.units(true);
+    }
     run.ssh_door();
 
     // The hub's programs, each in a folder of its own.
@@ -68,9 +79,12 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     run.folders();
     run.files(desired::Part::Hub);
     run.retired_units();
+    run.takeover();
     run.units(false);
     if desired.page_first {
-        // The login page is there already while what the notebooks run in is installed.
+        // The login page is there already. Before the first notebook can be, what keeps it apart is.
+        run.packages();
+        run.units(true);
         run.uv();
         run.environments();
         run.conda();

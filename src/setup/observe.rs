@@ -136,7 +136,7 @@ pub(super) fn framed(text: &str) -> Vec<u8> {
 }
 
 /// JSON as a Python expression.
-fn python(value: &serde_json::Value) -> String {
+pub(super) fn python(value: &serde_json::Value) -> String {
     // The JSON text, quoted once more, is a Python string literal too.
     format!("json.loads({})", serde_json::Value::from(value.to_string()))
 }
@@ -155,7 +155,12 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         add(&edit.path, true);
     }
     for path in &desired.absent {
-        add(path, true);
+        add(path, false);
+    }
+    for other in &desired.other_hubs {
+        if let Some(database) = other.database {
+            add(database, false);
+        }
     }
     for venv in &desired.venvs {
         add(&format!("{}/{STAMP}", venv.folder), true);
@@ -187,8 +192,12 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
         "units": desired.units.iter()
             .map(|unit| json!({"name": unit.name, "reads": unit.reads}))
             .chain(desired.retired.iter().map(|name| json!({"name": name, "reads": []})))
-            .chain(desired.other_hubs.iter().map(|hub| json!({"name": hub.service, "reads": []})))
+            .chain(desired.other_hubs.iter().flat_map(|hub| hub.units)
+                .map(|name| json!({"name": name, "reads": []})))
             .chain([json!({"name": SSH_GUARD, "reads": []})])
+            .collect::<Vec<_>>(),
+        "servers": desired.other_hubs.iter()
+            .map(|hub| json!({"hub": hub.service, "units": hub.user_units()}))
             .collect::<Vec<_>>(),
         "accounts": accounts,
         "groups": desired.groups,

@@ -137,6 +137,19 @@ pub(super) enum Action {
         name: String,
         path: String,
     },
+    /// Ends a hub and its users' servers.
+    EndServers {
+        /// The hub's units. Servers may run in one of them.
+        hub: Vec<&'static str>,
+        /// Pattern of the servers' own units.
+        servers: String,
+        /// The folder with the folders of their sockets.
+        sockets: String,
+    },
+    /// Gives a database another name beside it.
+    SetAside {
+        path: String,
+    },
     Sshd {
         path: String,
         unit: String,

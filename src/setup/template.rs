@@ -62,6 +62,10 @@ const TEMPLATES: &[(&str, &str)] = templates![
 
 /// Reports what is on the host.
 pub(super) const OBSERVE: &str = include_str!("../../templates/runner/observe.py");
+/// Says how the host is.
+pub(super) const VITALS: &str = include_str!("../../templates/runner/vitals.py");
+/// Says what the proxy serves.
+pub(super) const ROUTES: &str = include_str!("../../templates/runner/routes.py");
 /// Carries out a plan on the host.
 pub(super) const APPLY: &str = include_str!("../../templates/runner/apply.py");
 

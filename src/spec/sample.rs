@@ -69,6 +69,7 @@ fn head(out: &mut String, offer: &Offer) {
          # Name of the deployment. Every cloud resource carries it.\n",
     );
     out.push_str(&format!("name: {}\n\n", scalar(&offer.name)));
+    out.push_str(PROFILE);
     out.push_str("# Entry of clouds.yaml. `--os-cloud` and OS_CLOUD come first.\n");
     out.push_str(&setting("", "cloud", offer.cloud.as_deref(), "mycloud"));
     out.push_str("\n# The hub's DNS name. Without one it is reached by its address.\n");
@@ -215,6 +216,12 @@ fn network(out: &mut String, offer: &Offer) {
     ));
 }
 
+const PROFILE: &str = "\
+# What it is made of. Default: `rust`, hubctl's own hub and proxy; `hubctl profiles` lists the others.
+#profile: jupyterhub
+
+";
+
 const ACCESS: &str = "
 # Who may connect: networks in CIDR form, or `operator` for the address this machine is seen under.
 access:
@@ -260,7 +267,7 @@ host:
   #timezone: Europe/Zurich
 
 # The certificate. Default: from an authority of this deployment's own; browsers warn once.
-# A certificate that browsers know, with its key, beside this file:
+# One from Let's Encrypt, for `domain`: `tls: {kind: acme}`. One that you have, with its key, beside this file:
 #tls: {kind: own, certificate: hub.pem, key: hub.key}
 
 ssh:

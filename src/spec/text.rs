@@ -1,6 +1,6 @@
 //! The values of the spec that are written as text: how they are read, shown and described.
 
-use super::model::{FloatingIpChoice, Memory, Source};
+use super::model::{FloatingIpChoice, Memory, ReleaseSource, Source};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -49,6 +49,27 @@ impl fmt::Display for Source {
         match self {
             Self::Operator => f.write_str("operator"),
             Self::Net(net) => net.fmt(f),
+        }
+    }
+}
+
+impl FromStr for ReleaseSource {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !text.contains("://") {
+            return Ok(Self::Folder(text.into()));
+        }
+        text.parse()
+            .map(Self::Url)
+            .map_err(|error| format!("wants a folder or a URL: {error}"))
+    }
+}
+
+impl fmt::Display for ReleaseSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => folder.display().fmt(f),
+            Self::Url(url) => url.fmt(f),
         }
     }
 }
@@ -138,4 +159,11 @@ as_text!(
     "memory",
     r"^[0-9]+(\.[0-9]+)?(M|MB|MiB|G|GB|GiB)$",
     "1G"
+);
+as_text!(
+    ReleaseSource,
+    "ReleaseSource",
+    "release-source",
+    r"^.+$",
+    "target/release"
 );

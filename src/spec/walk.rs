@@ -298,7 +298,12 @@ impl Walk<'_> {
             return self
                 .wrong(Problem::new(node.place.clone(), path, wrong.message).hint_if(wrong.hint));
         }
-        if matches!(format, Some("local-file" | "local-folder")) {
+        let is_local = match format {
+            Some("local-file") => true,
+            Some("release-source") => !scalar.raw.contains("://"),
+            _ => false,
+        };
+        if is_local {
             scalar.raw = self
                 .folders
                 .resolve(&node.place, &scalar.raw)

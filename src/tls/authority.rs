@@ -14,6 +14,8 @@ use crate::state::{State, StateError};
 
 pub(super) const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "ca.key";
+/// Everything that is kept of it, the certificate first: it is nothing without the key.
+pub(super) const FILES: [&str; 2] = [CERTIFICATE, KEY];
 const YEARS: i64 = 10;
 
 /// Clocks of servers and laptops are off; a certificate made now is valid for those that are behind.

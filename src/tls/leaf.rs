@@ -18,6 +18,8 @@ use crate::state::{State, StateError};
 
 const CERTIFICATE: &str = "server.pem";
 const KEY: &str = "server.key";
+/// Everything that is kept of it.
+pub(super) const FILES: [&str; 2] = [CERTIFICATE, KEY];
 /// No client takes more than about a year from an authority of any kind.
 const VALID: Duration = Duration::days(365);
 const RENEW_BEFORE: Duration = Duration::days(30);

@@ -138,5 +138,13 @@ pub fn ensure(state: &State, names: &Names, now: OffsetDateTime) -> Result<Leaf,
     Ok(leaf)
 }
 
+/// Forgets the authority and the certificate: the next [`ensure`] makes both anew.
+pub fn forget(state: &State) -> Result<(), StateError> {
+    for file in authority::FILES.iter().chain(&leaf::FILES) {
+        state.delete(file)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests;

@@ -28,14 +28,20 @@ impl Ui {
         let colour = style::wanted();
         let sink: Box<dyn Observer> = match output {
             Output::Json => Box::new(json::Json),
-            Output::Human if io::stderr().is_terminal() => Box::new(bars::Bars::new(colour)),
-            Output::Human => Box::new(plain::Plain::new(colour)),
+            Output::Human | Output::Junit if io::stderr().is_terminal() => {
+                Box::new(bars::Bars::new(colour))
+            }
+            Output::Human | Output::Junit => Box::new(plain::Plain::new(colour)),
         };
         Self { output, sink }
     }
 
     pub fn is_json(&self) -> bool {
         self.output == Output::Json
+    }
+
+    pub fn is_junit(&self) -> bool {
+        self.output == Output::Junit
     }
 
     /// Prints data: a table, a document, a plan. With `--output json` use [`Ui::record`] instead.
@@ -61,7 +67,7 @@ impl Ui {
 
     /// Says something to the person at the terminal; silent with `--output json`.
     pub fn say(&self, text: &str) {
-        if self.output == Output::Human {
+        if self.output != Output::Json {
             eprintln!("{text}");
         }
     }
@@ -88,7 +94,7 @@ impl Ui {
                 "signal": signal,
                 "remains": remains.map(|text| text.lines().collect::<Vec<_>>()),
             })),
-            Output::Human => {
+            Output::Human | Output::Junit => {
                 eprintln!(
                     "\n{} {signal}",
                     style::paint("interrupted:", style::Colour::Red, style::wanted())
@@ -116,7 +122,7 @@ impl Ui {
         let diagnosis = Diagnosis::of(error);
         match self.output {
             Output::Json => json::line(&diagnosis),
-            Output::Human => eprint!("{}", diagnosis.to_text(style::wanted())),
+            Output::Human | Output::Junit => eprint!("{}", diagnosis.to_text(style::wanted())),
         }
         diagnosis.exit
     }

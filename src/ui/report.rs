@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::style::{Colour, paint};
 use crate::cloud::{Category, CloudError};
-use crate::health::{Broken, EndpointError};
+use crate::handout::HandoutError;
+use crate::health::{Broken, EndpointError, Fault};
 use crate::host::HostError;
 use crate::infra::InfraError;
 use crate::infra::operator::OperatorError;
@@ -115,11 +116,12 @@ fn known(cause: &(dyn Error + 'static)) -> Option<(Exit, Option<String>)> {
         Broken => |error| (Exit::Health, Some(error.hint.clone())),
         EndpointError => |_error| (Exit::Health, None),
         UsersError => |error| (match error {
-            UsersError::Names(_) => Exit::Usage,
+            UsersError::Names(_) | UsersError::Sheet(_) => Exit::Usage,
             UsersError::Host(_) => Exit::Ssh,
             _ => Exit::Error,
         }, error.hint()),
         NameProblem => |error| (Exit::Usage, Some(error.hint.clone())),
+        HandoutError => |error| (Exit::Error, Some(error.hint())),
         TlsError => |error| (Exit::Error, Some(error.hint())),
         KeyError => |error| (Exit::Error, Some(error.hint())),
         StateError => |error| (Exit::Error, Some(error.hint())),
@@ -156,6 +158,18 @@ impl Diagnosis {
             causes: texts,
             hint,
             exit,
+        }
+    }
+
+    /// The same as what is wrong with a link.
+    pub fn fault(self) -> Fault {
+        let mut cause = self.message;
+        for further in &self.causes {
+            cause.push_str(&format!(": {further}"));
+        }
+        Fault {
+            cause,
+            hint: self.hint,
         }
     }
 

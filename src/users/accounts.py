@@ -8,6 +8,7 @@ killed anywhere leaves what the next run finishes.
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import time
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 HASH = re.compile(r"\$(?:5|6|y)\$[./=,$A-Za-z0-9]{8,200}")
 CHECK = "hubctl-check-"
+LEDGER = "/var/lib/hubctl/users.json"
 # Making a file mostly waits for the disk; so many homes wait side by side.
 BUILDERS = 8
 
@@ -57,25 +59,73 @@ class Table:
 
     def save(self):
         text = "".join(":".join(row) + "\n" for row in self.rows)
-        if text == self.text:
+        if text != self.text:
+            old = os.stat(self.path)
+            replace(self.path, text, old.st_uid, old.st_gid, stat.S_IMODE(old.st_mode))
+            self.text = text
+
+
+def replace(path, text, uid, gid, mode):
+    """Gives a file another content, whole or not at all."""
+    new = path + ".hubctl"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+        file.flush()
+        os.fchown(handle, uid, gid)
+        os.fchmod(handle, mode)
+        os.fsync(handle)
+    os.rename(new, path)
+    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def digest(password):
+    """Of a hash: enough to know it again, too little to try passwords against."""
+    return hashlib.sha256(password.encode()).hexdigest()[:32]
+
+
+class Ledger:
+    """What hubctl did: whose account it made, and which passwords it gave. So what was done by hand is told from it.
+
+    It is written before the account files, and so it may know of what did not come to be: of two passwords of which the
+    second was not set yet, either is one it gave.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.text = ""
+        self.of = {}
+        with contextlib.suppress(FileNotFoundError, ValueError), open(path, encoding="utf-8") as file:
+            self.text = file.read()
+            self.of = dict(json.loads(self.text)["users"])
+
+    def made(self, name):
+        self.of.setdefault(name, {})["made"] = True
+
+    def has_made(self, name):
+        return self.of.get(name, {}).get("made", False)
+
+    def given(self, name, password, before):
+        self.of.setdefault(name, {})["given"] = [digest(each) for each in (password, before) if each]
+
+    def has_given(self, name, password):
+        """Whether the password is one that hubctl gave; None where it never gave one."""
+        given = self.of.get(name, {}).get("given")
+        return None if given is None else digest(password) in given
+
+    def save(self, names):
+        self.of = {name: self.of[name] for name in sorted(self.of) if name in names}
+        text = json.dumps({"users": self.of}) + "\n"
+        if text == self.text or not (self.of or self.text):
             return
-        old = os.stat(self.path)
-        new = self.path + ".hubctl"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
-            file.flush()
-            os.fchown(handle, old.st_uid, old.st_gid)
-            os.fchmod(handle, stat.S_IMODE(old.st_mode))
-            os.fsync(handle)
-        os.rename(new, self.path)
-        folder = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        os.makedirs(os.path.dirname(self.path), 0o755, exist_ok=True)
+        replace(self.path, text, 0, 0, 0o600)
         self.text = text
 
 
@@ -170,6 +220,7 @@ class Accounts:
     def load(self):
         self.passwd, self.shadow, self.group = (
             Table(self.at("/etc/" + file)) for file in ("passwd", "shadow", "group"))
+        self.ledger = Ledger(self.at(LEDGER))
         gshadow = self.at("/etc/gshadow")
         self.gshadow = Table(gshadow) if os.path.exists(gshadow) else None
         for group in (self.group_name, self.admin_name):
@@ -305,7 +356,8 @@ class Accounts:
         """Removes homes that a killed run had not finished."""
         for entry in list(os.scandir(self.at(self.homes))):
             if entry.name.startswith(".hubctl-") and entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
+                # Whoever put it aside may be removing it, too.
+                shutil.rmtree(entry.path, ignore_errors=True)
 
     def make(self, name, password, ids=None):
         """Makes an account, or what it lacks, in memory. `save` makes it real."""
@@ -320,14 +372,24 @@ class Accounts:
         if self.gshadow and name not in self.gshadow.named:
             self.gshadow.put(name, "!", "", "")
         self.join(self.group_name, name)
+        if row is None or "password" in self.missing(name):
+            self.give(name, password)
+        if row is None:
+            if not name.startswith(CHECK):
+                self.ledger.made(name)
+            self.passwd.put(name, "x", uid, gid, "", f"{self.homes}/{name}", self.shell)
+
+    def give(self, name, password):
+        """Sets a password, in memory."""
         today = int(time.time() // 86400)
         shadow = self.shadow.named.get(name)
+        before = shadow[1] if shadow else None
         if shadow is None:
             self.shadow.put(name, password, today, 0, 99999, 7, "", "", "")
-        elif row is None or "password" in self.missing(name):
+        else:
             shadow[1], shadow[2] = password, str(today)
-        if row is None:
-            self.passwd.put(name, "x", uid, gid, "", f"{self.homes}/{name}", self.shell)
+        if not name.startswith(CHECK):
+            self.ledger.given(name, password, before)
 
     def join(self, group, name):
         for table in filter(None, (self.group, self.gshadow)):
@@ -354,8 +416,23 @@ class Accounts:
             self.make_homes()
         for (table, group), members in self.lists.items():
             table.named[group][3] = ",".join(members)
+        if tables is None:
+            # Before the accounts it is about; of those that go, it forgets after them.
+            self.ledger.save(self.passwd.named)
         for table in filter(None, tables or (self.gshadow, self.group, self.shadow, self.passwd)):
             table.save()
+        self.ledger.save(self.passwd.named)
+
+    def password(self, name):
+        """Whose the password is: `given` by hubctl, `changed` since, `locked`, `none`, or `unknown` where it gave none."""
+        row = self.shadow.named.get(name)
+        held = row[1] if row else ""
+        if held in ("", "!", "!!", "*", "x"):
+            return "none"
+        if held.startswith("!"):
+            return "locked"
+        given = self.ledger.has_given(name, held)
+        return "unknown" if given is None else "given" if given else "changed"
 
     def describe(self):
         people = []
@@ -363,8 +440,10 @@ class Accounts:
             name = row[0]
             if len(row) > 5 and name in self.members[self.group_name] and not name.startswith(CHECK):
                 if int(row[2]) >= self.first:
+                    shadow = self.shadow.named.get(name)
                     people.append({"name": name, "uid": int(row[2]), "admin": name in self.members[self.admin_name],
-                                   "missing": self.missing(name)})
+                                   "missing": self.missing(name), "made": self.ledger.has_made(name),
+                                   "password": self.password(name), "digest": digest(shadow[1]) if shadow else ""})
         return people
 
 
@@ -404,8 +483,3 @@ def add(settings):
         accounts.save()
     say(**done)
 
-
-def people(settings):
-    accounts = Accounts(settings)
-    accounts.load()
-    say(accounts=accounts.describe())

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::credentials::{Credential, Credentials};
+use super::credentials::{Credential, Credentials, Note};
 use super::names::{self, NameProblem};
 use super::password::{self, Ahead, Hashed};
 use super::remote::{Conversation, Root};
-use super::{Account, Settings, UsersError, WITHIN};
+use super::{Account, Person, Refused, Settings, UsersError, WITHIN, reset};
 use crate::event::{Event, Observer};
 use crate::secret::Secret;
-use crate::state::{State, StateError};
+use crate::state::State;
 
 /// Names that were chosen and perhaps not made yet; gone when they are.
 const JOURNAL: &str = "add-users.json";
@@ -20,7 +20,7 @@ const JOURNAL: &str = "add-users.json";
 /// Whom to add.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
-    pub names: Vec<String>,
+    pub people: Vec<Person>,
     /// Further users, numbered.
     pub count: usize,
     /// What their numbers follow.
@@ -88,12 +88,6 @@ struct Finished {
     parts: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Refused {
-    name: String,
-    reason: String,
-}
-
 /// The numbered names of a run, so that one that was killed is finished by the next and not followed by as many more.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Journal {
@@ -122,6 +116,8 @@ pub async fn add(
 
     let talk = Conversation::open(root, &Settings::new("add"), WITHIN);
     let (mut talk, facts) = talk.hear::<Facts>().await?;
+    reset::settle(state, &mut credentials, &facts.accounts, &request.url)?;
+    credentials.note(&facts.accounts);
     let plan = Plan::new(request, journal.as_ref(), &facts, &credentials);
 
     if plan.resumed {
@@ -133,7 +129,7 @@ pub async fn add(
     let step = format!("add {} users", plan.making.len());
     let started = Instant::now();
     observer.on(Event::StepStarted { name: step.clone() });
-    let passwords = plan.passwords(&credentials, ahead).await?;
+    let passwords = plan.passwords(request, &credentials, ahead).await?;
 
     let before = credentials.clone();
     for (making, made) in plan.making.iter().zip(&passwords) {
@@ -142,8 +138,13 @@ pub async fn add(
                 url: request.url.clone(),
                 user: making.name.clone(),
                 password: made.password.clone(),
+                note: Note::None,
+                ..credentials.of(&making.name).cloned().unwrap_or_default()
             });
         }
+    }
+    for person in &request.people {
+        credentials.describe(person);
     }
     if !plan.numbered.is_empty() {
         write_journal(state, request, &plan.numbered)?;
@@ -160,7 +161,7 @@ pub async fn add(
                 hash: &made.hash,
             })
             .collect(),
-        admins: &request.admins,
+        admins: &request.all_admins(),
     };
     talk.tell(&order).await;
     let (talk, done) = talk.hear::<Done>().await?;
@@ -168,7 +169,7 @@ pub async fn add(
 
     let added = settle(request, plan, done, &before, &mut credentials);
     credentials.save(state)?;
-    remove_journal(state)?;
+    state.delete(JOURNAL)?;
     observer.on(Event::StepFinished {
         name: step,
         changed: !added.is_nothing(),
@@ -180,15 +181,29 @@ pub async fn add(
 impl Request {
     /// Begins to make passwords for all it may add.
     pub fn passwords(&self) -> Ahead {
-        Ahead::begin(self.names.len() + self.count)
+        let given = self
+            .people
+            .iter()
+            .filter(|person| person.password.is_some());
+        Ahead::begin(self.people.len() - given.count() + self.count)
+    }
+
+    /// Those asked for as admins in either way.
+    fn all_admins(&self) -> Vec<String> {
+        let people = self.people.iter().filter(|person| person.admin);
+        let mut all: Vec<String> = people.map(|person| person.name.clone()).collect();
+        all.extend(self.admins.iter().cloned());
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// Every name that cannot be, at once. [`add`] checks it too; a caller can do so before anything is contacted.
     pub fn check(&self) -> Result<(), UsersError> {
         let mut problems: Vec<NameProblem> = self
-            .names
+            .people
             .iter()
-            .filter_map(|name| names::check(name).err())
+            .filter_map(|person| names::check(&person.name).err())
             .collect();
         if self.count > 0 {
             problems.extend(names::check_prefix(&self.prefix).err());
@@ -244,7 +259,7 @@ impl Plan {
                     .map(|account| account.name.clone())
                     .collect();
                 let mut taken = facts.taken.clone();
-                taken.extend(request.names.iter().cloned());
+                taken.extend(request.people.iter().map(|person| person.name.clone()));
                 names::numbered(&request.prefix, request.count, &people, &taken)
             }
         };
@@ -255,7 +270,8 @@ impl Plan {
             resumed: resumable.is_some(),
         };
         let mut seen = BTreeSet::new();
-        for name in request.names.iter().chain(&plan.numbered) {
+        let named = request.people.iter().map(|person| &person.name);
+        for name in named.chain(&plan.numbered) {
             if !seen.insert(name) {
                 continue;
             }
@@ -275,16 +291,25 @@ impl Plan {
         plan
     }
 
-    /// A password for each to be made: the one written down by a run that was killed, or a new one.
+    /// A password for each to be made: the one given, else the one written down by a run that was killed, or a new one.
     async fn passwords(
         &self,
+        request: &Request,
         credentials: &Credentials,
         ahead: Ahead,
     ) -> Result<Vec<Hashed>, UsersError> {
+        let given: BTreeMap<&String, &Secret> = request
+            .people
+            .iter()
+            .filter_map(|person| Some((&person.name, person.password.as_ref()?)))
+            .collect();
         let known: Vec<Option<Secret>> = self
             .making
             .iter()
             .map(|making| {
+                if let Some(password) = given.get(&making.name) {
+                    return Some((*password).clone());
+                }
                 let row = credentials.of(&making.name)?;
                 (!row.password.reveal().is_empty()).then(|| row.password.clone())
             })
@@ -338,7 +363,7 @@ fn settle(
     }
     for refused in done.refused {
         take_back(&refused.name, before, credentials);
-        added.refused.push((refused.name, refused.reason));
+        added.refused.push(refused.into_pair());
     }
     for name in done.existing {
         // Someone else made it while we were choosing a password.
@@ -377,18 +402,4 @@ fn write_journal(state: &State, request: &Request, names: &[String]) -> Result<(
         said: error.to_string(),
     })?;
     Ok(state.write(JOURNAL, &text)?)
-}
-
-fn remove_journal(state: &State) -> Result<(), UsersError> {
-    let path = state.path(JOURNAL);
-    match std::fs::remove_file(&path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(UsersError::State(StateError::Io {
-                action: "removing",
-                path,
-                source,
-            }))
-        }
-        _ => Ok(()),
-    }
 }

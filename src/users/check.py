@@ -85,11 +85,7 @@ def remove(accounts, settings, name):
         left.append(problem)
     if own:
         end_processes(settings, name, uid)
-        for folder in ("/tmp", "/var/tmp", "/dev/shm"):
-            for entry in os.scandir(folder):
-                with contextlib.suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_uid == uid:
-                        discard(entry.path)
+        sweep_folders(uid)
     with accounts.locked():
         accounts.load()
         accounts.forget(name)
@@ -111,6 +107,15 @@ def discard(path):
     else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+
+
+def sweep_folders(uid):
+    """Removes what a user left where everybody may leave something."""
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+        for entry in os.scandir(folder):
+            with contextlib.suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_uid == uid:
+                    discard(entry.path)
 
 
 def quietly(*command):
@@ -137,34 +142,3 @@ def end_processes(settings, name, uid):
         if not found:
             return
         time.sleep(0.05)
-
-
-def forget_user(settings, name):
-    """Has the hub stop the user's server and forget the user."""
-    import http.client
-    import urllib.parse
-
-    try:
-        with open(settings["token_file"]) as file:
-            token = file.read().strip()
-    except OSError as error:
-        return f"the hub still knows {name}: {settings['token_file']}: {error.strerror}"
-    api = urllib.parse.urlsplit(settings["api"])
-    answer = "no answer"
-    deadline = time.monotonic() + 75
-    while time.monotonic() < deadline:
-        try:
-            hub = http.client.HTTPConnection(api.hostname, api.port, timeout=30)
-            hub.request("DELETE", f"{api.path}/users/{name}", headers={"Authorization": f"token {token}"})
-            status = hub.getresponse().status
-            hub.close()
-            if status in (204, 404):
-                return None
-            answer = f"HTTP {status}"
-            # 400 while its server is still starting or stopping.
-            if status != 400 and status < 500:
-                break
-        except OSError as error:
-            answer = str(error)
-        time.sleep(0.5)
-    return f"the hub still knows {name}: {answer}"

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::UsersError;
+use serde::Serialize;
+
+use super::{Account, PasswordState, Person, UsersError};
 use crate::secret::Secret;
 use crate::state::{State, StateError};
 
 /// The file in the deployment's state folder.
 pub const FILE: &str = "credentials.csv";
-const HEADER: &str = "url,user,password";
+const HEADER: [&str; 6] = ["url", "user", "password", "full_name", "email", "note"];
 
 /// What one person needs to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,56 @@ pub struct Credential {
     pub url: String,
     pub user: String,
     pub password: Secret,
+    /// What the person is called, where that is known.
+    pub full_name: String,
+    pub email: String,
+    pub note: Note,
+}
+
+impl Default for Credential {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            user: String::new(),
+            password: Secret::new(""),
+            full_name: String::new(),
+            email: String::new(),
+            note: Note::None,
+        }
+    }
+}
+
+/// What was seen on the server that makes a row hold no longer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Note {
+    /// It holds.
+    #[default]
+    None,
+    /// The password is another now.
+    Changed,
+    /// The account was locked.
+    Locked,
+    /// There is no such account.
+    NoAccount,
+}
+
+impl Note {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Changed => "password changed on the server",
+            Self::Locked => "account locked on the server",
+            Self::NoAccount => "account removed on the server",
+        }
+    }
+
+    fn of_text(text: &str) -> Self {
+        [Self::Changed, Self::Locked, Self::NoAccount]
+            .into_iter()
+            .find(|note| note.text() == text)
+            .unwrap_or_default()
+    }
 }
 
 /// The rows of the file, in the order people were added.
@@ -41,10 +93,10 @@ impl Credentials {
     /// Replaces the file (0600) unless it is the same.
     pub fn save(&self, state: &State) -> Result<(), StateError> {
         let text = self.text();
-        if state.read(FILE)?.as_deref() == Some(text.as_str()) {
+        if state.read(FILE)?.map(String::into_bytes).as_ref() == Some(&text) {
             return Ok(());
         }
-        state.write(FILE, text.as_bytes())
+        state.write(FILE, &text)
     }
 
     pub fn rows(&self) -> &[Credential] {
@@ -74,6 +126,45 @@ impl Credentials {
         }
     }
 
+    /// Writes down what was done by hand on the server: a password that is another, an account that is gone.
+    pub fn note(&mut self, accounts: &[Account]) {
+        let found: BTreeMap<&str, &Account> = accounts
+            .iter()
+            .map(|account| (account.name.as_str(), account))
+            .collect();
+        for row in &mut self.rows {
+            row.note = match found.get(row.user.as_str()).map(|account| account.password) {
+                None => Note::NoAccount,
+                Some(PasswordState::Changed) => Note::Changed,
+                Some(PasswordState::Locked) => Note::Locked,
+                Some(_) => Note::None,
+            };
+        }
+    }
+
+    /// Rows that hold no longer.
+    pub fn noted(&self) -> impl Iterator<Item = &Credential> {
+        self.rows.iter().filter(|row| row.note != Note::None)
+    }
+
+    /// What is known of a person besides the account, where a list said it.
+    pub fn describe(&mut self, person: &Person) {
+        if let Some(row) = self
+            .places
+            .get(&person.name)
+            .and_then(|place| self.rows.get_mut(*place))
+        {
+            for (new, known) in [
+                (&person.full_name, &mut row.full_name),
+                (&person.email, &mut row.email),
+            ] {
+                if !new.is_empty() {
+                    new.clone_into(known);
+                }
+            }
+        }
+    }
+
     /// All rows lead to `url`: the hub may have moved since they were written.
     pub fn lead_to(&mut self, url: &str) {
         for row in &mut self.rows {
@@ -81,22 +172,34 @@ impl Credentials {
         }
     }
 
-    fn text(&self) -> String {
-        let mut text = format!("{HEADER}\n");
-        for row in &self.rows {
-            let fields = [&row.url, &row.user, row.password.reveal()].map(quoted);
-            text.push_str(&fields.join(","));
-            text.push('\n');
+    fn text(&self) -> Vec<u8> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let rows = self.rows.iter().map(|row| {
+            [
+                &row.url,
+                &row.user,
+                row.password.reveal(),
+                &row.full_name,
+                &row.email,
+                row.note.text(),
+            ]
+        });
+        for row in std::iter::once(HEADER).chain(rows) {
+            #[expect(clippy::expect_used, reason = "memory is written to")]
+            writer.write_record(row).expect("six fields");
         }
-        text
+        writer.into_inner().unwrap_or_default()
     }
 
     /// Reads what spreadsheets write as well: quotes, CRLF, a byte order mark, columns in another order.
     fn parse(text: &str) -> Option<Self> {
-        let mut records = records(text.trim_start_matches('\u{feff}')).into_iter();
-        let Some(header) = records.next() else {
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        let header = reader.headers().ok()?.clone();
+        if header.is_empty() {
             return Some(Self::default());
-        };
+        }
         let column = |name: &str| {
             header
                 .iter()
@@ -105,57 +208,27 @@ impl Credentials {
         let (Some(user), Some(password)) = (column("user"), column("password")) else {
             return None;
         };
-        let url = column("url");
+        let [url, full_name, email, note] = ["url", "full_name", "email", "note"].map(column);
         let mut found = Self::default();
-        for record in records {
-            let field = |place: usize| record.get(place).cloned().unwrap_or_default();
-            if !field(user).is_empty() {
+        for record in reader.records() {
+            let record = record.ok()?;
+            let field = |place: Option<usize>| {
+                let text = place.and_then(|place| record.get(place));
+                text.unwrap_or_default().to_owned()
+            };
+            if !field(Some(user)).is_empty() {
                 found.put(Credential {
-                    url: url.map(field).unwrap_or_default(),
-                    user: field(user),
-                    password: Secret::new(field(password)),
+                    url: field(url),
+                    user: field(Some(user)),
+                    password: Secret::new(field(Some(password))),
+                    full_name: field(full_name),
+                    email: field(email),
+                    note: Note::of_text(&field(note)),
                 });
             }
         }
         Some(found)
     }
-}
-
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
-}
-
-/// The records of a CSV text (RFC 4180); empty lines are none.
-fn records(text: &str) -> Vec<Vec<String>> {
-    let mut records = Vec::new();
-    let (mut record, mut field, mut inside) = (Vec::new(), String::new(), false);
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' if inside && letters.peek() == Some(&'"') => {
-                letters.next();
-                field.push('"');
-            }
-            '"' => inside = !inside,
-            ',' if !inside => record.push(std::mem::take(&mut field)),
-            '\n' | '\r' if !inside => {
-                if !(record.is_empty() && field.is_empty()) {
-                    record.push(std::mem::take(&mut field));
-                    records.push(std::mem::take(&mut record));
-                }
-            }
-            other => field.push(other),
-        }
-    }
-    if !(record.is_empty() && field.is_empty()) {
-        record.push(field);
-        records.push(record);
-    }
-    records
 }
 
 #[cfg(test)]
@@ -168,6 +241,7 @@ mod tests {
             url: "https://203.0.113.7/".to_owned(),
             user: user.to_owned(),
             password: Secret::new(password),
+            ..Credential::default()
         }
     }
 
@@ -185,8 +259,8 @@ mod tests {
         assert_eq!(third, second);
         assert_eq!(
             state.read(FILE).unwrap().unwrap(),
-            "url,user,password\nhttps://203.0.113.7/,training01,a-b-c-d-01\n\
-             https://203.0.113.7/,ada,\"with,comma and \"\"quotes\"\"\"\n"
+            "url,user,password,full_name,email,note\nhttps://203.0.113.7/,training01,a-b-c-d-01,,,\n\
+             https://203.0.113.7/,ada,\"with,comma and \"\"quotes\"\"\",,,\n"
         );
         let mode = std::fs::metadata(state.path(FILE))
             .unwrap()

@@ -59,7 +59,9 @@ const BOOT: &str =
     "import sys;b=sys.stdin.buffer;exec(compile(b.read(int(b.readline())),'hubctl','exec'))";
 const PROGRAM: &str = concat!(
     include_str!("accounts.py"),
+    include_str!("hub.py"),
     include_str!("check.py"),
+    include_str!("people.py"),
     include_str!("main.py")
 );
 

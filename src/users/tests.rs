@@ -9,7 +9,7 @@ use sha_crypt::{PasswordHash, PasswordVerifier, ShaCrypt};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::remote::Talk;
+use super::remote::{Root, Talk};
 use super::*;
 use crate::event::Silent;
 use crate::host::{Limits, Output};
@@ -24,10 +24,14 @@ def deadly(function):
         global steps
         steps -= 1
         if steps == 0:
-            os._exit(9)
+            try:
+                if KILL_AFTER:
+                    function(*words, **named)
+            finally:
+                os._exit(9)
         return function(*words, **named)
     return step
-for name in ("rename", "mkdir", "chown", "fchown", "chmod", "rmdir"):
+for name in ("rename", "mkdir", "chown", "fchown", "chmod", "rmdir", "unlink"):
     setattr(os, name, deadly(getattr(os, name)))
 "#;
 
@@ -48,6 +52,10 @@ struct Folder {
     root: PathBuf,
     /// At which step the program is killed.
     kill_at: Option<usize>,
+    /// It still does that step.
+    kill_after: bool,
+    /// Where its hub's API is.
+    hub: Option<String>,
 }
 
 struct Process {
@@ -65,9 +73,17 @@ impl Root for Folder {
         let (program, first) = rest.split_at(length.parse().unwrap());
         let mut settings: serde_json::Value = serde_json::from_str(first).unwrap();
         settings["root"] = self.root.to_str().unwrap().into();
+        if settings.get("hubs").is_some() {
+            settings["hubs"] = self.hubs();
+        }
         let killer = self
             .kill_at
-            .map(|step| KILLER.replace("KILL_AT", &step.to_string()))
+            .map(|step| {
+                let after = if self.kill_after { "True" } else { "False" };
+                KILLER
+                    .replace("KILL_AT", &step.to_string())
+                    .replace("KILL_AFTER", after)
+            })
             .unwrap_or_default();
         let program = format!("{killer}{program}");
         let (_, words) = words.split_first().unwrap();
@@ -85,6 +101,21 @@ impl Root for Folder {
             lines: BufReader::new(child.stdout.take().unwrap()).lines(),
             child,
         })
+    }
+}
+
+impl Folder {
+    /// The hub of this server, in the place of those of servers.
+    fn hubs(&self) -> serde_json::Value {
+        let Some(api) = &self.hub else {
+            return serde_json::json!([]);
+        };
+        let token_file = self.root.join("run/token");
+        std::fs::write(&token_file, hub::TOKEN).unwrap();
+        serde_json::json!([
+            {"token_file": "/nowhere/token", "api": "http://192.0.2.1/", "units": [], "folders": []},
+            {"token_file": token_file, "api": api, "units": [], "folders": ["/run/jupyter/{name}"]},
+        ])
     }
 }
 
@@ -169,6 +200,8 @@ fn bed() -> Option<Bed> {
     let server = Folder {
         root,
         kill_at: None,
+        kill_after: false,
+        hub: None,
     };
     Some(Bed {
         base,
@@ -268,7 +301,7 @@ fn numbered(count: usize) -> Request {
 
 fn named(names: &[&str]) -> Request {
     Request {
-        names: names.iter().map(ToString::to_string).collect(),
+        people: names.iter().map(|name| Person::from(*name)).collect(),
         url: "https://203.0.113.7/".into(),
         ..Request::default()
     }
@@ -289,3 +322,5 @@ fn mode(path: &Path) -> (u32, u32, u32) {
 
 mod adding;
 mod checking;
+mod hub;
+mod people;

@@ -122,6 +122,17 @@ def unit_facts(values, reads):
                 result=values.get("Result", ""))
 
 
+def servers(hub, pattern):
+    """How many users' servers run: units of their own, or processes that the hub's unit would leave behind."""
+    listed = call("systemctl", "list-units", "--plain", "--no-legend", "--state=active,activating", pattern) or ""
+    group = call("systemctl", "show", "--value", "--property=ControlGroup", hub) or ""
+    inside = 0
+    for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd") if group.strip() else ():
+        pids = (read(root + group.strip() + "/cgroup.procs") or "").split()
+        inside = max(inside, sum("jupyterhub-singleuser" in (read("/proc/%s/cmdline" % pid) or "") for pid in pids))
+    return len(listed.splitlines()) + inside
+
+
 def account_facts(name):
     try:
         entry = pwd.getpwnam(name)
@@ -335,6 +346,7 @@ def observe(request):
         files={one["path"]: file_facts(one["path"], one["text"]) for one in request["files"]},
         packages={name: installed.get(name) for name in request["packages"]},
         units=units_facts(request["units"]),
+        servers={one["hub"]: servers(one["hub"], one["units"]) for one in request["servers"]},
         accounts={name: account_facts(name) for name in request["accounts"]},
         groups={name: group_members(name) for name in request["groups"]},
         key_users=key_users(),

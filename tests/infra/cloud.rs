@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubctl::cloud::{Cloud, CloudConfig, Places};
+use hubctl::cloud::{Cloud, CloudConfig, CloudError, Places};
 use hubctl::event::Silent;
 use hubctl::infra::{
     DestroyOptions, InfraError, Leftovers, Local, Outcome, Pace, Plan, apply, destroy, observe,
@@ -55,6 +55,11 @@ pub async fn bed(scenario: Scenario, spec: Value) -> Bed {
 }
 
 pub async fn connect(sandbox: &Sandbox) -> Cloud {
+    log_in(sandbox).await.unwrap()
+}
+
+/// The first calls of a run.
+pub async fn log_in(sandbox: &Sandbox) -> Result<Cloud, CloudError> {
     let env = BTreeMap::from([(
         "OS_CLIENT_CONFIG_FILE".to_owned(),
         sandbox.clouds_yaml.display().to_string(),
@@ -68,7 +73,7 @@ pub async fn connect(sandbox: &Sandbox) -> Cloud {
     };
     let mut config = CloudConfig::load(&env, &places, Some("sandbox")).unwrap();
     config.limits.pause = Duration::from_millis(1);
-    Cloud::connect(config, Arc::new(Silent)).await.unwrap()
+    Cloud::connect(config, Arc::new(Silent)).await
 }
 
 pub fn pace() -> Pace {

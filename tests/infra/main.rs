@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends there")]
 
 mod acme;
+mod any_cloud;
 mod cloud;
-mod faults;
+mod expiry;
 mod fixture;
 mod ipv6;
 mod life;

@@ -70,9 +70,9 @@ fn what_traefik_is_held_to(story: &Story) {
             "sudo curl -sk -o /dev/null -w '%{{http_code}} %{{redirect_url}}' {arguments}"
         ))
     };
-    assert_eq!(status("http://127.0.0.1:882/api/overview"), "401 ");
+    assert_eq!(status("http://127.0.0.1:882/api/overview"), "401");
     let with_password = "-u jupyterhub:$(sudo cat /etc/jupyterhub/secrets/proxy-token) http://127.0.0.1:882/api/overview";
-    assert_eq!(status(with_password), "200 ");
+    assert_eq!(status(with_password), "200");
     assert_eq!(
         status("http://127.0.0.1/hub/login?next=x"),
         "301 https://127.0.0.1/hub/login?next=x"

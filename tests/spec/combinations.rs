@@ -3,12 +3,10 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use hubctl::setup;
 use hubctl::spec::{
     AuthenticatorKind, HubKind, ProxyKind, Refusal, SpawnerKind, TlsKind, combination,
 };
-
-const BEGIN: &str = "<!-- combinations: written by `make golden` -->\n";
-const END: &str = "<!-- /combinations -->\n";
 
 const HUBS: [HubKind; 3] = [HubKind::Jupyterhub, HubKind::Hubd, HubKind::Notebook];
 const SPAWNERS: [SpawnerKind; 4] = [
@@ -143,20 +141,53 @@ fn tables() -> String {
     out
 }
 
+/// Which distributions there are, and what each has.
+fn distributions() -> String {
+    let names = setup::DISTRIBUTIONS[0].packages.map(|(name, _)| name);
+    let mut out = String::from("| | |");
+    for name in names {
+        let _ = write!(out, " `{name}` |");
+    }
+    let _ = writeln!(out, "\n|---|---|{}", "---|".repeat(names.len()));
+    for one in setup::DISTRIBUTIONS {
+        let tested = if one.tested { "tested" } else { "untested" };
+        let _ = write!(out, "| {} | {tested} |", one.title);
+        for (_, version) in one.packages {
+            let _ = write!(out, " {version} |");
+        }
+        out.push('\n');
+    }
+    out
+}
+
 #[test]
-fn the_table_of_combinations_is_what_the_code_decides() {
+fn the_table_of_distributions_is_the_codes() {
+    written("distributions", &distributions());
+}
+
+/// Holds `docs/profiles.md` to a text between two marks, or writes it there.
+fn written(mark: &str, text: &str) {
+    let (begin, end) = (
+        format!("<!-- {mark}: written by `make golden` -->\n"),
+        format!("<!-- /{mark} -->\n"),
+    );
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/profiles.md");
     let kept = fs::read_to_string(path).unwrap();
-    let (before, rest) = kept.split_once(BEGIN).expect("the mark where they begin");
-    let (_, after) = rest.split_once(END).expect("the mark where they end");
-    let text = format!("{before}{BEGIN}{}{END}{after}", tables());
+    let (before, rest) = kept.split_once(&begin).expect("the mark where it begins");
+    let (_, after) = rest.split_once(&end).expect("the mark where it ends");
+    let whole = format!("{before}{begin}{text}{end}{after}");
     if std::env::var_os("BLESS").is_some() {
-        fs::write(path, &text).unwrap();
+        fs::write(path, &whole).unwrap();
     }
     assert!(
-        fs::read_to_string(path).unwrap() == text,
+        fs::read_to_string(path).unwrap() == whole,
         "docs/profiles.md is old: BLESS=1 cargo test --test spec"
     );
+}
+
+#[test]
+fn the_table_of_combinations_is_what_the_code_decides() {
+    written("combinations", &tables());
 }
 
 /// What holds pair by pair holds together, and nothing else does.

@@ -226,7 +226,7 @@ fn the_nearest_word_holds() {
         ),
         (
             "",
-            "hub:\n  extra_config: |\n    c.a = 1\n    c.b = {'x': 2}\n",
+            "hub:\n  kind: jupyterhub\n  extra_config: |\n    c.a = 1\n    c.b = {'x': 2}\n",
             &[],
             "/hub/extra_config",
             json!("c.a = 1\nc.b = {'x': 2}\n"),

@@ -9,17 +9,32 @@ use hubctl::event::Silent;
 use hubctl::infra;
 use sandbox::{Options, Pace, Sandbox};
 
+use crate::disk::Disk;
 use crate::hubctl::Operator;
 
 pub(crate) struct Cloud {
     sandbox: Sandbox,
     runtime: tokio::runtime::Runtime,
+    /// Of the machines, where it has a size of its own: goes after the sandbox, and before the folder.
+    #[expect(dead_code, reason = "held")]
+    disk: Option<Disk>,
     folder: tempfile::TempDir,
 }
 
 impl Cloud {
     pub(crate) fn start() -> Self {
+        Self::in_folder(tempfile::tempdir_in("/var/tmp").unwrap(), None)
+    }
+
+    /// One whose machines share a disk of this size, such as `4G`.
+    pub(crate) fn with_disk(size: &str) -> Self {
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+        let place = folder.path().join("cloud/machines");
+        let disk = Disk::mount(size, &folder.path().join("machines.ext4"), &place);
+        Self::in_folder(folder, Some(disk))
+    }
+
+    fn in_folder(folder: tempfile::TempDir, disk: Option<Disk>) -> Self {
         let options = Options {
             state_dir: Some(folder.path().join("cloud")),
             pace: Pace::REAL,
@@ -29,6 +44,7 @@ impl Cloud {
             sandbox: Sandbox::start_with(options, sandbox::namespaces())
                 .expect("the sandbox starts (as root)"),
             runtime: tokio::runtime::Runtime::new().unwrap(),
+            disk,
             folder,
         }
     }

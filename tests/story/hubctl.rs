@@ -12,6 +12,7 @@ use serde_json::Value;
 /// A folder to work in, and the environment that leads to one cloud.
 pub(crate) struct Operator {
     pub(crate) folder: PathBuf,
+    program: PathBuf,
     clouds_yaml: PathBuf,
     runs: usize,
 }
@@ -29,6 +30,7 @@ impl Operator {
         fs::write(folder.join("hub.yaml"), spec).unwrap();
         Self {
             folder: folder.to_owned(),
+            program: installed(&folder.join("bin")),
             clouds_yaml: clouds_yaml.to_owned(),
             runs: 0,
         }
@@ -61,7 +63,7 @@ impl Operator {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hubctl"));
+        let mut command = Command::new(&self.program);
         command
             .args(args)
             .current_dir(&self.folder)
@@ -130,6 +132,20 @@ impl Operator {
         .unwrap();
         run
     }
+}
+
+/// hubctl as it is installed: beside it what it sends to servers, without what only a debugger reads.
+fn installed(bin: &Path) -> PathBuf {
+    let hubctl = Path::new(env!("CARGO_BIN_EXE_hubctl"));
+    fs::create_dir_all(bin).unwrap();
+    for name in ["hubctl", "hubproxy", "hubd", "hub-helper"] {
+        let done = Command::new("strip")
+            .arg("-o")
+            .args([bin.join(name), hubctl.with_file_name(name)])
+            .status();
+        assert!(done.expect("strip starts").success(), "{name} is built");
+    }
+    bin.join("hubctl")
 }
 
 fn collect(source: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {

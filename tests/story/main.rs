@@ -5,12 +5,15 @@
 
 mod cloud;
 mod directory;
+mod disk;
 mod hub;
 mod hubctl;
+mod neighbour;
 mod proxy;
 mod rust;
 mod secrets;
 mod server;
+mod takeover;
 
 use std::time::Duration;
 
@@ -20,9 +23,10 @@ use hubctl::done;
 use secrets::Watch;
 use server::Server;
 
-const SPEC: &str = "name: class\nlimits:\n  seats: 4\nhub:\n  admins: [ada]\n";
+/// Stock JupyterHub; the default profile has a story of its own.
+const SPEC: &str = "name: class\nprofile: jupyterhub\nlimits:\n  seats: 4\nhub:\n  admins: [ada]\n";
 
-/// What `SPEC` leaves to the defaults: a name, a data volume, the host key through user data.
+/// What `SPEC` leaves to the defaults, the profile among it: a name, a data volume, the host key through user data.
 const WIDE_SPEC: &str = "name: wide
 domain: hub.sandbox.test
 volume:

@@ -112,15 +112,16 @@ fn hubproxy_takes_over_from_chp_and_the_hub_restarts_beneath_it() {
         .unwrap_or_else(|| panic!("no exposure in {exposure}"));
     assert!(level < 2.0, "{exposure}");
 
-    acme(&mut operator, &hub);
+    acme(&mut operator, &hub, &HUBPROXY);
 
     let events = operator.events(&["destroy", "--yes"]);
     assert_eq!(done(&events)["left"].as_array().unwrap().len(), 0);
 }
 
 /// The hub gets a name, and its certificate from a directory. A public one is refused: it could not reach this cloud.
-fn acme(operator: &mut Operator, hub: &Hub) {
-    let refused = operator.run(&[&["plan", "--set", "tls.kind=acme-ip"][..], &HUBPROXY].concat());
+/// `choices` are those of the deployment so far.
+pub(crate) fn acme(operator: &mut Operator, hub: &Hub, choices: &[&str]) {
+    let refused = operator.run(&[&["plan", "--set", "tls.kind=acme-ip"][..], choices].concat());
     assert_eq!(refused.status.code(), Some(2), "{}", refused.stderr);
     let why = "cannot be reached from outside: no certificate authority gives a certificate";
     assert!(refused.stderr.contains(why), "{}", refused.stderr);
@@ -130,7 +131,7 @@ fn acme(operator: &mut Operator, hub: &Hub) {
         format!("tls.directory={}", directory.url),
         format!("tls.directory_ca={}", directory.authorities.display()),
     );
-    let mut choices = HUBPROXY.to_vec();
+    let mut choices = choices.to_vec();
     for set in [
         "tls.kind=acme",
         "domain=hub.sandbox.test",

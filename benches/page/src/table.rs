@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 /// A table whose first column is words and whose others are numbers.
+#[derive(Default)]
 pub struct Table {
     text: String,
 }

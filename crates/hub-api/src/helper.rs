@@ -1,9 +1,10 @@
-//! The root helper: its configuration file and the four verbs on its socket.
+//! The root helper: its configuration file and the verbs on its socket.
 //!
 //! One connection carries one request and one answer, each a line of JSON. Versions of hub and helper that do not
 //! match are told apart by `version`, before anything is done.
 
 pub mod instance;
+pub mod memory;
 pub mod options;
 mod password;
 
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use instance::{Instance, InstanceError};
-pub use options::{Options, Profile};
+pub use options::{Accounts, Options, Profile};
 pub use password::Password;
 
 /// The version both sides must speak.
@@ -39,7 +40,7 @@ pub struct Request {
     pub verb: Verb,
 }
 
-/// The four things the helper does.
+/// The things the helper does.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Verb {
@@ -51,6 +52,9 @@ pub enum Verb {
     Stop(Server),
     /// Ends it by force; answers when it is gone.
     Kill(Server),
+    /// Makes an account for a notebook user whom the hub knows by other means, unless there is one. Refused unless the
+    /// helper's file has [`Accounts`].
+    Create { name: String },
 }
 
 /// A single-user server: its owner's account and its own name, "" for the default one.
@@ -110,6 +114,11 @@ pub enum Answer {
     },
     /// The server is gone.
     Ended,
+    /// There is an account for that user.
+    Account {
+        /// Whether it was made just now.
+        created: bool,
+    },
     /// What was asked is not allowed, or makes no sense; the text says why.
     Refused { message: String },
     /// What it takes did not work, or not in time; worth another try.

@@ -6,6 +6,7 @@
 mod auth;
 mod life;
 mod listen;
+mod notebooks;
 mod page;
 mod people;
 mod spawn;
@@ -13,6 +14,7 @@ mod spawn;
 pub use auth::{Auth, Dummy, Oauth, OauthKind, Pam, PasswordFile};
 pub use life::{Cull, CullRule, Proxy, Tokens};
 pub use listen::{Internal, Listen, Place, PlaceError};
+pub use notebooks::Notebooks;
 pub use page::Pages;
 pub use people::{Group, Role, Service};
 pub use spawn::{Docker, NamedServers, Process, Profile, Pull, Spawn, SpawnerKind, Systemd};
@@ -45,6 +47,8 @@ pub struct Hub {
     pub auth: Auth,
     /// What runs single-user servers.
     pub spawn: Spawn,
+    /// What the notebooks run in, where it is installed while the hub is up already.
+    pub notebooks: Notebooks,
     /// Servers beside a user's default one.
     pub named_servers: NamedServers,
     /// Which servers are stopped because nobody uses them.
@@ -78,6 +82,7 @@ impl Default for Hub {
             proxy: Proxy::default(),
             auth: Auth::default(),
             spawn: Spawn::default(),
+            notebooks: Notebooks::default(),
             named_servers: NamedServers::default(),
             cull: Cull::default(),
             tokens: Tokens::default(),

@@ -1,7 +1,7 @@
 //! The systemd spawner from a shell: what the hub does, one call a process. For the proofs of confinement, which run it
 //! on a machine as the hub's account: each call is a hub that was started anew.
 //!
-//! `spawner prepare|start|poll|stop USER [SERVER]` reads `{"environment", "profile", "state"}` and writes JSON.
+//! `spawner prepare|start|poll|kills|stop USER [SERVER]` reads `{"environment", "profile", "state"}` and writes JSON.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -53,6 +53,7 @@ async fn main() -> anyhow::Result<()> {
                 "last_lines": ending.last_lines,
             }),
         },
+        "kills" => json!(spawner.memory_kills(&key).await),
         "stop" => {
             spawner.stop(&key, &given["state"]).await?;
             Value::Null

@@ -81,6 +81,14 @@ fn groups(user: &User) -> Result<Vec<(u32, String)>, Refusal> {
     ids.into_iter().map(named).collect()
 }
 
+/// Whether members of that group are refused.
+pub(crate) fn is_refused(options: &Options, group: &str) -> bool {
+    REFUSED.contains(&group)
+        || options.refused_groups.iter().any(|other| other == group)
+        || group == options.proxy_group
+        || group == options.hub_account
+}
+
 /// The rules, apart from where the facts come from; returns the groups that let the account in.
 fn judge(
     options: &Options,
@@ -94,15 +102,9 @@ fn judge(
     if uid < lowest || uid >= NOBODY || (gid < lowest && gid != USERS) {
         return refused("is the system's, not a person's");
     }
-    let is_refused = |group: &str| {
-        REFUSED.contains(&group)
-            || options.refused_groups.iter().any(|other| other == group)
-            || group == options.proxy_group
-            || group == options.hub_account
-    };
     if let Some((_, group)) = groups
         .iter()
-        .find(|(id, group)| *id == 0 || is_refused(group))
+        .find(|(id, group)| *id == 0 || is_refused(options, group))
     {
         return refused(&format!(
             "is in the group {group:?}, for whose members no server is started"

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use hub_api::helper::Ended;
+use hub_api::helper::memory::{CONTROL_GROUPS, kills};
 use hub_api::line::shown;
 
 use crate::places::{Places, write};
@@ -50,7 +51,7 @@ pub fn note(instance: &str, told: &Told, places: &Places) -> anyhow::Result<()> 
     anyhow::ensure!(is_invocation, "systemd told no invocation");
     let kills = kills(
         &std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default(),
-        Path::new("/sys/fs/cgroup"),
+        Path::new(CONTROL_GROUPS),
     );
     let mut ended = from(told, kills);
     if told.result != "success" {
@@ -79,33 +80,6 @@ fn from(told: &Told, kills: u64) -> Ended {
             || (was_killed && told.status == "KILL" && kills > 0),
         last_lines: Vec::new(),
     }
-}
-
-/// How many processes of this process's control group were killed for want of memory. systemd counts on v2 alone.
-fn kills(own: &str, mount: &Path) -> u64 {
-    let mut count = 0;
-    for line in own.lines() {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
-            continue;
-        };
-        let path = path.trim_start_matches('/');
-        let path = path.strip_suffix("/.control").unwrap_or(path);
-        let file = if controllers.is_empty() {
-            mount.join(path).join("memory.events")
-        } else if controllers.split(',').any(|name| name == "memory") {
-            mount.join("memory").join(path).join("memory.oom_control")
-        } else {
-            continue;
-        };
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        count += text
-            .lines()
-            .filter_map(|line| line.strip_prefix("oom_kill "))
-            .filter_map(|number| number.trim().parse::<u64>().ok())
-            .sum::<u64>();
-    }
-    count
 }
 
 /// The last lines that the run itself wrote.

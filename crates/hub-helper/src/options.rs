@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use hub_api::helper::Options;
+use hub_api::helper::{Instance, Options};
 
 use crate::account::is_plain;
 use crate::environment::is_reserved;
@@ -92,6 +92,28 @@ fn parse(text: &str) -> Result<Options, String> {
             ));
         }
     }
+    if let Some(accounts) = &options.accounts {
+        if !options.user_groups.contains(&accounts.group) {
+            return Err(format!(
+                "accounts.group: {:?} is none of user_groups",
+                accounts.group
+            ));
+        }
+        for path in [&accounts.homes, &accounts.skeleton, &accounts.shell] {
+            if !is_plain(path) {
+                return Err(format!(
+                    "accounts: {} is no plain absolute path",
+                    path.display()
+                ));
+            }
+        }
+        if !accounts.prefix.is_empty() && Instance::new(&accounts.prefix, "").is_err() {
+            return Err(format!(
+                "accounts.prefix: {:?} is the beginning of no account's name",
+                accounts.prefix
+            ));
+        }
+    }
     if let Some(name) = options.environment.iter().find(|name| is_reserved(name)) {
         return Err(format!("environment: {name} is never the hub's to set"));
     }
@@ -165,6 +187,21 @@ program = "/opt/r/bin/jupyterhub-singleuser"
             ("\"/opt/r", "\"opt/r", "profiles.large"),
             ("refused_groups", "refuse", "refuse"),
             ("[\"hub-users\", \"hub-admins\"]", "[]", "user_groups"),
+            (
+                "[profiles.small]",
+                "[accounts]\ngroup = \"sudo\"\n[profiles.small]",
+                "accounts.group",
+            ),
+            (
+                "[profiles.small]",
+                "[accounts]\ngroup = \"hub-users\"\nprefix = \"-x\"\n[profiles.small]",
+                "accounts.prefix",
+            ),
+            (
+                "[profiles.small]",
+                "[accounts]\ngroup = \"hub-users\"\nhomes = \"home\"\n[profiles.small]",
+                "plain absolute path",
+            ),
         ] {
             let error = parse(&TEXT.replace(from, to)).unwrap_err();
             assert!(error.contains(said), "{to}: {error}");

@@ -1,4 +1,4 @@
-//! The four verbs.
+//! The verbs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::pam::Pam;
 use crate::places::{Places, remove, write};
 use crate::refusal::Refusal;
 use crate::systemd::Systemd;
-use crate::{environment, unit};
+use crate::{create, environment, unit};
 
 /// The longest a start may be given.
 const LONGEST_START: u32 = 600;
@@ -40,6 +40,7 @@ pub struct Helper {
     logins: Semaphore,
     /// Two verbs for one unit wait for one another.
     units: Mutex<HashMap<String, Arc<Mutex<()>>>>,
+    accounts: Mutex<()>,
 }
 
 impl Helper {
@@ -50,6 +51,7 @@ impl Helper {
             places,
             logins: Semaphore::new(LOGINS),
             units: Mutex::default(),
+            accounts: Mutex::default(),
         }
     }
 
@@ -69,6 +71,7 @@ impl Helper {
             Verb::Start(start) => self.start(start).await,
             Verb::Stop(server) => self.end(&server, false).await,
             Verb::Kill(server) => self.end(&server, true).await,
+            Verb::Create { name } => self.create(&name).await,
         };
         done.unwrap_or_else(Answer::from)
     }
@@ -189,6 +192,23 @@ impl Helper {
         }
         tracing::info!(unit, by_force, "ended");
         Ok(Answer::Ended)
+    }
+
+    async fn create(&self, name: &str) -> Result<Answer, Refusal> {
+        // One after the other: the tools lock the system's files, and fail where they are locked.
+        let _alone = self.accounts.lock().await;
+        let there = match self.admit(name).await {
+            Ok(account) => Some(account),
+            Err(error @ Refusal::Unavailable { .. }) => return Err(error),
+            Err(Refusal::Refused(_)) => None,
+        };
+        if there.is_some() && self.options.accounts.is_some() {
+            return Ok(Answer::Account { created: false });
+        }
+        create::account(&self.options, name).await?;
+        let account = self.admit(name).await?;
+        tracing::info!(name, uid = account.uid, "made an account");
+        Ok(Answer::Account { created: true })
     }
 
     async fn admit(&self, name: &str) -> Result<Account, Refusal> {

@@ -105,7 +105,8 @@ impl Hub {
             config.auth.session_days,
             &key,
         );
-        let authenticators = Authenticators::new(&config.auth, &key)?;
+        let authenticators =
+            Authenticators::new(&config.auth, &key)?.through(config.spawn.systemd.helper.clone());
         let pages = Pages::new(&config)?;
         let proxy = proxy::from_configuration(&config.proxy)?;
         let api_url = format!("{}{base}hub/api", internal_url(&config));
@@ -167,7 +168,8 @@ pub async fn serve(hub: Arc<Hub>, listeners: Listeners) -> Result<(), StoreError
         // The sender is in the hub, which outlives this.
         let _sender_lives = ending.wait_for(|ending| *ending).await;
     };
-    listen::serve(listeners, router(&hub), ended).await;
+    let limits = listen::Limits::of(&hub.config.listen);
+    listen::serve(listeners, router(&hub), limits, ended).await;
     watching.abort();
     service::end(&hub.services).await;
     running.abort();

@@ -15,6 +15,7 @@ pub mod listen;
 pub mod log;
 pub mod metrics;
 pub mod name;
+pub mod notebooks;
 pub mod oauth;
 pub mod page;
 pub mod proxy;

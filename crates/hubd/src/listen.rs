@@ -1,5 +1,7 @@
 //! Where connections come in: bound by the hub, or passed by systemd under the names `public` and `internal`.
 
+mod timely;
+
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -17,10 +19,32 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
-/// How long a client may take to say what it wants.
-const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+use self::timely::Timely;
+
+/// What a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at once at each place.
+    pub connections: usize,
+    /// How long it may take to say what it wants, and to keep a connection without saying more.
+    pub headers: Duration,
+    /// How long it may take to send what belongs to that.
+    pub body: Duration,
+}
+
+impl Limits {
+    pub fn of(config: &Listen) -> Self {
+        Self {
+            connections: config.connections.max(1),
+            headers: Duration::from_secs(30),
+            body: Duration::from_secs(60),
+        }
+    }
+}
+
 /// How long requests may go on after the hub was told to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -183,15 +207,27 @@ fn remove_leftover(path: &Path) -> io::Result<()> {
 }
 
 /// Answers requests at both places until `ended`; then takes no more, and lets those that run end.
-pub async fn serve(listeners: Listeners, router: Router, ended: impl Future<Output = ()>) {
+pub async fn serve(
+    listeners: Listeners,
+    router: Router,
+    limits: Limits,
+    ended: impl Future<Output = ()>,
+) {
     let graceful = Arc::new(GracefulShutdown::new());
     let public = tokio::spawn(accept(
         listeners.public,
         true,
         router.clone(),
+        limits,
         graceful.clone(),
     ));
-    let internal = tokio::spawn(accept(listeners.internal, false, router, graceful.clone()));
+    let internal = tokio::spawn(accept(
+        listeners.internal,
+        false,
+        router,
+        limits,
+        graceful.clone(),
+    ));
     ended.await;
     for task in [public, internal] {
         task.abort();
@@ -212,8 +248,22 @@ pub async fn serve(listeners: Listeners, router: Router, ended: impl Future<Outp
     }
 }
 
-async fn accept(listener: Listener, public: bool, router: Router, graceful: Arc<GracefulShutdown>) {
+async fn accept(
+    listener: Listener,
+    public: bool,
+    router: Router,
+    limits: Limits,
+    graceful: Arc<GracefulShutdown>,
+) {
+    let places = Arc::new(Semaphore::new(
+        limits.connections.min(Semaphore::MAX_PERMITS),
+    ));
     loop {
+        // The rest waits in the socket's queue. The semaphore is never closed.
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        let seat = Seat { limits, place };
         let accepted = match &listener {
             Listener::Tcp(tcp) => tcp.accept().await.map(|(stream, peer)| {
                 // Answers are small and whole: waiting to join them with more only delays them.
@@ -222,10 +272,16 @@ async fn accept(listener: Listener, public: bool, router: Router, graceful: Arc<
                     public,
                     peer: Some(peer),
                 };
-                connection(stream, arrival, &router, &graceful);
+                connection(stream, arrival, &router, seat, &graceful);
             }),
             Listener::Unix(unix) => unix.accept().await.map(|(stream, _)| {
-                connection(stream, Arrival { public, peer: None }, &router, &graceful);
+                connection(
+                    stream,
+                    Arrival { public, peer: None },
+                    &router,
+                    seat,
+                    &graceful,
+                );
             }),
         };
         if let Err(error) = accepted {
@@ -236,24 +292,153 @@ async fn accept(listener: Listener, public: bool, router: Router, graceful: Arc<
     }
 }
 
-fn connection<S>(stream: S, arrival: Arrival, router: &Router, graceful: &GracefulShutdown)
-where
+/// A connection's place among those there may be, given back when it ends.
+struct Seat {
+    limits: Limits,
+    place: OwnedSemaphorePermit,
+}
+
+fn connection<S>(
+    stream: S,
+    arrival: Arrival,
+    router: &Router,
+    seat: Seat,
+    graceful: &GracefulShutdown,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Seat { limits, place } = seat;
     let service = router
         .clone()
         .map_request(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(arrival);
-            request.map(Body::new)
+            request.map(|body| Body::new(Timely::new(body, limits.body)))
         });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_WITHIN)
+        .header_read_timeout(limits.headers)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection broke");
         }
+        drop(place);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::post;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpStream, UnixStream};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    struct Place {
+        address: SocketAddr,
+        _folder: tempfile::TempDir,
+        public: std::path::PathBuf,
+        end: oneshot::Sender<()>,
+        serving: tokio::task::JoinHandle<()>,
+    }
+
+    async fn place(limits: Limits) -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let public = folder.path().join("public.sock");
+        let config = Listen {
+            public: hub_api::hub::Place::Unix(public.clone()),
+            internal: hub_api::hub::Internal {
+                bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+                url: None,
+            },
+            ..Listen::default()
+        };
+        let listeners = Listeners::bind(&config).unwrap();
+        let Some(hub_api::hub::Place::Tcp(address)) = listeners.internal.place() else {
+            panic!("no port");
+        };
+        let router = Router::new().route("/", post(|body: String| async move { body }));
+        let (end, ended) = oneshot::channel();
+        let serving = tokio::spawn(serve(listeners, router, limits, async {
+            let _ended = ended.await;
+        }));
+        Place {
+            address,
+            _folder: folder,
+            public,
+            end,
+            serving,
+        }
+    }
+
+    /// Everything until the other end closes.
+    async fn rest(mut stream: impl AsyncRead + Unpin) -> String {
+        let mut text = String::new();
+        let read = tokio::time::timeout(SOON, stream.read_to_string(&mut text));
+        let _reset = read.await.expect("it is not cut off");
+        text
+    }
+
+    const WHOLE: &[u8] =
+        b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+
+    #[tokio::test]
+    async fn who_says_nothing_or_half_of_it_is_cut_off() {
+        let place = place(Limits {
+            connections: 8,
+            headers: Duration::from_millis(200),
+            body: Duration::from_millis(200),
+        })
+        .await;
+        for half in [
+            &b""[..],
+            b"POST / HTTP/1.1\r\nHo",
+            &WHOLE[..WHOLE.len() - 1],
+        ] {
+            let mut tcp = TcpStream::connect(place.address).await.unwrap();
+            tcp.write_all(half).await.unwrap();
+            let said = rest(tcp).await;
+            assert!(!said.starts_with("HTTP/1.1 200"), "{said}");
+            let mut unix = UnixStream::connect(&place.public).await.unwrap();
+            unix.write_all(half).await.unwrap();
+            let said = rest(unix).await;
+            assert!(!said.starts_with("HTTP/1.1 200"), "{said}");
+        }
+        place.end.send(()).unwrap();
+        place.serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn more_connections_than_there_may_be_wait_for_one_another() {
+        let place = place(Limits {
+            connections: 2,
+            headers: SOON,
+            body: SOON,
+        })
+        .await;
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(place.address).await.unwrap();
+            stream.write_all(&WHOLE[..20]).await.unwrap();
+            held.push(stream);
+        }
+        let mut third = TcpStream::connect(place.address).await.unwrap();
+        third.write_all(WHOLE).await.unwrap();
+        let mut byte = [0];
+        let early = tokio::time::timeout(Duration::from_millis(200), third.read(&mut byte));
+        assert!(early.await.is_err(), "there was room for a third");
+        // The other listener has places of its own.
+        let mut unix = UnixStream::connect(&place.public).await.unwrap();
+        unix.write_all(WHOLE).await.unwrap();
+        assert!(rest(unix).await.ends_with("hi"));
+        held.pop();
+        assert!(rest(third).await.ends_with("hi"));
+        drop(held);
+        place.end.send(()).unwrap();
+        place.serving.await.unwrap();
+    }
 }

@@ -17,6 +17,7 @@ mod network;
 mod server;
 mod storage;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -204,9 +205,14 @@ impl Run<'_> {
         }
     }
 
+    /// The tags of what is made.
+    fn own_tags(&self) -> Vec<String> {
+        tag::tags_until(&self.desired().name, self.desired().expires.as_deref())
+    }
+
     /// Remembers to tag something that this run made.
     fn tag_later(&self, kind: Taggable, id: &str) {
-        self.tag_later_as(kind, id, tag::tags(&self.desired().name));
+        self.tag_later_as(kind, id, self.own_tags());
     }
 
     fn tag_later_as(&self, kind: Taggable, id: &str, tags: Vec<String>) {
@@ -237,6 +243,16 @@ impl Run<'_> {
         });
         for result in futures::future::join_all(calls).await {
             result?;
+        }
+        for change in &self.plan.changes {
+            if let Work::Expire { id, time } = &change.work {
+                let metadata = BTreeMap::from([(tag::EXPIRES.to_owned(), time.clone())]);
+                if change.resource == Kind::Server {
+                    self.cloud.set_server_metadata(id, &metadata).await?;
+                } else {
+                    self.cloud.set_volume_metadata(id, &metadata).await?;
+                }
+            }
         }
         Ok(())
     }

@@ -53,6 +53,9 @@ impl Run<'_> {
 
     async fn create_volume(&self, size: u32) -> Result<Volume, InfraError> {
         let deployment = &self.desired().name;
+        let mut metadata = tag::metadata(deployment);
+        let expires = self.desired().expires.clone();
+        metadata.extend(expires.map(|time| (tag::EXPIRES.to_owned(), time)));
         let wish = NewVolume {
             name: self.name.clone(),
             description: self.mark.clone(),
@@ -63,7 +66,7 @@ impl Run<'_> {
                 .as_ref()
                 .and_then(|wish| wish.kind.clone()),
             availability_zone: None,
-            metadata: tag::metadata(deployment),
+            metadata,
         };
         let before: Vec<&str> = self
             .inventory()

@@ -37,6 +37,7 @@ pub(super) fn diff(
     diff.attachments();
     diff.records();
     diff.surplus();
+    diff.expiry();
     diff.tags();
     diff.changes
 }

@@ -47,6 +47,33 @@ impl Diff<'_> {
         // Networks and routers that are one too many hold each other; destroy knows their order and takes them along.
     }
 
+    /// From when on the deployment may be removed, on what says it in its metadata.
+    pub(super) fn expiry(&mut self) {
+        let inventory = self.inventory;
+        let wanted = self.desired.expires.as_deref();
+        let all = inventory
+            .servers
+            .iter()
+            .take(1)
+            .map(|x| (Kind::Server, &x.id, &x.metadata))
+            .chain(
+                inventory
+                    .volumes
+                    .iter()
+                    .map(|x| (Kind::Volume, &x.id, &x.metadata)),
+            );
+        for (kind, id, metadata) in all {
+            let is_made_anew = kind == Kind::Server && self.desired.server_due.is_some();
+            if !says(tag::expires_of_metadata(metadata), wanted) && !is_made_anew {
+                let work = Work::Expire {
+                    id: id.clone(),
+                    time: wanted.unwrap_or(tag::NEVER).to_owned(),
+                };
+                self.update(kind, expiry_words(wanted), work);
+            }
+        }
+    }
+
     /// Finishes the tagging that a killed run did not come to. A cloud without tags shows none anywhere, and there
     /// the description is the mark; so tags are only made good where others are seen, or while something changes.
     pub(super) fn tags(&mut self) {
@@ -95,19 +122,38 @@ impl Diff<'_> {
             let going = self.changes.iter().any(|change| {
                 change.resource == kind && change.work == Work::Delete { id: id.to_owned() }
             });
-            if tag::is_tagged(tags, name) || going {
+            let expires = self.desired.expires.as_deref();
+            let is_tagged = tag::is_tagged(tags, name);
+            if is_tagged && says(tag::expires_of_tags(tags), expires) || going {
                 continue;
             }
             let mut all = tag::without_ours(tags);
-            all.extend(tag::tags(name));
+            all.extend(tag::tags_until(name, expires));
+            let words = if is_tagged {
+                expiry_words(expires)
+            } else {
+                format!("+ tag {}", tag::description(name))
+            };
             self.update(
                 kind,
-                format!("+ tag {}", tag::description(name)),
+                words,
                 Work::Tag {
                     id: id.to_owned(),
                     tags: all,
                 },
             );
         }
+    }
+}
+
+/// Whether what is found is what is wanted. No time is as good as that there will be none.
+fn says(found: Option<&str>, wanted: Option<&str>) -> bool {
+    found == wanted || (wanted.is_none() && found == Some(tag::NEVER))
+}
+
+fn expiry_words(expires: Option<&str>) -> String {
+    match expires {
+        Some(time) if time != tag::NEVER => format!("may be removed from {time} on"),
+        _ => "stays until it is destroyed".to_owned(),
     }
 }

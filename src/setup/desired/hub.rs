@@ -7,6 +7,7 @@ use super::{ManagedFile, ManagedFolder, Site, Unit, Venv, hubd, jupyterhub, note
 use crate::secret::Secret;
 use crate::setup::SetupError;
 use crate::setup::hub::HubPlaces;
+use crate::setup::names::SERVER_SOCKETS_MOUNT;
 use crate::spec::model::{HubKind, Spec};
 
 pub(super) const UNITS: &str = "/etc/systemd/system";
@@ -45,6 +46,19 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
         HubKind::Jupyterhub => jupyterhub::hub(spec, site, context),
         HubKind::Hubd => hubd::hub(spec, site, context),
         HubKind::Notebook => notebook::hub(spec, site, context),
+    }
+}
+
+/// Where users' servers listen.
+pub(super) fn sockets_mount() -> Unit {
+    Unit {
+        name: SERVER_SOCKETS_MOUNT,
+        reads: Vec::new(),
+        enable: true,
+        // Other options come with the next boot: it cannot be mounted anew under sockets that are in use.
+        verb: "reload",
+        ready: Vec::new(),
+        early: false,
     }
 }
 

@@ -6,16 +6,16 @@ use hub_api::hub::{self as hubd, SpawnerKind};
 use tera::Context;
 
 use super::files::text_file;
-use super::hub::{Hub, RECHECK, UNITS, secret};
-use super::proxy::{program, public_host};
+use super::hub::{self, Hub, RECHECK, UNITS, secret};
+use super::proxy::{login_page, program, public_host};
 use super::{ManagedFile, ManagedFolder, Part, Site, Unit, provider};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     ADMINS_GROUP, HUB_HELPER, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUB_PORT, HUBD_ACCOUNT,
-    HUBD_SERVICE, HUBD_SOCKETS, SERVER_SOCKETS_MOUNT, USERS_GROUP,
+    HUBD_SERVICE, HUBD_SOCKETS, NOTEBOOK_ENVIRONMENT, SERVER_SOCKETS_MOUNT, STAMP, USERS_GROUP,
 };
 use crate::setup::{SetupError, template};
-use crate::spec::model::{AuthenticatorKind, HubKind, Spec};
+use crate::spec::model::{AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::spec::size;
 
 pub(super) const PROGRAMS: [&str; 2] = [HUBD_ACCOUNT, HUB_HELPER];
@@ -144,11 +144,7 @@ fn units(spec: &Spec, places: &HubPlaces) -> Vec<Unit> {
         early: false,
     };
     let mut units = vec![
-        // Other options come with the next boot: it cannot be mounted anew under sockets that are in use.
-        Unit {
-            verb: "reload",
-            ..unit(SERVER_SOCKETS_MOUNT, Vec::new())
-        },
+        hub::sockets_mount(),
         // The helper itself runs while it is asked. It ends with its socket, and begins anew.
         unit(
             HUB_HELPER_SOCKET,
@@ -178,7 +174,7 @@ fn units(spec: &Spec, places: &HubPlaces) -> Vec<Unit> {
     units.push(Unit {
         ready: vec![
             format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
-            "https://127.0.0.1:443/hub/login".to_owned(),
+            login_page(spec),
         ],
         ..unit(HUBD_SERVICE, reads)
     });
@@ -210,7 +206,8 @@ fn configuration(
     let idle = u64::from(spec.hub.cull_after_minutes) * 60;
     let provider = provider::provider(spec, places);
     let file = hubd::Hub {
-        public_url: Some(format!("https://{}", public_host(site))),
+        public_url: (spec.tls.kind != TlsKind::None)
+            .then(|| format!("https://{}", public_host(site))),
         version: spec.hub.version.clone(),
         proxy: hubd::Proxy {
             token_file: Some(places.secret("proxy-token").into()),
@@ -235,6 +232,10 @@ fn configuration(
             default_url: spec.spawner.default_url.clone(),
             environment,
             ..hubd::Spawn::default()
+        },
+        notebooks: hubd::Notebooks {
+            ready: Some(format!("{NOTEBOOK_ENVIRONMENT}/{STAMP}").into()),
+            ..hubd::Notebooks::default()
         },
         cull: hubd::Cull {
             enabled: idle > 0,

@@ -19,6 +19,7 @@ use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
 pub use self::jupyterhub::{Containers, ImageSource};
 pub use self::programs::programs;
 use self::programs::{DEBIAN_PACKAGES, conda, notebook, units};
+pub(in crate::setup) use self::proxy::api_of as proxy_api;
 use self::variables::{context, speaks_unix};
 use super::hub::HubPlaces;
 use super::names::{HUB_PORT, SSH_GROUP};
@@ -106,7 +107,7 @@ pub struct Desired {
     /// Whether the hub starts before what the notebooks run in is installed.
     pub page_first: bool,
     pub hub: &'static HubPlaces,
-    /// Kinds of hub that must not be on the server: nothing takes over from one what its users have open.
+    /// Kinds of hub that this one takes over from, where they are on the server.
     pub other_hubs: Vec<&'static HubPlaces>,
     pub ssh: SshDoor,
     /// Packet filter table to what its listing must say.
@@ -353,8 +354,15 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
             format!("allowgroups {SSH_GROUP}"),
         ],
     };
+    let other_hubs: Vec<_> = HubPlaces::all()
+        .into_iter()
+        .filter(|other| other.service != places.service)
+        .collect();
     let containers = jupyterhub::containers(spec)?;
     let mut absent = proxy.absent;
+    for other in &other_hubs {
+        absent.extend(other.own.iter().map(ToString::to_string));
+    }
     for (path, wanted) in [
         (CA_FILE, spec.host.ca_bundle.is_some()),
         (APT_PROXY, spec.host.http_proxy.is_some()),
@@ -427,10 +435,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         status: proxy.status,
         units: units(hub.servers, proxy.units, hub.units),
         page_first: hub.page_first,
-        other_hubs: HubPlaces::all()
-            .into_iter()
-            .filter(|other| other.service != places.service)
-            .collect(),
+        other_hubs,
         hub: places,
         ssh: door,
         nft_tables,

@@ -43,6 +43,7 @@ pub(super) fn provider(spec: &Spec, places: &HubPlaces) -> Option<Oauth> {
         strip_domain: one_domain,
         allow_all: false,
         require_account: true,
+        create_accounts: false,
         allowed_groups: groups,
         admin_groups: Vec::new(),
         allowed_organizations: organizations,

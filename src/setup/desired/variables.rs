@@ -11,7 +11,7 @@ use crate::setup::names::{
     ADMINS_GROUP, CONTAINERS_DEVICE, CULLER_ACCOUNT, HUB_PORT, PROXY_ACCOUNT, PROXY_API_PORT,
     SSH_GROUP, USERS_GROUP, WAY_PORT,
 };
-use crate::spec::model::{Hub, HubUser, SpawnerKind, Spec};
+use crate::spec::model::{Hub, HubUser, SpawnerKind, Spec, TlsKind};
 use crate::spec::size;
 
 /// JupyterHub from 6 on speaks HTTP over Unix sockets, to the proxy's API and to users' servers.
@@ -80,10 +80,12 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Result<Context, SetupError> {
     context.insert("hub_port", &HUB_PORT);
     context.insert("proxy_api_url", &api_url);
     context.insert("proxy_api_arguments", &api_arguments);
-    context.insert(
-        "public_url",
-        &format!("https://{}/", proxy::public_host(site)),
-    );
+    // Without TLS it is reached at the operator's end of a tunnel, wherever that is.
+    let public_url = match spec.tls.kind {
+        TlsKind::None => String::new(),
+        _ => format!("https://{}/", proxy::public_host(site)),
+    };
+    context.insert("public_url", &public_url);
     context.insert("users_group", USERS_GROUP);
     context.insert("admins_group", ADMINS_GROUP);
     context.insert("ssh_group", SSH_GROUP);

@@ -1,6 +1,7 @@
 //! Files and folders.
 
 use super::{Runbook, difference, owner_and_mode};
+use crate::setup::HubPlaces;
 use crate::setup::desired::{Content, ManagedFile, Part};
 use crate::setup::plan::unified;
 use crate::setup::step::{Action, Step};
@@ -108,7 +109,6 @@ impl Runbook<'_> {
             let late = [
                 "/opt/",
                 "/etc/hubproxy",
-                "/etc/jupyterhub/",
                 "/etc/traefik",
                 "/var/lib/",
                 "/etc/nginx/",
@@ -116,7 +116,10 @@ impl Runbook<'_> {
                 "/etc/systemd/system/",
             ]
             .iter()
-            .any(|place| path.starts_with(place));
+            .any(|place| path.starts_with(place))
+                || HubPlaces::all()
+                    .iter()
+                    .any(|hub| path.starts_with(hub.folder) || hub.own.contains(&path.as_str()));
             if late == folders && self.file_facts(path).is_some() {
                 self.step(
                     format!("remove {path}"),

@@ -6,9 +6,11 @@ mod packages;
 mod problems;
 mod programs;
 mod system;
+mod takeover;
 mod units;
 
 use super::desired::{Content, Desired};
+use super::distribution::Distribution;
 use super::facts::{Facts, FileFacts};
 use super::plan::HostPlan;
 use super::step::{Action, Step};
@@ -41,6 +43,19 @@ impl<'a> Runbook<'a> {
             self.plan.warnings.push(format!(
                 "another run is at work on the host (process {pid}); this one waits for it"
             ));
+        }
+        let os = &facts.os;
+        match Distribution::of(os) {
+            Some(known) if !known.tested => self.plan.warnings.push(format!(
+                "the server runs {}, which is meant to work and is not tested",
+                known.title
+            )),
+            None if Distribution::is_family(&os.id) => self.plan.warnings.push(format!(
+                "the server runs {}, which hubctl does not know; it knows {}",
+                os.name,
+                Distribution::list()
+            )),
+            _ => {}
         }
         if facts.reboot_required {
             self.plan.warnings.push(

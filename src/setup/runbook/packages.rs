@@ -5,6 +5,9 @@ use crate::setup::desired::{Content, Upgrade};
 use crate::setup::names::UPGRADED;
 use crate::setup::step::Action;
 
+/// The package with the certificates of those whom all trust.
+const AUTHORITIES: &str = "ca-certificates";
+
 impl Runbook<'_> {
     pub(in crate::setup) fn finish_interrupted_packages(&mut self) {
         if self.facts.dpkg_interrupted {
@@ -16,7 +19,18 @@ impl Runbook<'_> {
         }
     }
 
-    pub(in crate::setup) fn packages(&mut self) {
+    /// Whom the host trusts: hub and proxy read it when they start.
+    pub(in crate::setup) fn authorities(&mut self) {
+        if self.desired.page_first && self.is_missing(AUTHORITIES) {
+            self.step(
+                format!("install {AUTHORITIES}"),
+                "absent",
+                Action::Apt {
+                    upgrade: false,
+                    install: vec![AUTHORITIES.to_owned()],
+                },
+            );
+        }
         if self.touched.iter().any(|path| path.contains("ca-certificates"))
             || self.plan.steps.iter().any(|step| {
                 matches!(&step.action, Action::Remove { path } if path.contains("ca-certificates"))
@@ -31,11 +45,19 @@ impl Runbook<'_> {
                 },
             );
         }
+    }
+
+    fn is_missing(&self, package: &str) -> bool {
+        !matches!(self.facts.packages.get(package), Some(Some(_)))
+    }
+
+    pub(in crate::setup) fn packages(&mut self) {
         let missing: Vec<String> = self
             .desired
             .packages
             .iter()
-            .filter(|name| !matches!(self.facts.packages.get(*name), Some(Some(_))))
+            .filter(|name| self.is_missing(name))
+            .filter(|name| !(self.desired.page_first && *name == AUTHORITIES))
             .cloned()
             .collect();
         let upgrade = match self.desired.upgrade {

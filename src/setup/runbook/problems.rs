@@ -2,6 +2,7 @@
 
 use super::Runbook;
 use crate::setup::desired::Content;
+use crate::setup::distribution::Distribution;
 use crate::setup::names::{
     APACHE_SERVICE, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NGINX_SERVICE, NOTEBOOK_SERVICE,
     PROXY_SERVICE, TRAEFIK_SERVICE,
@@ -13,6 +14,16 @@ const DISK_NEEDED_MB: u64 = 2048;
 
 impl Runbook<'_> {
     pub(in crate::setup) fn look_for_problems(&mut self) {
+        let os = &self.facts.os;
+        if !os.id.is_empty() && !Distribution::is_family(&os.id) {
+            self.plan.problems.push(Problem {
+                message: format!("the server runs {}, which hubctl cannot set up", os.name),
+                hint: Some(format!(
+                    "name an image in `server.image` with one of {}",
+                    Distribution::list()
+                )),
+            });
+        }
         let sockets = HUBPROXY_SOCKETS
             .iter()
             .map(|(name, _, _)| *name)
@@ -62,24 +73,6 @@ impl Runbook<'_> {
                         )
                     ),
                     hint: Some("whoever computes in notebooks must not be root: use a fresh server, or take the group from it".to_owned()),
-                });
-            }
-        }
-        for other in &self.desired.other_hubs {
-            let there = self
-                .facts
-                .units
-                .get(other.service)
-                .is_some_and(|unit| !unit.load.is_empty() && unit.load != "not-found");
-            if there {
-                self.plan.problems.push(Problem {
-                    message: format!(
-                        "the server has {}, and {} is asked for; one hub does not take over from another",
-                        other.title, self.desired.hub.title
-                    ),
-                    hint: Some(
-                        "make a second deployment under another `name`, or `hubctl destroy` this one first".to_owned(),
-                    ),
                 });
             }
         }

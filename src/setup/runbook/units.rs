@@ -36,30 +36,39 @@ impl Runbook<'_> {
     /// Ends what other choices left.
     pub(in crate::setup) fn retired_units(&mut self) {
         for name in &self.desired.retired {
-            // The distribution's units stay, without what is ours of them; they must not start.
-            let distribution = [NGINX_SERVICE, APACHE_SERVICE].contains(name);
-            // One may run on when its file is gone.
-            let there = self.facts.units.get(*name).is_some_and(|unit| {
-                unit.active == "active"
-                    || (distribution && unit.enabled == "enabled")
-                    || (!distribution && !unit.load.is_empty() && unit.load != "not-found")
-            });
-            let (what, path) = if distribution {
-                ("stop", format!("/etc/systemd/system/{name}.d"))
-            } else {
-                ("stop and remove", format!("/etc/systemd/system/{name}"))
-            };
-            if there {
-                self.step(
-                    format!("{what} {name}"),
-                    "another proxy was chosen",
-                    Action::Retire {
-                        name: (*name).to_owned(),
-                        path,
-                    },
-                );
-            }
+            self.retire(name, "another proxy was chosen");
         }
+    }
+
+    pub(super) fn retire(&mut self, name: &str, why: &str) {
+        if !self.is_there(name) {
+            return;
+        }
+        let (what, path) = if is_the_distributions(name) {
+            ("stop", format!("/etc/systemd/system/{name}.d"))
+        } else {
+            ("stop and remove", format!("/etc/systemd/system/{name}"))
+        };
+        self.step(
+            format!("{what} {name}"),
+            why,
+            Action::Retire {
+                name: name.to_owned(),
+                path,
+            },
+        );
+    }
+
+    /// One may run on when its file is gone.
+    pub(super) fn is_there(&self, name: &str) -> bool {
+        self.facts.units.get(name).is_some_and(|unit| {
+            unit.active == "active"
+                || if is_the_distributions(name) {
+                    unit.enabled == "enabled"
+                } else {
+                    !unit.load.is_empty() && unit.load != "not-found"
+                }
+        })
     }
 
     /// What a unit needs, and why. Whether it is due is observed: it started before the newest thing it reads.
@@ -88,7 +97,7 @@ impl Runbook<'_> {
                 .files
                 .iter()
                 .any(|file| file.path.ends_with(&format!("/{}", unit.name)));
-            let verb = if theirs && touched.is_some() {
+            let verb = if theirs && unit.early && touched.is_some() {
                 "restart"
             } else {
                 "start"
@@ -135,4 +144,9 @@ impl Runbook<'_> {
                 .is_some_and(|found| rules(found) == rules(wanted))
         })
     }
+}
+
+/// Whether a unit is a package's: it stays, without what is ours of it, and must not start.
+fn is_the_distributions(name: &str) -> bool {
+    [NGINX_SERVICE, APACHE_SERVICE].contains(&name)
 }

@@ -6,6 +6,7 @@ mod host;
 mod hub;
 mod limits;
 mod network;
+mod release;
 mod tls;
 
 use time::OffsetDateTime;
@@ -71,6 +72,7 @@ impl<'a> Checks<'a> {
         self.choices();
         self.tls();
         self.proxy();
+        self.release();
         self.files();
         self.limits();
         self.environment();

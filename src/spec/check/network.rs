@@ -1,7 +1,7 @@
 //! Networks, names and who may connect.
 
 use super::Checks;
-use crate::spec::model::{FloatingIpChoice, Source};
+use crate::spec::model::{FloatingIpChoice, Source, TlsKind};
 
 impl Checks<'_> {
     pub(super) fn network(&mut self) {
@@ -88,7 +88,9 @@ impl Checks<'_> {
             if !self.sound(&[path]) {
                 continue;
             }
-            if sources.is_empty() {
+            // Without TLS that is as it must be.
+            let shut = path == "access.web" && self.spec.tls.kind == TlsKind::None;
+            if sources.is_empty() && !shut {
                 self.problem(
                     path,
                     format!("lets nobody in: {what}"),

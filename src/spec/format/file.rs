@@ -1,6 +1,6 @@
 //! Paths on this machine. Whether the file is there is checked where the path has been resolved.
 
-use super::Wrong;
+use super::{Wrong, address};
 
 pub(super) fn path(text: &str) -> Result<(), Wrong> {
     super::line(text)?;
@@ -23,4 +23,24 @@ pub(super) fn path(text: &str) -> Result<(), Wrong> {
         ));
     }
     Ok(())
+}
+
+/// A folder of programs, or where a release is downloaded from.
+pub(super) fn release_source(text: &str) -> Result<(), Wrong> {
+    if text.contains("://") {
+        address::url(text)
+    } else {
+        path(text)
+    }
+}
+
+pub(super) fn sha256(text: &str) -> Result<(), Wrong> {
+    super::line(text)?;
+    if text.len() == 64 && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
+        return Ok(());
+    }
+    Err(Wrong::new(
+        super::unlike(text, "wants 64 hexadecimal digits in lower case"),
+        "what `sha256sum` prints before the name, or the line's beginning in SHA256SUMS",
+    ))
 }

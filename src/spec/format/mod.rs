@@ -64,6 +64,7 @@ macro_rules! formats {
                 "floating-ip" => Some(address::floating_ip),
                 "source" => Some(address::source),
                 "memory" => Some(name::memory),
+                "release-source" => Some(file::release_source),
                 _ => None,
             }
         }
@@ -93,16 +94,14 @@ formats! {
     UrlPath, "url-path", "^/", "/lab", name::url_path;
     /// A file on this machine; relative ones are beside the document that names them.
     LocalFile, "local-file", "^.+$", "certs/hub.pem", file::path;
-    /// A folder on this machine; relative ones are beside the document that names them.
-    LocalFolder, "local-folder", "^.+$", "target/release", file::path;
+    /// A checksum as `sha256sum` prints it.
+    Sha256, "sha256", "^[0-9a-f]{64}$", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", file::sha256;
     /// A mail address.
     Email, "email", r"^[^\s@]+@[^\s@]+$", "ada@example.org", name::email;
     /// A version as package registries number them.
     Version, "version", r"^[0-9]+(\.[0-9]+)*([-.+]?[0-9A-Za-z]+)*$", "6.1.1", package::version;
     /// A pip requirement.
     Requirement, "requirement", r"^[A-Za-z0-9][A-Za-z0-9._-]*", "pandas>=2", package::requirement;
-    /// A SHA-256 in hexadecimal.
-    Sha256, "sha256", "^[0-9a-fA-F]{64}$", "a9d891026496e0e16cbe4e0599339487411c9876246238c06bbe1a532350a096", package::sha256;
     /// A text of several lines.
     Lines, "lines", r"^[\s\S]*$", "c.JupyterHub.shutdown_on_logout = True", name::lines;
 }

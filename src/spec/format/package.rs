@@ -2,21 +2,6 @@
 
 use super::Wrong;
 
-pub(super) fn sha256(text: &str) -> Result<(), Wrong> {
-    super::line(text)?;
-    let sound = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if sound {
-        return Ok(());
-    }
-    Err(Wrong::new(
-        format!(
-            "has {} characters; a SHA-256 is 64 hexadecimal digits",
-            text.chars().count()
-        ),
-        "`sha256sum FILE` prints it, and the releases page has it among the checksums",
-    ))
-}
-
 pub(super) fn version(text: &str) -> Result<(), Wrong> {
     super::line(text)?;
     let bare = text.trim_start_matches(['v', '=', '~', '^', '>', '<', '!', ' ']);

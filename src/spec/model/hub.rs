@@ -46,7 +46,7 @@ impl Hub {
 impl Default for Hub {
     fn default() -> Self {
         Self {
-            kind: HubKind::Jupyterhub,
+            kind: HubKind::Hubd,
             user: HubUser::Root,
             version: "6.1.1".to_owned(),
             admins: Vec::new(),

@@ -26,7 +26,7 @@ pub use self::hub::{Hub, HubKind, HubUser};
 pub use self::limits::{Limits, Memory};
 pub use self::network::{Access, Dns, Network, Source};
 pub use self::proxy::{ProgramRelease, ProgramSource, Proxy, ProxyKind, ProxyLimits};
-pub use self::release::Release;
+pub use self::release::{Release, ReleaseSource};
 pub use self::server::{FloatingIpChoice, Server};
 pub use self::spawner::{Spawner, SpawnerKind};
 pub use self::tls::{Tls, TlsKind};
@@ -135,5 +135,5 @@ impl Spec {
 }
 
 pub(super) fn default_profile() -> String {
-    "jupyterhub".to_owned()
+    "rust".to_owned()
 }

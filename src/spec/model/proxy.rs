@@ -35,7 +35,7 @@ pub struct Proxy {
 impl Default for Proxy {
     fn default() -> Self {
         Self {
-            kind: ProxyKind::Chp,
+            kind: ProxyKind::Hubproxy,
             version: "5.3.0".to_owned(),
             source: ProgramSource::Release,
             release: None,

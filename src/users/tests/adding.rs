@@ -21,7 +21,7 @@ async fn a_class_is_made_and_the_next_one_numbered_on() {
         .map(|n| bed.row("etc/shadow", &format!("training0{n}")).unwrap()[1].clone())
         .collect();
     assert_eq!(hashes.len(), 5);
-    let listed = list(&bed.server).await.unwrap();
+    let listed = roster(&bed.server).await.unwrap().accounts;
     assert_eq!(listed.len(), 5);
     assert_eq!(
         (listed[0].name.as_str(), listed[0].uid, listed[0].admin),
@@ -92,6 +92,8 @@ async fn names_are_checked_before_the_server_is_asked() {
     let unreachable = Folder {
         root: bed.base.path().join("nowhere"),
         kill_at: None,
+        kill_after: false,
+        hub: None,
     };
     let error = add(
         &unreachable,
@@ -126,9 +128,10 @@ async fn admins_are_promoted_whether_new_or_old() {
     let again = bed.add(&request).await.unwrap();
     assert!(again.is_nothing());
     assert!(
-        list(&bed.server)
+        roster(&bed.server)
             .await
             .unwrap()
+            .accounts
             .iter()
             .all(|account| account.admin)
     );
@@ -183,7 +186,7 @@ async fn what_an_account_lacks_is_added() {
         bed.text("etc/shadow").replace(&hash, "!"),
     )
     .unwrap();
-    let listed = list(&bed.server).await.unwrap();
+    let listed = roster(&bed.server).await.unwrap().accounts;
     assert_eq!(
         (listed[0].missing.clone(), listed[1].missing.clone()),
         (vec!["home".into()], vec!["password".into()])

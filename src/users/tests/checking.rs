@@ -51,7 +51,7 @@ async fn the_user_of_a_check_is_there_while_it_lasts() {
         (60000, 60000, 0o700)
     );
     assert!(
-        list(&bed.server).await.unwrap().is_empty(),
+        roster(&bed.server).await.unwrap().accounts.is_empty(),
         "nobody is told of it"
     );
     let added = bed.add(&named(&["ada"])).await.unwrap();

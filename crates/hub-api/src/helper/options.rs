@@ -31,8 +31,32 @@ pub struct Options {
     pub environment: Vec<String>,
     /// The profile of servers for which none is named; one of `profiles`.
     pub default_profile: String,
+    /// How accounts are made for people whom the hub knows by a provider; absent: none ever is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<Accounts>,
     /// What servers may be, by the slug of the hub's profile.
     pub profiles: BTreeMap<String, Profile>,
+}
+
+/// How accounts are made. They have no password, and no group but their own and this one: a login by SSH is nobody's
+/// whom the door does not name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    /// The group they are put into; one of `user_groups`.
+    pub group: String,
+    /// The folder of their homes.
+    #[serde(default = "homes")]
+    pub homes: PathBuf,
+    /// What a new home begins with.
+    #[serde(default = "skeleton")]
+    pub skeleton: PathBuf,
+    /// The shell of their terminals.
+    #[serde(default = "shell")]
+    pub shell: PathBuf,
+    /// What their names begin with, so that the hub can make no other; empty: anything.
+    #[serde(default)]
+    pub prefix: String,
 }
 
 /// What one server may use, and what it runs.
@@ -58,6 +82,18 @@ fn hub_account() -> String {
 
 fn proxy_group() -> String {
     "hubproxy".to_owned()
+}
+
+fn homes() -> PathBuf {
+    PathBuf::from("/home")
+}
+
+fn skeleton() -> PathBuf {
+    PathBuf::from("/etc/skel")
+}
+
+fn shell() -> PathBuf {
+    PathBuf::from("/bin/bash")
 }
 
 fn lowest_id() -> u32 {

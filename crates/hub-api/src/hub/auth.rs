@@ -89,9 +89,6 @@ pub struct Dummy {
 }
 
 /// A provider that says who someone is.
-///
-/// Accounts of the server are not made at a first login (the root helper has no verb for it): with the systemd spawner a
-/// person needs one of the hub's name for them, made by the operator, and `require_account` says so at the login.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Oauth {
@@ -123,6 +120,10 @@ pub struct Oauth {
     /// Only who has an account of this server of the same name may log in.
     #[serde(default)]
     pub require_account: bool,
+    /// Whoever logs in gets an account of this server of the same name, made by the root helper if its file allows it: for
+    /// the systemd spawner.
+    #[serde(default)]
+    pub create_accounts: bool,
     #[serde(default)]
     pub allowed_groups: Vec<String>,
     #[serde(default)]
@@ -130,7 +131,7 @@ pub struct Oauth {
     /// GitHub's organisations whose members may log in (its teams are groups: `organisation:team`).
     #[serde(default)]
     pub allowed_organizations: Vec<String>,
-    /// Domains of verified e-mail addresses (or Google Workspace domains) that may log in.
+    /// Domains of verified e-mail addresses that may log in; at Google, Workspace domains (and `gmail.com`).
     #[serde(default)]
     pub allowed_domains: Vec<String>,
 }

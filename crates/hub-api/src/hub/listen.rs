@@ -16,6 +16,8 @@ pub struct Listen {
     pub public: Place,
     /// Where single-user servers and services on this machine call the API.
     pub internal: Internal,
+    /// Connections at once at each of the two; more wait until others end. Whoever holds one and says nothing is cut off.
+    pub connections: usize,
 }
 
 impl Default for Listen {
@@ -23,6 +25,7 @@ impl Default for Listen {
         Self {
             public: Place::Unix(PathBuf::from("/run/hubd/public.sock")),
             internal: Internal::default(),
+            connections: 8192,
         }
     }
 }

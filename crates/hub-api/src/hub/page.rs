@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pages {
-    /// The name in the header and the title; empty: `JupyterHub`.
+    /// The name in the header and the title; empty: `Notebook hub`.
     pub title: Option<String>,
     /// A banner on every page, as plain text.
     pub announcement: Option<String>,

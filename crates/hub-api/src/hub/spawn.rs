@@ -190,11 +190,20 @@ impl Default for Process {
 }
 
 /// Servers beside a user's default one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NamedServers {
     /// Whether there may be any.
     pub allow: bool,
     /// How many a user may have; 0: no limit.
     pub limit: u32,
+}
+
+impl Default for NamedServers {
+    fn default() -> Self {
+        Self {
+            allow: false,
+            limit: 3,
+        }
+    }
 }

@@ -49,6 +49,9 @@ pub async fn a_hog_is_killed_alone_and_called_that(bed: &Bed) {
     let hog = bed.inside("ada", HOG).await;
     assert!(hog.out.ends_with("code=137"), "{hog:?}");
     assert_eq!(bed.poll("ada", &ada["state"]).await["running"], true);
+    // The hub can tell her so, and bob nothing.
+    assert_eq!(bed.hub("kills", "ada", json!({})).await.unwrap(), 1);
+    assert_eq!(bed.hub("kills", "bob", json!({})).await.unwrap(), 0);
     // The server itself.
     bed.post("ada", "/eat", "").await;
     let told = ended(bed, "ada", &ada["state"]).await;

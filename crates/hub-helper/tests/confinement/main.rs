@@ -2,6 +2,8 @@
 //! other, at the helper, at systemd, and out of its limits. Needs root and, once, a minute to build the machine's image.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod bed;
 #[cfg(test)]
 mod endings;
@@ -26,6 +28,7 @@ use sandbox::machine::namespaces::View;
 async fn users_are_confined_and_their_servers_ends_are_told() {
     let bed = Bed::start(View::Host).await;
     logins::passwords_are_checked_and_strangers_refused(&bed).await;
+    accounts::accounts_are_made_where_root_said_so(&bed).await;
     users::only_the_hub_is_answered(&bed).await;
     users::neither_sees_the_other(&bed).await;
     users::neither_leaves_its_unit(&bed).await;

@@ -150,6 +150,14 @@ pub async fn neither_sees_the_other(bed: &Bed) {
     );
 }
 
+/// A line for the journal, past the server's own output.
+fn journal(kind: &str, socket: &str, line: &str) -> String {
+    format!(
+        "python3 -c 'import socket as s; j = s.socket(s.AF_UNIX, s.{kind}); j.connect(\"{socket}\"); \
+         j.send(b\"{line}\"); print(\"sent\")'"
+    )
+}
+
 pub async fn neither_leaves_its_unit(bed: &Bed) {
     let ada = bed.started("ada", "t").await;
     let inside = bed
@@ -190,10 +198,29 @@ pub async fn neither_leaves_its_unit(bed: &Bed) {
         "touch /etc/x || touch /usr/x || touch /opt/notebook/x || touch /var/tmp/../x",
         "echo 1 >/proc/sys/kernel/panic",
         "cat /dev/kmsg || cat /dev/vda",
+        &journal(
+            "SOCK_DGRAM",
+            "/run/systemd/journal/socket",
+            "MESSAGE=forged-4711\\n",
+        ),
+        &journal(
+            "SOCK_DGRAM",
+            "/run/systemd/journal/dev-log",
+            "<86>sudo: forged-4711",
+        ),
+        &journal("SOCK_DGRAM", "/dev/log", "<86>sudo: forged-4711"),
+        &journal(
+            "SOCK_STREAM",
+            "/run/systemd/journal/stdout",
+            "sudo\\n\\n6\\n0\\n0\\n0\\n0\\nforged-4711\\n",
+        ),
     ] {
         could.extend(bed.could("ada", command).await);
     }
     assert!(could.is_empty(), "{could:#?}");
+    let forged =
+        "journalctl --sync; journalctl --no-pager -q -o cat --grep '^(sudo: )?forged-4711' || true";
+    assert_eq!(bed.root(forged).await, "");
     bed.root("rm /etc/sudoers.d/ada").await;
     // What is written beside its socket fills that place alone, and keeps nobody from listening there.
     bed.inside("ada", "head -c 64M /dev/zero >/run/jupyter/ada/x")

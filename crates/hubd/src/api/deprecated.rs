@@ -30,11 +30,7 @@ pub async fn owner(State(hub): State<Arc<Hub>>, Path(token): Path<String>, parts
     for scope in scope::identify(owner.owner()) {
         scopes.insert(&scope);
     }
-    let reader = Reader {
-        hub: &hub,
-        scopes: &scopes,
-        stopped_servers: false,
-    };
+    let reader = Reader::new(&hub, &scopes);
     let model = match owner.who {
         Who::User { id, .. } => {
             let found = hub
@@ -44,7 +40,7 @@ pub async fn owner(State(hub): State<Arc<Hub>>, Path(token): Path<String>, parts
                     Ok::<_, StoreError>((user::find_id(connection, id)?, servers))
                 })
                 .await?;
-            reader.user(&found.0.ok_or_else(ApiError::not_found)?, &found.1)
+            reader.user(&found.0.ok_or_else(ApiError::not_found)?, &found.1)?
         }
         Who::Service { id, .. } => {
             let found = hub

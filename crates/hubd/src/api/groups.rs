@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use rusqlite::Connection;
@@ -22,12 +23,7 @@ use crate::store::requester::Requester;
 use crate::store::user;
 
 fn tell(hub: &Hub, requester: &Requester, group: &Group) -> Value {
-    let reader = Reader {
-        hub,
-        scopes: &requester.scopes,
-        stopped_servers: false,
-    };
-    Value::Object(reader.group(group))
+    serde_json::json!(Reader::new(hub, &requester.scopes).group_model(group))
 }
 
 fn no_group(name: &str) -> ApiError {
@@ -39,7 +35,11 @@ fn exists(name: &str) -> ApiError {
 }
 
 /// `GET /groups`
-pub async fn list(State(hub): State<Arc<Hub>>, caller: Caller, parts: Parts) -> Answer {
+pub async fn list(
+    State(hub): State<Arc<Hub>>,
+    caller: Caller,
+    parts: Parts,
+) -> Result<Response, ApiError> {
     let requester = caller.needs_some("list:groups")?.clone();
     let only = match requester.scopes.filter("list:groups") {
         Some(Filter::All) => None,
@@ -57,11 +57,12 @@ pub async fn list(State(hub): State<Arc<Hub>>, caller: Caller, parts: Parts) -> 
         .store
         .read(move |connection| group::list(connection, only.as_deref(), offset, limit))
         .await?;
-    let items = groups
+    let reader = Reader::new(&hub, &requester.scopes);
+    let models: Vec<_> = groups
         .iter()
-        .map(|group| tell(&hub, &requester, group))
+        .map(|group| reader.group_model(group))
         .collect();
-    Ok((StatusCode::OK, Json(paging.answer(items, total))))
+    Ok(Json(paging.answer(models, total)).into_response())
 }
 
 /// `POST /groups`: makes several.

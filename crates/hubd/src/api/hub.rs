@@ -44,11 +44,7 @@ pub async fn whoami(State(hub): State<Arc<Hub>>, caller: Caller) -> Answer {
     for scope in scope::identify(requester.owner()) {
         scopes.insert(&scope);
     }
-    let reader = Reader {
-        hub: &hub,
-        scopes: &scopes,
-        stopped_servers: false,
-    };
+    let reader = Reader::new(&hub, &scopes);
     let mut model = match (&requester.user, &requester.who) {
         (Some(user), _) => {
             // Servers at rest are not told of: without one that runs there is nothing to read.
@@ -64,9 +60,9 @@ pub async fn whoami(State(hub): State<Arc<Hub>>, caller: Caller) -> Answer {
             if unwritten > user.last_activity {
                 let mut user = user.clone();
                 user.last_activity = unwritten;
-                reader.user(&user, &servers)
+                reader.user(&user, &servers)?
             } else {
-                reader.user(user, &servers)
+                reader.user(user, &servers)?
             }
         }
         (None, who) => {

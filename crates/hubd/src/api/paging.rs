@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 use http::{HeaderMap, header};
-use serde_json::{Value, json};
+use serde::Serialize;
 use url::form_urlencoded;
 
 use super::ApiError;
@@ -14,6 +14,34 @@ const MEDIA_TYPE: &str = "application/jupyterhub-pagination+json";
 const DEFAULT: u32 = 50;
 /// How long a page is at most.
 const MAX: u32 = 200;
+
+/// A page of a list, as its client knows to read it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Listing<T> {
+    Plain(T),
+    Page {
+        #[serde(rename = "_pagination")]
+        pagination: Pagination,
+        items: T,
+    },
+}
+
+/// Which page it is, and of how many items in all.
+#[derive(Debug, Serialize)]
+pub struct Pagination {
+    offset: u32,
+    limit: u32,
+    total: u32,
+    next: Option<Next>,
+}
+
+#[derive(Debug, Serialize)]
+struct Next {
+    offset: u32,
+    limit: u32,
+    url: String,
+}
 
 /// The query of a request and the page it asks for.
 pub struct Paging {
@@ -86,19 +114,25 @@ impl Paging {
     }
 
     /// The items as the client knows to read them; `total` is how many there are in all.
-    pub fn answer(&self, items: Value, total: u32) -> Value {
+    pub fn answer<T: Serialize>(&self, items: T, total: u32) -> Listing<T> {
         if !self.knows {
-            return items;
+            return Listing::Plain(items);
         }
         let next_offset = self.offset.saturating_add(self.limit);
-        let next = (next_offset < total).then(|| {
-            let url = self.next_url(next_offset);
-            json!({"offset": next_offset, "limit": self.limit, "url": url})
+        let next = (next_offset < total).then(|| Next {
+            offset: next_offset,
+            limit: self.limit,
+            url: self.next_url(next_offset),
         });
-        json!({
-            "items": items,
-            "_pagination": {"offset": self.offset, "limit": self.limit, "total": total, "next": next},
-        })
+        Listing::Page {
+            pagination: Pagination {
+                offset: self.offset,
+                limit: self.limit,
+                total,
+                next,
+            },
+            items,
+        }
     }
 
     fn next_url(&self, offset: u32) -> String {
@@ -133,6 +167,8 @@ fn knows_pages(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn paging(uri: &str, accept: &str) -> Result<Paging, ApiError> {
@@ -162,14 +198,14 @@ mod tests {
     #[test]
     fn the_next_page_keeps_the_rest_of_the_query() {
         let paging = paging("/hub/api/users?state=ready&offset=2&limit=2", MEDIA_TYPE).unwrap();
-        let answer = paging.answer(json!([1, 2]), 5);
+        let answer = json!(paging.answer([1, 2], 5));
         let next = &answer["_pagination"]["next"];
         assert_eq!(
             next["url"],
             "http://hub:8000/hub/api/users?state=ready&offset=4&limit=2"
         );
         assert_eq!(
-            paging.answer(json!([]), 4)["_pagination"]["next"],
+            json!(paging.answer([0; 0], 4))["_pagination"]["next"],
             Value::Null
         );
     }

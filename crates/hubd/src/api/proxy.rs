@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Map, Value, json};
 
 use super::paging::Paging;
-use super::users::Answer;
 use super::{ApiError, Caller};
 use crate::app::Hub;
 use crate::proxy::ProxyError;
@@ -23,7 +23,11 @@ impl From<ProxyError> for ApiError {
 }
 
 /// `GET /proxy`: the hub's routes, by routespec.
-pub async fn table(State(hub): State<Arc<Hub>>, caller: Caller, parts: Parts) -> Answer {
+pub async fn table(
+    State(hub): State<Arc<Hub>>,
+    caller: Caller,
+    parts: Parts,
+) -> Result<Response, ApiError> {
     caller.needs(&["proxy"])?;
     let paging = Paging::of(&parts)?;
     let mut routes = Map::new();
@@ -42,10 +46,7 @@ pub async fn table(State(hub): State<Arc<Hub>>, caller: Caller, parts: Parts) ->
     let total = u32::try_from(routes.len()).unwrap_or(u32::MAX);
     let (offset, limit) = (paging.offset as usize, paging.limit as usize);
     let page: Map<String, Value> = routes.into_iter().skip(offset).take(limit).collect();
-    Ok((
-        StatusCode::OK,
-        Json(paging.answer(Value::Object(page), total)),
-    ))
+    Ok(Json(paging.answer(page, total)).into_response())
 }
 
 /// `POST /proxy`: has the routes looked at now.

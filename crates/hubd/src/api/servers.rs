@@ -11,7 +11,7 @@ use http::StatusCode;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::model::{Reader, unmade};
+use super::model::Reader;
 use super::users::Answer;
 use super::{ApiError, Caller, body, python};
 use crate::app::Hub;
@@ -20,6 +20,7 @@ use crate::scope::Subject;
 use crate::server::Wish;
 use crate::server::http::wish;
 use crate::spawner::ServerKey;
+use crate::store::StoreError;
 use crate::store::server::{self, Server};
 use crate::store::user::{self, User};
 
@@ -42,13 +43,18 @@ async fn owner(
     found.ok_or_else(ApiError::not_found)
 }
 
-fn tell(hub: &Hub, caller: &Caller, user: &User, server: &Server) -> Result<Json<Value>, ApiError> {
-    let reader = Reader {
-        hub,
-        scopes: &caller.known()?.scopes,
-        stopped_servers: true,
-    };
-    Ok(Json(Value::Object(reader.server(user, server))))
+/// The model of a server; `row`: unless it was never asked for, as the default one of any user.
+fn tell(
+    hub: &Hub,
+    caller: &Caller,
+    user: &User,
+    row: Option<&Server>,
+) -> Result<Json<Value>, ApiError> {
+    let reader = Reader::new(hub, &caller.known()?.scopes);
+    let name = row.map_or("", |row| &row.name);
+    let state = hub.servers.look().state(&user.name, name);
+    let model = reader.server_model(user, name, row, state);
+    Ok(Json(serde_json::to_value(model).map_err(StoreError::from)?))
 }
 
 /// `GET /users/{user}/server`
@@ -72,12 +78,10 @@ async fn get(hub: &Hub, caller: &Caller, user: &str, name: &str) -> Answer {
         .store
         .read(move |connection| server::find(connection, &user, &wanted))
         .await?;
-    let found = match found {
-        Some(server) => server,
-        None if name.is_empty() => unmade(&owner, name),
-        None => return Err(ApiError::not_found()),
-    };
-    Ok((StatusCode::OK, tell(hub, caller, &owner, &found)?))
+    if found.is_none() && !name.is_empty() {
+        return Err(ApiError::not_found());
+    }
+    Ok((StatusCode::OK, tell(hub, caller, &owner, found.as_ref())?))
 }
 
 /// `PUT /users/{user}/server`: there is one always.
@@ -121,7 +125,10 @@ pub async fn put_named(
             server::find(connection, &user.name, &name)?.ok_or_else(ApiError::not_found)
         })
         .await?;
-    Ok((StatusCode::CREATED, tell(&hub, &caller, &owner, &made)?))
+    Ok((
+        StatusCode::CREATED,
+        tell(&hub, &caller, &owner, Some(&made))?,
+    ))
 }
 
 /// Checks that a user may have a server of this name, shown so.
@@ -286,5 +293,5 @@ async fn patch(hub: &Arc<Hub>, caller: &Caller, user: &str, name: String, body: 
             server::find(connection, &user.name, name)?.ok_or_else(ApiError::not_found)
         })
         .await?;
-    Ok((StatusCode::OK, tell(hub, caller, &owner, &changed)?))
+    Ok((StatusCode::OK, tell(hub, caller, &owner, Some(&changed))?))
 }

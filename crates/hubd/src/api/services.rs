@@ -27,12 +27,7 @@ const NOTE: &str = "from api";
 const SHORTEST_TOKEN: usize = 8;
 
 fn tell(hub: &Hub, requester: &Requester, service: &Service) -> Value {
-    let reader = Reader {
-        hub,
-        scopes: &requester.scopes,
-        stopped_servers: false,
-    };
-    Value::Object(reader.service(service))
+    Value::Object(Reader::new(hub, &requester.scopes).service(service))
 }
 
 /// `GET /services`
@@ -143,6 +138,7 @@ pub async fn create(
             service::find(connection, &name)?.ok_or_else(|| failed(&name))
         })
         .await?;
+    hub.servers.routes_look_wrong();
     tracing::info!(service = made.name, by = requester.name(), "service added");
     Ok((StatusCode::CREATED, Json(tell(&hub, &requester, &made))))
 }
@@ -250,5 +246,6 @@ pub async fn delete(
             Ok(service::delete(connection, found.id)?)
         })
         .await?;
+    hub.servers.routes_look_wrong();
     Ok(StatusCode::OK)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use rusqlite::Connection;
@@ -46,7 +47,11 @@ pub async fn find(
 }
 
 /// `GET /users`
-pub async fn list(State(hub): State<Arc<Hub>>, caller: Caller, parts: Parts) -> Answer {
+pub async fn list(
+    State(hub): State<Arc<Hub>>,
+    caller: Caller,
+    parts: Parts,
+) -> Result<Response, ApiError> {
     let requester = caller.needs_some("list:users")?.clone();
     let paging = Paging::of(&parts)?;
     let sort = paging.parameter("sort").unwrap_or("id");
@@ -105,29 +110,21 @@ pub async fn list(State(hub): State<Arc<Hub>>, caller: Caller, parts: Parts) -> 
             Ok::<_, StoreError>((users, servers, total))
         })
         .await?;
-    let reader = Reader {
-        hub: &hub,
-        scopes: &requester.scopes,
-        stopped_servers: paging.flag("include_stopped_servers"),
-    };
+    let reader = Reader::new(&hub, &requester.scopes)
+        .with_stopped_servers(paging.flag("include_stopped_servers"));
+    let mut look = hub.servers.look();
     let models = users.iter().filter_map(|user| {
         let servers: &[Server] = servers.get(&user.id).map_or(&[], Vec::as_slice);
-        if state == Some("ready") && !servers.iter().any(|server| is_ready(&hub, server)) {
+        let mut is_ready =
+            |server: &Server| look.state(&server.user, &server.name) == ServerState::Ready;
+        if state == Some("ready") && !servers.iter().any(&mut is_ready) {
             return None;
         }
-        let model = reader.user(user, servers);
-        (!model.is_empty()).then_some(Value::Object(model))
+        reader.user_model(user, servers, &mut look)
     });
-    let items = models.collect();
-    Ok((StatusCode::OK, Json(paging.answer(items, total))))
-}
-
-fn is_ready(hub: &Hub, server: &Server) -> bool {
-    let key = ServerKey {
-        user: server.user.clone(),
-        name: server.name.clone(),
-    };
-    hub.servers.state(&key) == ServerState::Ready
+    let models: Vec<_> = models.collect();
+    drop(look);
+    Ok(Json(paging.answer(models, total)).into_response())
 }
 
 /// `POST /users`: makes several.
@@ -194,15 +191,11 @@ pub async fn create_many(State(hub): State<Arc<Hub>>, caller: Caller, body: Byte
     for user in &created {
         tracing::info!(user = user.name, by = requester.name(), "user added");
     }
-    let reader = Reader {
-        hub: &hub,
-        scopes: &requester.scopes,
-        stopped_servers: false,
-    };
+    let reader = Reader::new(&hub, &requester.scopes);
     let models = created
         .iter()
-        .map(|user| Value::Object(reader.user(user, &[])))
-        .collect();
+        .map(|user| Ok(Value::Object(reader.user(user, &[])?)))
+        .collect::<Result<_, ApiError>>()?;
     Ok((StatusCode::CREATED, Json(models)))
 }
 
@@ -245,12 +238,8 @@ async fn tell(
         .store
         .read(move |connection| server::of_user(connection, id))
         .await?;
-    let reader = Reader {
-        hub,
-        scopes: &requester.scopes,
-        stopped_servers,
-    };
-    Ok(reader.user(&user, &servers))
+    let reader = Reader::new(hub, &requester.scopes).with_stopped_servers(stopped_servers);
+    reader.user(&user, &servers)
 }
 
 /// `POST /users/{name}`: makes one.
@@ -373,18 +362,21 @@ pub async fn patch(
         }
         None => None,
     };
-    if new_name.is_some() && hub.servers.has_any_of(&found.name) {
-        let message =
-            format!("{name} has a server that runs: stop it before the user gets another name");
-        return Err(ApiError::bad_request(message));
-    }
     let admin = data.get("admin").and_then(Value::as_bool);
     let state = data.get("auth_state").cloned();
     let is_admin = requester.is_admin();
     let before = found.name.clone();
+    let (servers, called) = (hub.servers.clone(), name.clone());
     let changed = hub
         .store
         .write(move |connection| {
+            // Here, so that a start either was noticed or finds the new name.
+            if new_name.is_some() && servers.has_any_of(&found.name) {
+                let message = format!(
+                    "{called} has a server that runs: stop it before the user gets another name"
+                );
+                return Err(ApiError::bad_request(message));
+            }
             change(
                 connection,
                 &found,

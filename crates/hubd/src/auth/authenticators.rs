@@ -1,9 +1,11 @@
 //! All ways to log in that the configuration opens, joined.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use hub_api::helper::{Answer, Verb};
 use hub_api::hub::Auth;
 
 use super::limit::{Allowance, Limit, Verdict};
@@ -14,6 +16,10 @@ use super::provider::flow::{Flow, Flows};
 use super::provider::{Provider, ProviderError, SetupError};
 use super::{Identity, PasswordAuthenticator, Refusal, Subject, dummy, pam, password, provider};
 use crate::session::key::Key;
+use crate::spawner::helper::Helper;
+
+/// How long an account may take to be made: others may be before it.
+const CREATE_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why the authenticators of the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +61,7 @@ pub struct Authenticators {
     form: Option<Form>,
     providers: Vec<Provider>,
     flows: Flows,
+    helper: Helper,
     limit: Mutex<Limit>,
 }
 
@@ -103,7 +110,39 @@ impl Authenticators {
             form,
             providers,
             flows: Flows::new(key),
+            helper: Helper::new(None),
         })
+    }
+
+    /// The same, with accounts made by the root helper on this socket (`None`: its usual one).
+    pub fn through(mut self, helper: Option<PathBuf>) -> Self {
+        self.helper = Helper::new(helper);
+        self
+    }
+
+    /// Sees that somebody whom a provider knows has an account of this server, where the configuration wants it so.
+    ///
+    /// # Errors
+    /// Where the root helper makes none, or cannot be asked.
+    pub async fn provide_account(&self, identity: &Identity) -> Result<(), AccountError> {
+        let provider = identity.subject.as_ref().map(|subject| &subject.provider);
+        let wanted = self
+            .config
+            .oauth
+            .iter()
+            .any(|oauth| oauth.create_accounts && Some(&oauth.id) == provider);
+        if !wanted {
+            return Ok(());
+        }
+        let name = identity.name.clone();
+        let unavailable = |why: String| Err(AccountError::Unavailable(why));
+        match self.helper.ask(Verb::Create { name }, CREATE_WITHIN).await {
+            Ok(Answer::Account { .. }) => Ok(()),
+            Ok(Answer::Refused { message }) => Err(AccountError::Refused(message)),
+            Ok(Answer::Unavailable { message }) => unavailable(message),
+            Ok(_) => unavailable("the root helper answered another question".to_owned()),
+            Err(error) => unavailable(error.to_string()),
+        }
     }
 
     /// Whether there is a form for name and password.
@@ -237,7 +276,10 @@ impl Authenticators {
         if !allowed || self.config.blocked_users.contains(&identity.name) {
             return Err(ArrivalError::NotAllowed(identity.name));
         }
-        if provider.config().require_account && !has_account(&identity.name).await {
+        if provider.config().require_account
+            && !provider.config().create_accounts
+            && !has_account(&identity.name).await
+        {
             return Err(ArrivalError::NoAccount(identity.name));
         }
         Ok(self.promoted(identity))
@@ -271,6 +313,17 @@ impl Authenticators {
         }
         identity
     }
+}
+
+/// Why somebody has no account of this server. The texts are for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// There will be none, try again or not.
+    #[error("{0}")]
+    Refused(String),
+    /// It did not work now.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// Why somebody who comes back from a provider is not logged in.

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use self::authenticators::{ArrivalError, Attempt, AuthError, Authenticators, normalised};
+pub use self::authenticators::{
+    AccountError, ArrivalError, Attempt, AuthError, Authenticators, normalised,
+};
 
 /// Who logged in, as the authenticator says; the hub makes or updates the user from it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -60,9 +60,9 @@ impl PasswordAuthenticator for Pam {
                 Err(Refusal::Denied)
             }
             Answer::Unavailable { message } => Err(Refusal::Unavailable(message)),
-            Answer::Started { .. } | Answer::Ended => Err(Refusal::Unavailable(
-                "the root helper answered another question".to_owned(),
-            )),
+            Answer::Started { .. } | Answer::Ended | Answer::Account { .. } => Err(
+                Refusal::Unavailable("the root helper answered another question".to_owned()),
+            ),
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use hub_api::hub::Hub as Config;
+use hub_api::hub::{Hub as Config, SpawnerKind};
 
+use crate::auth::provider;
 use crate::scope::{self, Catalog};
 use crate::session::key::Key;
 
@@ -67,6 +68,29 @@ pub fn problems(config: &Config) -> Vec<String> {
                     ));
                 }
             }
+        }
+    }
+    let providers = &config.auth.oauth;
+    for (at, oauth) in providers.iter().enumerate() {
+        let (id, label) = (&oauth.id, provider::label(oauth));
+        if providers[..at].iter().any(|other| other.id == *id) {
+            problems.push(format!("auth.oauth[{at}].id: {id:?} is there twice"));
+        } else if providers[..at]
+            .iter()
+            .any(|other| provider::label(other) == label)
+        {
+            problems.push(format!(
+                "auth.oauth {id:?}: another button says {label:?} too: give each its own label"
+            ));
+        }
+    }
+    for oauth in providers {
+        if oauth.create_accounts && config.spawn.kind != SpawnerKind::Systemd {
+            problems.push(format!(
+                "auth.oauth {:?}: create_accounts is for servers that run as accounts of this server, and spawn.kind is \
+                 another",
+                oauth.id
+            ));
         }
     }
     for role in &config.roles {
@@ -133,6 +157,25 @@ mod tests {
             services = ["nobody"]
             [[services]]
             name = "a/b"
+            [[auth.oauth]]
+            id = "one"
+            kind = "github"
+            client_id = "x"
+            client_secret_file = "/x"
+            create_accounts = true
+            [[auth.oauth]]
+            id = "two"
+            kind = "oidc"
+            label = "GitHub"
+            client_id = "x"
+            client_secret_file = "/x"
+            [[auth.oauth]]
+            id = "one"
+            kind = "google"
+            client_id = "x"
+            client_secret_file = "/x"
+            [spawn]
+            kind = "process"
             "#,
         )
         .unwrap();
@@ -143,6 +186,9 @@ mod tests {
             "roles: the role admin",
             "roles.idle",
             "services[0].name",
+            "auth.oauth \"one\": create_accounts",
+            "auth.oauth \"two\": another button says \"GitHub\"",
+            "auth.oauth[2].id",
         ] {
             assert!(
                 found.iter().any(|problem| problem.starts_with(key)),

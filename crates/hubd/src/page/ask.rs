@@ -147,6 +147,7 @@ impl Ask {
             links,
             xsrf: self.xsrf.clone(),
             notice,
+            installing: !self.hub.servers.notebooks_are_ready(),
         }
     }
 }
@@ -321,6 +322,8 @@ impl IntoResponse for Instead {
 pub enum Trouble {
     /// Something of the hub's own does not work; it is in the log.
     Internal,
+    /// There is no room on the hub's disk.
+    Full,
     /// There is another answer.
     Instead(Instead),
 }
@@ -334,18 +337,34 @@ impl From<Instead> for Trouble {
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "answering a page");
-        Self::Internal
+        if error.is_full() {
+            Self::Full
+        } else {
+            Self::Internal
+        }
     }
 }
 
 impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
-        if let Self::Instead(instead) = self {
-            return instead.into_response();
-        }
+        let (status, heading, text) = match self {
+            Self::Instead(instead) => return instead.into_response(),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong",
+                "It is not your fault, and it is in the hub’s log. Try again in a minute.",
+            ),
+            Self::Full => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The hub’s disk is full",
+                "It cannot write down what you asked for, nor let anybody in. Servers that run go on. Tell whoever runs this \
+                 hub: they must make room.",
+            ),
+        };
         // Without template and store: either may be what is broken.
-        let text = "<!doctype html><html lang=\"en\"><title>Something went wrong</title><h1>Something went wrong</h1>\
-                    <p>It is not your fault, and it is in the hub’s log. Try again in a minute.</p></html>";
-        (StatusCode::INTERNAL_SERVER_ERROR, Html(text)).into_response()
+        let page = format!(
+            "<!doctype html><html lang=\"en\"><title>{heading}</title><h1>{heading}</h1><p>{text}</p></html>"
+        );
+        (status, Html(page)).into_response()
     }
 }

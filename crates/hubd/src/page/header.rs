@@ -32,9 +32,13 @@ pub(super) fn policy(config: &Config) -> String {
         .iter()
         .map(|origin| format!(" {origin}"))
         .collect();
+    let frames = match config.notebooks.ready {
+        Some(_) => " frame-src 'self';",
+        None => "",
+    };
     format!(
         "frame-ancestors 'none'; report-uri {hub}/security/csp-report; default-src 'none'; script-src 'self'; style-src \
-         'self'; img-src 'self'; connect-src 'self'; form-action 'self'{elsewhere}; base-uri 'none'"
+         'self'; img-src 'self'; connect-src 'self';{frames} form-action 'self'{elsewhere}; base-uri 'none'"
     )
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use futures::future::join_all;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -32,6 +33,8 @@ pub(super) struct Card {
     pub href: String,
     pub pending: String,
     pub spawn: String,
+    /// How many of its processes were killed for want of memory.
+    pub memory_kills: u64,
 }
 
 impl Card {
@@ -51,6 +54,7 @@ impl Card {
             href: hub.servers.url(key),
             pending: at("spawn-pending"),
             spawn: at("spawn"),
+            memory_kills: 0,
         }
     }
 
@@ -126,33 +130,31 @@ pub async fn page(user: User) -> Result<Response, Trouble> {
         .store
         .read(move |connection| server::of_user(connection, id))
         .await?;
-    let card = |name: &str| {
+    let card = async |name: &str| {
         let key = ServerKey {
             user: user.name().to_owned(),
             name: name.to_owned(),
         };
-        Card::new(
-            &hub,
-            &key,
-            kept.iter().find(|server| server.name == name),
-            now,
-        )
+        let kept = kept.iter().find(|server| server.name == name);
+        Card {
+            memory_kills: hub.servers.memory_kills(&key).await,
+            ..Card::new(&hub, &key, kept, now)
+        }
     };
-    let own = card("");
+    let own = card("").await;
     let config = &hub.config.named_servers;
-    let named = config.allow.then(|| {
-        let servers: Vec<Card> = kept
-            .iter()
-            .filter(|one| !one.name.is_empty())
-            .map(|one| card(&one.name))
-            .collect();
+    let named = if config.allow {
+        let names = kept.iter().filter(|one| !one.name.is_empty());
+        let servers: Vec<Card> = join_all(names.map(|one| card(&one.name))).await;
         let may_add = config.limit == 0 || servers.len() < config.limit as usize;
-        Named {
+        Some(Named {
             servers,
             limit: config.limit,
             may_add,
-        }
-    });
+        })
+    } else {
+        None
+    };
     let is_changing = own.is_changing()
         || named
             .as_ref()

@@ -14,7 +14,7 @@ use super::{Nav, error};
 use crate::app::Hub;
 use crate::auth::provider::flow::{COOKIE, Flow, LIFETIME};
 use crate::auth::provider::{Departure, Provider};
-use crate::auth::{ArrivalError, Attempt, Identity, Refusal, Subject, normalised};
+use crate::auth::{AccountError, ArrivalError, Attempt, Identity, Refusal, Subject, normalised};
 use crate::session::cookie::{self, Cookie};
 use crate::store::{StoreError, group, user};
 
@@ -147,9 +147,10 @@ async fn log_in(ask: &Ask, identity: Identity, next: Option<String>) -> Result<R
     let name = identity.name.clone();
     let hub = &ask.hub;
     let now = hub.clock.now();
+    let kept = identity.clone();
     let kept = hub
         .store
-        .write(move |connection| keep(connection, &identity, now))
+        .write(move |connection| keep(connection, &kept, now))
         .await?;
     let Some(id) = kept else {
         tracing::warn!(
@@ -161,6 +162,10 @@ async fn log_in(ask: &Ask, identity: Identity, next: Option<String>) -> Result<R
                 .to_owned();
         return Ok(login_page(ask, StatusCode::FORBIDDEN, "", Some(text)));
     };
+    if let Err(error) = hub.authenticators.provide_account(&identity).await {
+        tracing::error!(user = name, %error, "an account for somebody who logged in");
+        return Ok(without_account(ask, &name, &error));
+    }
     let cookies = hub
         .sessions
         .begin(&hub.store, &ask.headers, &ask.origin, id, &name)
@@ -172,6 +177,23 @@ async fn log_in(ask: &Ask, identity: Identity, next: Option<String>) -> Result<R
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+fn without_account(ask: &Ask, name: &str, error: &AccountError) -> Response {
+    let (status, text) = match error {
+        AccountError::Refused(_) => (
+            StatusCode::FORBIDDEN,
+            format!(
+                "No account named {name} can be made for you on this server. Ask whoever runs this hub."
+            ),
+        ),
+        AccountError::Unavailable(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Your account on this server could not be made right now. Try again in a minute."
+                .to_owned(),
+        ),
+    };
+    login_page(ask, status, "", Some(text))
 }
 
 /// The user of an identity, made at the first login; what the authenticator has a say in is brought up to date. `None`:

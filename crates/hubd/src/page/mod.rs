@@ -10,6 +10,7 @@ pub mod consent;
 pub mod error;
 mod header;
 mod home;
+mod installing;
 mod login;
 mod moment;
 mod notice;
@@ -85,7 +86,7 @@ impl Pages {
             templates: Templates::new()?,
             assets,
             policy: header::policy(config),
-            site: given(&texts.title).unwrap_or_else(|| "JupyterHub".to_owned()),
+            site: given(&texts.title).unwrap_or_else(|| "Notebook hub".to_owned()),
             icon,
             css,
             logo,
@@ -130,6 +131,7 @@ pub fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
         .route(&at("/token/revoke"), post(token::revoke))
         .route(&at("/password"), get(password::page).post(password::change))
         .route(&at("/error/{code}"), get(error::of_proxy))
+        .route(&at("/installing"), get(installing::notice))
         .route(&at("/security/csp-report"), post(header::report))
         .route(&at("/static/{file}"), get(file))
         .route(&at("/logo"), get(logo))

@@ -2,7 +2,7 @@
 
 use axum::extract::Path;
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use hub_api::hub::Profile;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -265,7 +265,7 @@ pub(super) async fn start(
             user.ask
                 .redirect(&login_address(&pending, &next.unwrap_or_default()))
         }
-        Ok(Err(Refusal::Failed(failure))) => failed(user, key, &failure),
+        Ok(Err(Refusal::Failed(failure))) => failed(user, key, &failure, &next.unwrap_or_default()),
         Ok(Err(refusal)) => refused(user, &refusal),
     }
 }
@@ -303,7 +303,9 @@ async fn pending(user: User, key: ServerKey) -> Result<Response, Trouble> {
         }
         State::Stopped => {
             return Ok(match &view.failure {
-                Some(failure) if view.failed_to_start => failed(&user, &key, failure),
+                Some(failure) if view.failed_to_start => {
+                    failed(&user, &key, failure, &user.ask.next().unwrap_or_default())
+                }
                 _ => not_running(
                     &user,
                     &key,
@@ -356,22 +358,24 @@ fn progress_address(user: &User, key: &ServerKey) -> String {
     ))
 }
 
-/// A start that did not work, told to the owner.
-fn failed(user: &User, key: &ServerKey, failure: &Failure) -> Response {
+/// A start that did not work, told to the owner, with a button that tries again and leads on to `next`.
+fn failed(user: &User, key: &ServerKey, failure: &Failure, next: &str) -> Response {
     let lines = failure.last_lines();
     let page = NotRunningPage {
         for_user: (key.user != user.name()).then(|| key.user.clone()),
         server_name: key.name.clone(),
         failed: Some(sentence(&failure.to_string())),
         last_lines: (!lines.is_empty()).then(|| lines.join("\n")),
-        spawn: address(&user.ask.hub, "spawn", key),
+        spawn: login_address(&address(&user.ask.hub, "spawn", key), next),
     };
-    let status = if failure.is_the_hubs() {
-        StatusCode::INTERNAL_SERVER_ERROR
-    } else {
-        StatusCode::BAD_REQUEST
-    };
-    user.ask.page(status, "not_running.html", Nav::Home, &page)
+    let mut response = user
+        .ask
+        .page(failure.status(), "not_running.html", Nav::Home, &page);
+    if let Some(seconds) = failure.retry_after() {
+        let seconds = HeaderValue::from(seconds);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
 }
 
 /// A server that does not run, with a button that starts it and leads on to `next`.

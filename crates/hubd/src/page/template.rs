@@ -37,6 +37,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("consent.html", include_str!("../../templates/consent.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("home.html", include_str!("../../templates/home.html")),
+    (
+        "installing.html",
+        include_str!("../../templates/installing.html"),
+    ),
     ("login.html", include_str!("../../templates/login.html")),
     ("logout.html", include_str!("../../templates/logout.html")),
     (
@@ -75,6 +79,8 @@ pub struct Frame {
     pub xsrf: String,
     /// What was just done.
     pub notice: Option<&'static str>,
+    /// Whether what notebooks run in is still being installed.
+    pub installing: bool,
 }
 
 /// A link.

@@ -32,7 +32,33 @@ pub struct Names {
     pub services: BTreeSet<String>,
 }
 
+impl Filter {
+    /// Whether a scope held so is held for this subject.
+    pub fn allows(&self, subject: &Subject<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.allow(subject),
+        }
+    }
+}
+
 impl Names {
+    /// Whether this subject is among them.
+    pub fn allow(&self, subject: &Subject<'_>) -> bool {
+        match *subject {
+            Subject::Group(name) => self.groups.contains(name),
+            Subject::Service(name) => self.services.contains(name),
+            Subject::User { name, groups } => {
+                self.users.contains(name) || in_any(groups, &self.groups)
+            }
+            Subject::Server { user, groups, name } => {
+                self.servers.contains(format!("{user}/{name}").as_str())
+                    || self.users.contains(user)
+                    || in_any(groups, &self.groups)
+            }
+        }
+    }
+
     fn of_kind(&mut self, kind: &str) -> Option<&mut BTreeSet<String>> {
         match kind {
             "user" => Some(&mut self.users),
@@ -132,23 +158,8 @@ impl Scopes {
 
     /// Whether the scope is held for this subject.
     pub fn allows(&self, base: &str, subject: &Subject<'_>) -> bool {
-        let names = match self.filter(base) {
-            None => return false,
-            Some(Filter::All) => return true,
-            Some(Filter::Only(names)) => names,
-        };
-        match *subject {
-            Subject::Group(name) => names.groups.contains(name),
-            Subject::Service(name) => names.services.contains(name),
-            Subject::User { name, groups } => {
-                names.users.contains(name) || in_any(groups, &names.groups)
-            }
-            Subject::Server { user, groups, name } => {
-                names.servers.contains(format!("{user}/{name}").as_str())
-                    || names.users.contains(user)
-                    || in_any(groups, &names.groups)
-            }
-        }
+        self.filter(base)
+            .is_some_and(|filter| filter.allows(subject))
     }
 
     /// Whether the scope is held for everything.

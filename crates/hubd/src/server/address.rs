@@ -13,12 +13,17 @@ const SOCKET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-
 /// The path under which a server lives, with slashes at both ends: `/user/alice/` or `/user/alice/lab2/`.
 /// `base` is the hub's base URL, such as `/` or `/class/`.
 pub fn prefix(base: &str, key: &ServerKey) -> String {
-    let mut prefix = format!("{base}user/{}/", escape(&key.user));
-    if !key.name.is_empty() {
-        prefix.push_str(&escape(&key.name));
-        prefix.push('/');
+    path(base, &key.user, &key.name)
+}
+
+/// The same by the names.
+pub fn path(base: &str, user: &str, server: &str) -> String {
+    let mut path = format!("{base}user/{}/", escape(user));
+    if !server.is_empty() {
+        path.push_str(&escape(server));
+        path.push('/');
     }
-    prefix
+    path
 }
 
 /// The path of the server's OAuth callback: the only redirect URI its client has.

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use http::StatusCode;
+
+use crate::notebooks::NotInstalled;
 use crate::spawner::{Ending, SpawnError};
 
 /// What went wrong.
@@ -14,6 +17,8 @@ pub enum Failure {
     Refused(String),
     /// Something behind the hub broke; the details are in the log under this act.
     Broken { doing: &'static str },
+    /// What notebooks run in was not installed in the time that a start waits for it.
+    NotInstalled(NotInstalled),
     /// The start took too long.
     Late { within: Duration },
     /// The process runs, and does not answer.
@@ -45,9 +50,24 @@ impl Failure {
         }
     }
 
-    /// Whether the owner can do nothing about it: the API answers 500 rather than 4xx.
-    pub fn is_the_hubs(&self) -> bool {
-        !matches!(self, Self::Cancelled | Self::Refused(_))
+    /// The status of the answer to whoever asked for the start.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Cancelled | Self::Refused(_) => StatusCode::BAD_REQUEST,
+            Self::NotInstalled(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Seconds after which another try may go better.
+    pub fn retry_after(&self) -> Option<u64> {
+        matches!(self, Self::NotInstalled(_)).then_some(30)
+    }
+}
+
+impl From<NotInstalled> for Failure {
+    fn from(error: NotInstalled) -> Self {
+        Self::NotInstalled(error)
     }
 }
 
@@ -59,6 +79,9 @@ impl fmt::Display for Failure {
             Self::Broken { doing } => {
                 write!(f, "{doing} did not work; the hub's log says why. Try again, or tell whoever runs this hub")
             }
+            Self::NotInstalled(_) => f.write_str(
+                "the notebooks are still being installed on this server. Try again in a few minutes",
+            ),
             Self::Late { within } => write!(
                 f,
                 "the server did not start within {} seconds. Try again; if it happens again, tell whoever runs this hub",
@@ -104,6 +127,6 @@ mod tests {
             cause: "/run/hub-helper.sock: permission denied".to_owned(),
         });
         assert!(!failure.to_string().contains("/run"));
-        assert!(failure.is_the_hubs());
+        assert_eq!(failure.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

@@ -54,6 +54,11 @@ impl Life {
         Self::new(key, State::Checking, Vec::new(), place)
     }
 
+    /// A life that is as good as over, and of which nothing is left.
+    pub(super) fn leaving(key: ServerKey) -> Self {
+        Self::new(key, State::Stopping, Vec::new(), Place::default())
+    }
+
     fn new(key: ServerKey, state: State, log: Log, place: Place) -> Self {
         let phase = Phase {
             state,

@@ -39,6 +39,7 @@ use self::life::Life;
 use self::progress::Progress;
 use self::state::State;
 use crate::metrics::ServerTimes;
+use crate::notebooks::Notebooks;
 use crate::proxy::{Owner, Proxy, Route};
 use crate::spawner::{ServerKey, Spawner, Target};
 use crate::store::Store;
@@ -54,12 +55,15 @@ struct Inner {
     config: Arc<Config>,
     address: HubAddress,
     store: Store,
+    notebooks: Notebooks,
     spawner: Arc<dyn Spawner>,
     proxy: Proxy,
     /// Routes that are always there: the hub's own and those of services, by routespec.
     fixed: Vec<(String, Route)>,
     lives: Mutex<HashMap<ServerKey, Arc<Life>>>,
     times: ServerTimes,
+    /// What of servers could not be taken out of the store yet.
+    left: Mutex<Vec<Arc<register::Left>>>,
     /// Set to have the routes looked at soon.
     check_due: tokio::sync::Notify,
 }
@@ -94,15 +98,18 @@ impl Servers {
             public_url: public_url(&config),
         };
         let fixed = fixed_routes(&config);
+        let notebooks = Notebooks::new(&config.notebooks);
         Self(Arc::new(Inner {
             config,
             address,
             store,
+            notebooks,
             spawner,
             proxy,
             fixed,
             lives: Mutex::default(),
             times: ServerTimes::default(),
+            left: Mutex::default(),
             check_due: tokio::sync::Notify::new(),
         }))
     }
@@ -131,6 +138,17 @@ impl Servers {
     /// The state of a server, for listings.
     pub fn state(&self, key: &ServerKey) -> State {
         self.0.life(key).map_or(State::Stopped, |life| life.state())
+    }
+
+    /// Looks at many servers at one moment, for listings. No other server can change meanwhile: it is for a short look.
+    pub fn look(&self) -> Look<'_> {
+        Look {
+            lives: self.0.lives(),
+            key: ServerKey {
+                user: String::new(),
+                name: String::new(),
+            },
+        }
     }
 
     /// The path at which people reach a server.
@@ -194,6 +212,21 @@ impl Servers {
             .any(|(key, life)| key.user == user && life.state().is_active())
     }
 
+    /// Whether notebooks can be started, or are being installed.
+    pub fn notebooks_are_ready(&self) -> bool {
+        self.0.notebooks.are_ready()
+    }
+
+    /// How many processes of a ready server were killed for want of memory; the spawner is asked, and not waited for long.
+    pub async fn memory_kills(&self, key: &ServerKey) -> u64 {
+        if self.state(key) != State::Ready {
+            return 0;
+        }
+        tokio::time::timeout(Duration::from_secs(1), self.0.spawner.memory_kills(key))
+            .await
+            .unwrap_or_default()
+    }
+
     /// How long starts and stops took.
     pub fn times(&self) -> &ServerTimes {
         &self.0.times
@@ -210,6 +243,26 @@ impl Servers {
     }
 }
 
+/// See [`Servers::look`].
+pub struct Look<'a> {
+    lives: MutexGuard<'a, HashMap<ServerKey, Arc<Life>>>,
+    /// Made once for all that is looked up.
+    key: ServerKey,
+}
+
+impl Look<'_> {
+    /// The state of a server.
+    pub fn state(&mut self, user: &str, name: &str) -> State {
+        self.key.user.clear();
+        self.key.user.push_str(user);
+        self.key.name.clear();
+        self.key.name.push_str(name);
+        self.lives
+            .get(&self.key)
+            .map_or(State::Stopped, |life| life.state())
+    }
+}
+
 impl Inner {
     fn lives(&self) -> MutexGuard<'_, HashMap<ServerKey, Arc<Life>>> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
@@ -222,6 +275,10 @@ impl Inner {
     /// How long a request waits before it answers that things are on their way.
     fn slow(&self) -> Duration {
         Duration::from_secs(self.config.spawn.slow_spawn_timeout)
+    }
+
+    fn service_route(&self, name: &str, url: &str) -> Option<(String, Route)> {
+        service_route(&self.address.base, name, url)
     }
 
     fn server_route(&self, life: &Life) -> Option<(String, Route)> {
@@ -294,16 +351,16 @@ fn fixed_routes(config: &Config) -> Vec<(String, Route)> {
     };
     let mut routes = vec![(trimmed(config.base_url.clone()), hub)];
     for service in &config.services {
-        if let Some(url) = &service.url {
-            let route = Route {
-                target: url.trim_end_matches('/').to_owned(),
-                owner: Owner::Service(service.name.clone()),
-            };
-            routes.push((
-                format!("{}services/{}", config.base_url, service.name),
-                route,
-            ));
-        }
+        let url = service.url.as_deref().unwrap_or_default();
+        routes.extend(service_route(&config.base_url, &service.name, url));
     }
     routes
+}
+
+/// The route of a service that listens somewhere.
+fn service_route(base: &str, name: &str, url: &str) -> Option<(String, Route)> {
+    let target = url.trim_end_matches('/').to_owned();
+    let owner = Owner::Service(name.to_owned());
+    let routespec = format!("{base}services/{}", crate::name::escape(name));
+    (!target.is_empty()).then_some((routespec, Route { target, owner }))
 }

@@ -45,6 +45,14 @@ impl Progress {
         Self::step(0, "Server requested")
     }
 
+    /// What notebooks run in is being installed.
+    pub fn installing() -> Self {
+        Self::step(
+            10,
+            "The notebooks are still being installed here. The server starts when that is done...",
+        )
+    }
+
     /// The spawner was asked.
     pub fn spawning() -> Self {
         Self::step(50, "Spawning server...")

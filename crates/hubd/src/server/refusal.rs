@@ -53,7 +53,7 @@ impl Refusal {
         match self {
             Self::NoUser(_) | Self::NoServer { .. } => StatusCode::NOT_FOUND,
             Self::TooManyStarts { .. } | Self::TooManyServers => StatusCode::TOO_MANY_REQUESTS,
-            Self::Failed(failure) if failure.is_the_hubs() => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Failed(failure) => failure.status(),
             Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -64,6 +64,7 @@ impl Refusal {
         match self {
             Self::TooManyStarts { retry_after } => Some(*retry_after),
             Self::TooManyServers => Some(120),
+            Self::Failed(failure) => failure.retry_after(),
             _ => None,
         }
     }

@@ -1,5 +1,7 @@
 //! What of servers outlives the hub: their rows, their tokens and OAuth clients.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 
@@ -79,6 +81,10 @@ pub(super) async fn begin(
     store
         // It revokes the token of a former life, if one is left: nobody may be known by it any more.
         .write(move |connection| {
+            // Renamed in this very moment: the server would be of nobody.
+            if user::find(connection, &key.user)?.map(|user| user.id) != Some(user_id) {
+                return Err(MintError::Owner);
+            }
             let shown = wish
                 .display_name
                 .clone()
@@ -168,20 +174,82 @@ pub(super) async fn started(
         .await
 }
 
-/// Writes down that a server is gone, and revokes its token, its OAuth client and what was issued to it.
-pub(super) async fn end(store: &Store, base: &str, key: &ServerKey) -> Result<(), StoreError> {
+/// What of a server that is gone could not be taken out of the store.
+pub(super) struct Left {
+    key: ServerKey,
+    row: Option<i64>,
+    started: Option<Timestamp>,
+    tokens: Vec<i64>,
+    client: Option<Client>,
+}
+
+/// Writes down that a server is gone, and revokes its token, its OAuth client and what was issued to it. Where that
+/// cannot be written, as on a full disk, the tokens are refused all the same, and what is left is returned.
+pub(super) async fn end(store: &Store, base: &str, key: &ServerKey) -> Option<Left> {
+    let log_name = super::refusal::log_name(key);
+    let note = address::token_note(base, key);
+    let (owned, noted) = (key.clone(), note.clone());
+    let ended = store.write(move |connection| {
+        let key = owned;
+        oauth::delete_client(connection, &name::server_client_id(&key.user, &key.name))?;
+        let Some(row) = server::find(connection, &key.user, &key.name)? else {
+            return Ok(());
+        };
+        token::delete_of_note(connection, row.user_id, &noted)?;
+        server::set_stopped(connection, row.id)
+    });
+    let Err(error): Result<(), StoreError> = ended.await else {
+        return None;
+    };
+    tracing::error!(server = log_name, %error, "revoking the server's token; it is refused until that can be written");
     let key = key.clone();
-    let note = address::token_note(base, &key);
+    let found = store.read(move |connection| left(connection, key, &note));
+    match found.await {
+        Ok(left) => {
+            store.refuse_tokens(left.tokens.iter().copied());
+            Some(left)
+        }
+        Err(error) => {
+            tracing::error!(server = log_name, %error, "looking for the server's token; it counts until the next start");
+            None
+        }
+    }
+}
+
+fn left(connection: &Connection, key: ServerKey, note: &str) -> Result<Left, StoreError> {
+    let row = server::find(connection, &key.user, &key.name)?;
+    let client = name::server_client_id(&key.user, &key.name);
+    let tokens = match &row {
+        Some(row) => token::ids_of_server(connection, row.user_id, note, &client)?,
+        None => Vec::new(),
+    };
+    Ok(Left {
+        row: row.as_ref().map(|row| row.id),
+        started: row.and_then(|row| row.started),
+        tokens,
+        client: oauth::find_client(connection, &client)?,
+        key,
+    })
+}
+
+/// Tries again to take out what was left of a server. What a start has made anew since stays.
+pub(super) async fn end_left(store: &Store, left: &Arc<Left>) -> Result<(), StoreError> {
+    let owned = left.clone();
     store
         .write(move |connection| {
-            oauth::delete_client(connection, &name::server_client_id(&key.user, &key.name))?;
-            let Some(row) = server::find(connection, &key.user, &key.name)? else {
-                return Ok(());
-            };
-            token::delete_of_note(connection, row.user_id, &note)?;
-            server::set_stopped(connection, row.id)
+            token::delete_these(connection, &owned.tokens)?;
+            if let Some(client) = &owned.client {
+                oauth::delete_client_with(connection, &client.identifier, &client.secret)?;
+            }
+            let row = server::find(connection, &owned.key.user, &owned.key.name)?;
+            match row.filter(|row| Some(row.id) == owned.row && row.started == owned.started) {
+                Some(row) => server::set_stopped(connection, row.id),
+                None => Ok(()),
+            }
         })
-        .await
+        .await?;
+    store.tokens_are_gone(&left.tokens);
+    Ok(())
 }
 
 /// Forgets a server.

@@ -211,6 +211,10 @@ impl Inner {
         wish: Wish,
         plan: Plan,
     ) -> Result<(), Failure> {
+        if !self.notebooks.are_ready() {
+            life.tell(Progress::installing());
+            self.notebooks.wait().await?;
+        }
         let key = &life.key;
         let within = Duration::from_secs(self.config.spawn.start_timeout);
         let begun = register::begin(

@@ -1,6 +1,6 @@
 //! The way down: route, process, token and OAuth client; the row last, if it is to go too.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::time::{Instant, timeout};
 
@@ -33,19 +33,23 @@ impl Servers {
         let owned = key.clone();
         // Goes on when the request has gone.
         let removal = tokio::spawn(async move {
-            if let Some(life) = servers.0.life(&owned) {
-                servers.0.lower(&life, None);
-                life.ended().await;
-            }
-            register::remove(&servers.0.store, &owned).await?;
+            let Held { guard, before } = loop {
+                let running = match servers.0.hold(&owned) {
+                    Ok(held) => break held,
+                    Err(running) => running,
+                };
+                servers.0.lower(&running, None);
+                running.ended().await;
+            };
+            let removed = register::remove(&servers.0.store, &owned).await;
             let mut lives = servers.0.lives();
-            if lives
-                .get(&owned)
-                .is_some_and(|life| !life.state().is_active())
-            {
-                lives.remove(&owned);
-            }
-            Ok::<(), Refusal>(())
+            match (&removed, before) {
+                (Err(_), Some(before)) => lives.insert(owned, before),
+                _ => lives.remove(&owned),
+            };
+            drop(lives);
+            guard.step(Event::Gone, None);
+            removed
         });
         match timeout(self.0.slow(), removal).await {
             Ok(Ok(result)) => result.map(|()| Outcome::Done),
@@ -102,7 +106,28 @@ impl Servers {
     }
 }
 
+/// The place of a server that does not run, taken.
+struct Held {
+    guard: Arc<Life>,
+    /// What was there: how its last life ended.
+    before: Option<Arc<Life>>,
+}
+
 impl Inner {
+    /// Takes the place of a server that does not run, so that nobody starts it meanwhile: it is stopping until that is
+    /// over. Returns what was there; or the one that runs.
+    fn hold(&self, key: &ServerKey) -> Result<Held, Arc<Life>> {
+        let mut lives = self.lives();
+        match lives.get(key) {
+            Some(life) if life.state().is_active() => Err(life.clone()),
+            _ => {
+                let guard = Arc::new(Life::leaving(key.clone()));
+                let before = lives.insert(key.clone(), guard.clone());
+                Ok(Held { guard, before })
+            }
+        }
+    }
+
     /// Sets the end of a life going, once. `ending` says how it ended by itself.
     pub(super) fn lower(self: &Arc<Self>, life: &Arc<Life>, ending: Option<Ending>) {
         let before = life.state();
@@ -147,8 +172,25 @@ impl Inner {
         if let Err(error) = process {
             tracing::error!(server, %error, "the server may still run; it is ended before its next start");
         }
-        if let Err(error) = register::end(&self.store, &self.address.base, &life.key).await {
-            tracing::error!(server, %error, "revoking the server's token");
+        if let Some(left) = register::end(&self.store, &self.address.base, &life.key).await {
+            self.left
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(Arc::new(left));
+        }
+    }
+
+    /// Tries again what could not be written down before.
+    pub(super) async fn clear_left(&self) {
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        for one in left {
+            if let Err(error) = register::end_left(&self.store, &one).await {
+                tracing::warn!(%error, "what is left of a server cannot be taken out of the store yet");
+                self.left
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(one);
+            }
         }
     }
 }

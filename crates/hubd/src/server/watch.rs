@@ -33,6 +33,7 @@ impl Servers {
                     .cloned()
                     .collect()
             };
+            self.0.clear_left().await;
             stream::iter(ready)
                 .for_each_concurrent(AT_ONCE, |life| {
                     let servers = self.clone();
@@ -60,8 +61,22 @@ impl Servers {
     /// Makes the proxy's routes right, and learns from them when servers were used.
     pub async fn check_routes(&self) -> Result<(), ProxyError> {
         let present = self.0.proxy.routes().await?;
+        // Those that the API made; those of the configuration are among the fixed ones.
+        let services = match self.0.store.read(crate::store::service::list).await {
+            Ok(services) => services,
+            Err(error) => {
+                tracing::error!(%error, "reading the services: the proxy's routes are left as they are");
+                return Ok(());
+            }
+        };
         // After the table was read: a route added meanwhile is at worst added twice, never taken for a stray.
         let mut wanted: BTreeMap<_, _> = self.0.fixed.iter().cloned().collect();
+        for service in services {
+            if let Some((routespec, route)) = self.0.service_route(&service.name, &service.spec.url)
+            {
+                wanted.entry(routespec).or_insert(route);
+            }
+        }
         let mut pending = BTreeSet::new();
         let mut used = Vec::new();
         for (key, life) in self.0.lives().iter() {

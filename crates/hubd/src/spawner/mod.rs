@@ -91,6 +91,11 @@ pub trait Spawner: Send + Sync {
     async fn start(&self, launch: &Launch, target: &Target) -> Result<Started, SpawnError>;
     /// Looks whether it runs.
     async fn poll(&self, key: &ServerKey, state: &serde_json::Value) -> Result<Status, SpawnError>;
+    /// How many processes of a server that runs were killed for want of memory since it started, as far as can be told.
+    async fn memory_kills(&self, key: &ServerKey) -> u64 {
+        let _untold = key;
+        0
+    }
     /// Ends it, politely first; returns when it is gone.
     async fn stop(&self, key: &ServerKey, state: &serde_json::Value) -> Result<(), SpawnError>;
 }

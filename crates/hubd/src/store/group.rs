@@ -1,9 +1,10 @@
 //! Groups.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::{Map, Value};
 
-use super::{Result, ids, json, texts};
+use super::ids::Ids;
+use super::{Result, json, texts};
 
 /// A group, with its members and roles.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +52,7 @@ pub fn list(
 }
 
 fn fill(connection: &Connection, rows: Vec<(i64, String, String)>) -> Result<Vec<Group>> {
-    let wanted = ids(rows.iter().map(|row| row.0));
+    let ids = Ids::of(rows.iter().map(|row| row.0));
     let mut groups = Vec::with_capacity(rows.len());
     for (id, name, properties) in rows {
         groups.push(Group {
@@ -62,29 +63,27 @@ fn fill(connection: &Connection, rows: Vec<(i64, String, String)>) -> Result<Vec
             roles: Vec::new(),
         });
     }
-    let at: std::collections::HashMap<i64, usize> = groups
-        .iter()
-        .enumerate()
-        .map(|(at, g)| (g.id, at))
-        .collect();
-    let mut statement = connection.prepare_cached(
-        "SELECT m.group_id, u.name FROM json_each(?1) w JOIN group_users m ON m.group_id = w.value \
-         JOIN users u ON u.id = m.user_id ORDER BY u.id",
-    )?;
-    let mut rows = statement.query([&wanted])?;
-    while let Some(row) = rows.next()? {
-        if let Some(at) = at.get(&row.get(0)?) {
-            groups[*at].users.push(row.get(1)?);
-        }
+    if groups.is_empty() {
+        return Ok(groups);
     }
-    let mut statement = connection.prepare_cached(
-        "SELECT m.group_id, r.name FROM json_each(?1) w JOIN role_groups m ON m.group_id = w.value \
-         JOIN roles r ON r.id = m.role_id ORDER BY r.id",
-    )?;
-    let mut rows = statement.query([&wanted])?;
-    while let Some(row) = rows.next()? {
-        if let Some(at) = at.get(&row.get(0)?) {
-            groups[*at].roles.push(row.get(1)?);
+    for (members, into) in [
+        (
+            "group_users m JOIN users o ON o.id = m.user_id",
+            (|group| &mut group.users) as fn(&mut Group) -> &mut Vec<String>,
+        ),
+        ("role_groups m JOIN roles o ON o.id = m.role_id", |group| {
+            &mut group.roles
+        }),
+    ] {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT m.group_id, o.name FROM {members} WHERE {} ORDER BY m.group_id, o.id",
+            ids.condition("m.group_id")
+        ))?;
+        let mut rows = statement.query(params_from_iter(ids.values()))?;
+        while let Some(row) = rows.next()? {
+            if let Some(at) = ids.place(row.get(0)?) {
+                into(&mut groups[at]).push(row.get(1)?);
+            }
         }
     }
     Ok(groups)

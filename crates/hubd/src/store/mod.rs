@@ -16,6 +16,7 @@ pub mod session;
 pub mod token;
 pub mod user;
 
+mod ids;
 mod thread;
 
 use std::path::{Path, PathBuf};
@@ -108,8 +109,8 @@ impl Store {
     {
         let job = self.0.workers.read(move |connection| {
             // One transaction, so that all that is read is of one moment.
-            let transaction = connection.transaction().map_err(StoreError::from)?;
-            f(&transaction)
+            let snapshot = Snapshot::of(connection)?;
+            f(snapshot.0)
         });
         job.await?
     }
@@ -181,6 +182,29 @@ impl Store {
     }
 }
 
+/// A transaction that only reads. Its two statements are kept, where `Connection::transaction` has them parsed each time.
+struct Snapshot<'a>(&'a Connection);
+
+impl<'a> Snapshot<'a> {
+    fn of(connection: &'a Connection) -> Result<Self> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // After some errors SQLite has ended it already.
+        if self.0.is_autocommit() {
+            return;
+        }
+        let end = self.0.prepare_cached("ROLLBACK");
+        if let Err(error) = end.and_then(|mut end| end.execute([])) {
+            tracing::error!(%error, "ending a transaction that only read");
+        }
+    }
+}
+
 fn commit<T, E: From<StoreError>>(
     connection: &mut Connection,
     f: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, E>,
@@ -226,12 +250,6 @@ fn connect(path: &Path) -> Result<Connection> {
 /// A JSON value from a text column.
 fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
     Ok(serde_json::from_str(text)?)
-}
-
-/// A list of numbers as JSON, for `json_each`: one statement for any length.
-fn ids(ids: impl IntoIterator<Item = i64>) -> String {
-    let list: Vec<i64> = ids.into_iter().collect();
-    serde_json::Value::from(list).to_string()
 }
 
 /// A list of texts as JSON, for `json_each`.

@@ -129,6 +129,18 @@ pub fn delete_client(connection: &Connection, identifier: &str) -> Result<()> {
     Ok(())
 }
 
+/// Deletes a client if it still has this secret: it is not one that was made anew since.
+pub fn delete_client_with(
+    connection: &Connection,
+    identifier: &str,
+    secret: &[u8; 32],
+) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM oauth_clients WHERE identifier = ?1 AND secret = ?2")?
+        .execute(params![identifier, secret])?;
+    Ok(())
+}
+
 /// Keeps a code.
 pub fn create_code(connection: &Connection, hash: &TokenHash, code: &Code) -> Result<()> {
     connection

@@ -1,6 +1,6 @@
 //! Who asks: a user or service, known by a token or a session, and what the request may do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -179,6 +179,8 @@ pub(super) struct Requesters {
     /// Counts what was forgotten: what was read before is not kept after.
     generation: AtomicU64,
     pending: Mutex<Pending>,
+    /// Tokens that are to be deleted and could not be, by id; ids are not given twice.
+    dead: Mutex<HashSet<i64>>,
 }
 
 struct Kept {
@@ -277,13 +279,31 @@ impl Store {
         let found = self
             .read(move |connection| of_token(connection, &inner.catalog, &hash, now))
             .await?;
-        let Some(requester) = found.map(Arc::new) else {
+        let is_alive = |found: &Requester| {
+            let dead = lock(&self.0.requesters.dead);
+            !found
+                .token
+                .as_ref()
+                .is_some_and(|token| dead.contains(&token.id))
+        };
+        let Some(requester) = found.filter(is_alive).map(Arc::new) else {
             return Ok(None);
         };
         self.0
             .requesters
             .keep(hash, requester.clone(), now, generation);
         Ok(Some(requester))
+    }
+
+    /// Lets nobody be known by these tokens any more, though they are still in the database: it cannot be written.
+    pub fn refuse_tokens(&self, ids: impl IntoIterator<Item = i64>) {
+        lock(&self.0.requesters.dead).extend(ids);
+        self.0.requesters.forget();
+    }
+
+    /// Forgets that these tokens were refused: they are deleted.
+    pub fn tokens_are_gone(&self, ids: &[i64]) {
+        lock(&self.0.requesters.dead).retain(|id| !ids.contains(id));
     }
 
     /// A user known by a session.

@@ -1,5 +1,7 @@
 //! Roles, and who has them.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Result, json, texts};
@@ -38,6 +40,13 @@ pub fn set_all(connection: &Connection, roles: &[Role]) -> Result<()> {
         statement.execute(params![role.name, role.description, texts(&role.scopes)])?;
     }
     Ok(())
+}
+
+/// The names of all roles, by their numbers.
+pub fn names(connection: &Connection) -> Result<HashMap<i64, String>> {
+    let mut statement = connection.prepare_cached("SELECT id, name FROM roles")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The raw scopes of a role, if there is such a role.

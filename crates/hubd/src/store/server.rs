@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::{Map, Value};
 
-use super::{Result, ids, json};
+use super::ids::Ids;
+use super::{Result, json};
 use crate::clock::Timestamp;
 
 /// A server of a user.
@@ -47,7 +48,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Server, String, String)> {
 
 fn finish((mut server, state, options): (Server, String, String)) -> Result<Server> {
     server.state = json(&state)?;
-    server.user_options = json(&options)?;
+    if options != "{}" {
+        server.user_options = json(&options)?;
+    }
     Ok(server)
 }
 
@@ -75,14 +78,19 @@ pub fn of_users(
     connection: &Connection,
     users: impl IntoIterator<Item = i64>,
 ) -> Result<HashMap<i64, Vec<Server>>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "{SELECT} WHERE s.user_id IN (SELECT value FROM json_each(?1)) ORDER BY s.id"
-    ))?;
-    let rows = statement.query_map([ids(users)], read)?;
+    let ids = Ids::of(users);
+    let statement = format!(
+        "{SELECT} WHERE {} ORDER BY s.id",
+        ids.condition("s.user_id")
+    );
+    let mut statement = connection.prepare_cached(&statement)?;
+    let rows = statement.query_map(params_from_iter(ids.values()), read)?;
     let mut all: HashMap<i64, Vec<Server>> = HashMap::new();
     for row in rows {
         let server = finish(row?)?;
-        all.entry(server.user_id).or_default().push(server);
+        if ids.place(server.user_id).is_some() {
+            all.entry(server.user_id).or_default().push(server);
+        }
     }
     Ok(all)
 }

@@ -378,6 +378,28 @@ pub fn delete_of_note(connection: &Connection, user: i64, note: &str) -> Result<
     Ok(())
 }
 
+/// The tokens of a server: its own, and those issued to its OAuth client.
+pub fn ids_of_server(
+    connection: &Connection,
+    user: i64,
+    note: &str,
+    client: &str,
+) -> Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM tokens WHERE (user_id = ?1 AND note = ?2 AND client_id IS NULL) OR client_id = ?3",
+    )?;
+    let ids = statement.query_map(params![user, note, client], |row| row.get(0))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Deletes these tokens.
+pub fn delete_these(connection: &Connection, ids: &[i64]) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM tokens WHERE id IN (SELECT value FROM json_each(?1))")?
+        .execute([super::ids(ids.iter().copied())])?;
+    Ok(())
+}
+
 /// Deletes every token that was issued in a browser's session.
 pub fn delete_of_session(connection: &Connection, session_id: &str) -> Result<()> {
     connection

@@ -1,11 +1,11 @@
 //! Users.
 
-use std::collections::HashMap;
-
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::Value;
 
-use super::{Result, ids, json, role, texts};
+use super::ids::Ids;
+use super::{Result, json, role, texts};
 use crate::clock::Timestamp;
 
 /// A user, with the groups and roles that are his.
@@ -99,81 +99,109 @@ fn one(
 
 /// Users that a query means, one page of them, and how many there are in all.
 pub fn list(connection: &Connection, query: &Query) -> Result<(Vec<User>, u32)> {
-    let mut conditions = vec!["1".to_owned()];
-    match query.active {
-        Some(true) => {
-            // The few that run are looked up once, not each user's servers.
-            conditions.push(
-                "users.id IN (SELECT s.user_id FROM servers s WHERE s.target IS NOT NULL)".into(),
-            );
-        }
-        Some(false) => {
-            conditions.push(
-                "users.id NOT IN (SELECT s.user_id FROM servers s WHERE s.target IS NOT NULL)"
-                    .into(),
-            );
-        }
-        None => {}
-    }
-    // Every statement names every parameter, so that one list of values fits all.
-    conditions.push("(?1 IS NULL OR users.name LIKE '%' || ?1 || '%')".into());
-    conditions.push(
-        "(?2 IS NULL OR users.name IN (SELECT value FROM json_each(?2)) OR EXISTS (SELECT 1 FROM group_users m \
-         JOIN groups g ON g.id = m.group_id WHERE m.user_id = users.id AND g.name IN (SELECT value FROM json_each(?3))))"
-            .into(),
-    );
-    let conditions = conditions.join(" AND ");
-    let (names, groups) = match &query.only {
-        Some((names, groups)) => (Some(texts(names)), texts(groups)),
-        None => (None, "[]".to_owned()),
-    };
-    let total = connection
-        .prepare_cached(&format!("SELECT COUNT(*) FROM users WHERE {conditions}"))?
-        .query_row(params![query.name_part, names, groups], |row| row.get(0))?;
-    let column = match query.sort {
-        Sort::Id => "users.id",
-        Sort::Name => "users.name",
-        Sort::LastActivity => "users.last_activity",
-    };
+    let (conditions, values) = query.conditions();
     let direction = if query.descending { "DESC" } else { "ASC" };
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM users WHERE {conditions} ORDER BY {column} {direction}, users.id LIMIT ?4 OFFSET ?5"
-    ))?;
-    let rows = statement.query_map(
-        params![query.name_part, names, groups, query.limit, query.offset],
-        read,
-    )?;
+    let page = |columns: &str, order: &str| {
+        format!("SELECT {columns} FROM users{conditions} ORDER BY {order} LIMIT ? OFFSET ?")
+    };
+    let statement = match query.sort {
+        Sort::Id => page(COLUMNS, &format!("users.id {direction}")),
+        Sort::Name | Sort::LastActivity => {
+            let column = if query.sort == Sort::Name {
+                "users.name"
+            } else {
+                "users.last_activity"
+            };
+            // What is sorted and skipped are entries of an index, not whole users.
+            let order = format!("{column} {direction}, users.id");
+            let page = page("users.id", &order);
+            format!(
+                "SELECT {COLUMNS} FROM ({page}) page JOIN users ON users.id = page.id ORDER BY {order}"
+            )
+        }
+    };
+    let mut statement = connection.prepare_cached(&statement)?;
+    let of_page = [query.limit, query.offset].map(|number| Sql::Integer(number.into()));
+    let rows = statement.query_map(params_from_iter(values.iter().chain(&of_page)), read)?;
     let mut users = rows.map(|row| finish(row?)).collect::<Result<Vec<_>>>()?;
     fill(connection, &mut users)?;
+    // A page that is not full is the last one. That of an offset beyond the end says nothing.
+    let found = u32::try_from(users.len()).unwrap_or(u32::MAX);
+    let is_last = found < query.limit && (found > 0 || query.offset == 0);
+    let total = if is_last {
+        query.offset.saturating_add(found)
+    } else {
+        connection
+            .prepare_cached(&format!("SELECT COUNT(*) FROM users{conditions}"))?
+            .query_row(params_from_iter(&values), |row| row.get(0))?
+    };
     Ok((users, total))
 }
 
-/// Puts groups and roles into users: two statements however many they are.
+impl Query {
+    /// ` WHERE ...` with no more than is asked for, so that SQLite can do the simple ones the simple way, and its values.
+    fn conditions(&self) -> (String, Vec<Sql>) {
+        const RUNS: &str = "(SELECT s.user_id FROM servers s WHERE s.target IS NOT NULL)";
+        let mut conditions = Vec::new();
+        let mut values = Vec::new();
+        // The few that run are looked up once, not each user's servers.
+        match self.active {
+            Some(true) => conditions.push(format!("users.id IN {RUNS}")),
+            Some(false) => conditions.push(format!("users.id NOT IN {RUNS}")),
+            None => {}
+        }
+        if let Some(part) = &self.name_part {
+            conditions.push("users.name LIKE '%' || ? || '%'".to_owned());
+            values.push(Sql::Text(part.clone()));
+        }
+        if let Some((names, groups)) = &self.only {
+            conditions.push(
+                "users.id IN (SELECT n.id FROM users n WHERE n.name IN (SELECT value FROM json_each(?)) \
+                 UNION SELECT m.user_id FROM groups g JOIN group_users m ON m.group_id = g.id \
+                 WHERE g.name IN (SELECT value FROM json_each(?)))"
+                    .to_owned(),
+            );
+            values.extend([Sql::Text(texts(names)), Sql::Text(texts(groups))]);
+        }
+        let conditions = match conditions.as_slice() {
+            [] => String::new(),
+            all => format!(" WHERE {}", all.join(" AND ")),
+        };
+        (conditions, values)
+    }
+}
+
+/// Puts groups and roles into users: a few statements however many they are.
 fn fill(connection: &Connection, users: &mut [User]) -> Result<()> {
-    let at: HashMap<i64, usize> = users
-        .iter()
-        .enumerate()
-        .map(|(at, user)| (user.id, at))
-        .collect();
-    let wanted = ids(users.iter().map(|user| user.id));
-    let mut statement = connection.prepare_cached(
-        "SELECT m.user_id, g.name FROM json_each(?1) w JOIN group_users m ON m.user_id = w.value \
-         JOIN groups g ON g.id = m.group_id ORDER BY g.id",
-    )?;
-    let mut rows = statement.query([&wanted])?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    let ids = Ids::of(users.iter().map(|user| user.id));
+    let statement = format!(
+        "SELECT m.user_id, g.name FROM group_users m JOIN groups g ON g.id = m.group_id WHERE {} \
+         ORDER BY m.user_id, m.group_id",
+        ids.condition("m.user_id")
+    );
+    let mut statement = connection.prepare_cached(&statement)?;
+    let mut rows = statement.query(params_from_iter(ids.values()))?;
     while let Some(row) = rows.next()? {
-        if let Some(at) = at.get(&row.get(0)?) {
-            users[*at].groups.push(row.get(1)?);
+        if let Some(at) = ids.place(row.get(0)?) {
+            users[at].groups.push(row.get(1)?);
         }
     }
-    let mut statement = connection.prepare_cached(
-        "SELECT m.user_id, r.name FROM json_each(?1) w JOIN role_users m ON m.user_id = w.value \
-         JOIN roles r ON r.id = m.role_id ORDER BY r.id",
-    )?;
-    let mut rows = statement.query([&wanted])?;
+    // There are a handful of roles, and everybody has one: their names are read once.
+    let names = role::names(connection)?;
+    let statement = format!(
+        "SELECT m.user_id, m.role_id FROM role_users m WHERE {} ORDER BY m.user_id, m.role_id",
+        ids.condition("m.user_id")
+    );
+    let mut statement = connection.prepare_cached(&statement)?;
+    let mut rows = statement.query(params_from_iter(ids.values()))?;
     while let Some(row) = rows.next()? {
-        if let Some(at) = at.get(&row.get(0)?) {
-            users[*at].roles.push(row.get(1)?);
+        if let Some(at) = ids.place(row.get(0)?)
+            && let Some(name) = names.get(&row.get(1)?)
+        {
+            users[at].roles.push(name.clone());
         }
     }
     Ok(())
@@ -269,4 +297,169 @@ pub fn groups_of(connection: &Connection, name: &str) -> Result<Vec<String>> {
     )?;
     let rows = statement.query_map([name], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{group, server};
+
+    /// Users u00 to u29; every third in the group `class`, u05 an admin, u07 with a server that runs.
+    fn people() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::store::migration::run(&mut connection, std::path::Path::new("none")).unwrap();
+        role::set_all(&connection, &crate::scope::default_roles()).unwrap();
+        let class = group::create(&connection, "class").unwrap();
+        for number in 0..30 {
+            let name = format!("u{number:02}");
+            let id = create(&connection, Timestamp(number), &name, number == 5).unwrap();
+            if number % 3 == 0 {
+                group::add_user(&connection, class, id).unwrap();
+            }
+            if number == 7 {
+                let row = server::ensure(&connection, id, "", "").unwrap();
+                server::set_active(&connection, row.id, "", &Value::Null, Timestamp(1)).unwrap();
+            }
+        }
+        connection
+    }
+
+    fn listed(connection: &Connection, query: &Query) -> (Vec<String>, u32) {
+        let (users, total) = list(connection, query).unwrap();
+        (users.into_iter().map(|user| user.name).collect(), total)
+    }
+
+    fn page(offset: u32, limit: u32) -> Query {
+        Query {
+            offset,
+            limit,
+            ..Query::default()
+        }
+    }
+
+    #[test]
+    fn pages_say_how_many_there_are_in_all() {
+        let connection = people();
+        for (offset, limit, found, total) in [
+            (0, 10, 10, 30),
+            (0, 30, 30, 30),
+            (0, 200, 30, 30),
+            (20, 10, 10, 30),
+            (25, 10, 5, 30),
+            (30, 10, 0, 30),
+            (99, 10, 0, 30),
+        ] {
+            let (names, all) = listed(&connection, &page(offset, limit));
+            assert_eq!((names.len(), all), (found, total), "{offset} {limit}");
+        }
+        let nobody = Query {
+            name_part: Some("x".into()),
+            ..page(0, 10)
+        };
+        assert_eq!(listed(&connection, &nobody), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn conditions_and_orders_go_together() {
+        let connection = people();
+        note_activity(&connection, 3, Timestamp(9)).unwrap();
+        note_activity(&connection, 9, Timestamp(5)).unwrap();
+        let of_class = Query {
+            only: Some((vec!["u01".into(), "u03".into()], vec!["class".into()])),
+            ..page(0, 3)
+        };
+        let cases: [(Query, &[&str], u32); 7] = [
+            (of_class.clone(), &["u00", "u01", "u03"], 11),
+            (
+                Query {
+                    name_part: Some("U2".into()),
+                    sort: Sort::Name,
+                    descending: true,
+                    ..of_class.clone()
+                },
+                &["u27", "u24", "u21"],
+                3,
+            ),
+            (
+                Query {
+                    sort: Sort::LastActivity,
+                    descending: true,
+                    ..page(0, 3)
+                },
+                &["u02", "u08", "u00"],
+                30,
+            ),
+            (
+                Query {
+                    sort: Sort::LastActivity,
+                    ..page(27, 3)
+                },
+                &["u29", "u08", "u02"],
+                30,
+            ),
+            (
+                Query {
+                    active: Some(true),
+                    ..page(0, 3)
+                },
+                &["u07"],
+                1,
+            ),
+            (
+                Query {
+                    active: Some(false),
+                    sort: Sort::Id,
+                    descending: true,
+                    ..page(21, 3)
+                },
+                &["u08", "u06", "u05"],
+                29,
+            ),
+            (
+                Query {
+                    active: Some(true),
+                    ..of_class
+                },
+                &[],
+                0,
+            ),
+        ];
+        for (query, names, total) in cases {
+            let (found, all) = listed(&connection, &query);
+            assert!(
+                found == names && all == total,
+                "{query:?}: {found:?} of {all}"
+            );
+        }
+    }
+
+    #[test]
+    fn groups_and_roles_are_of_their_users_however_far_apart_those_are() {
+        let connection = people();
+        // What is one user's is moved a table at a time.
+        connection
+            .pragma_update(None, "foreign_keys", false)
+            .unwrap();
+        for (table, column) in [
+            ("users", "id"),
+            ("group_users", "user_id"),
+            ("role_users", "user_id"),
+        ] {
+            let moved = format!("UPDATE {table} SET {column} = 1000000 WHERE {column} = 7");
+            assert_eq!(connection.execute(&moved, []).unwrap(), 1, "{table}");
+        }
+        let (users, _) = list(&connection, &page(0, 200)).unwrap();
+        assert_eq!(users.len(), 30);
+        for user in users {
+            let number: usize = user.name[1..].parse().unwrap();
+            let groups: &[&str] = if number % 3 == 0 { &["class"] } else { &[] };
+            let roles: &[&str] = if number == 5 {
+                &["user", "admin"]
+            } else {
+                &["user"]
+            };
+            assert_eq!(user.groups, groups, "{}", user.name);
+            assert_eq!(user.roles, roles, "{}", user.name);
+        }
+    }
 }

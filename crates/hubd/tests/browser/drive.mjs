@@ -1,8 +1,8 @@
-// Drives a real browser through the hub: `node drive.mjs PEERS STORY URL SHOTS`. Any failure ends it with a status.
-import { mkdir } from "node:fs/promises";
+// Drives a real browser through the hub: `node drive.mjs PEERS STORY URL SHOTS [READY]`. Any failure ends it with a status.
+import { mkdir, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 
-const [peers, story, url, shots] = process.argv.slice(2);
+const [peers, story, url, shots, ready] = process.argv.slice(2);
 const { chromium } = await import(pathToFileURL(`${peers}/node_modules/playwright-core/index.mjs`));
 await mkdir(shots, { recursive: true });
 
@@ -195,6 +195,35 @@ const stories = {
     await page.locator(".state.stopped").waitFor();
     await page.getByRole("button", { name: "Log out" }).click();
     await page.getByText("You are logged out.").waitFor();
+  },
+
+  // What the notebooks run in is being installed, until the file `ready` is there; without JavaScript.
+  async installing() {
+    for (const [name, options] of [["desk", {}], ["phone", { viewport: PHONE }]]) {
+      const page = await open({ javaScriptEnabled: false, ...options });
+      await page.goto("/hub/login");
+      await page.frameLocator("iframe").getByText("still being installed").waitFor();
+      await shot(page, `installing-login-${name}`);
+      const [, frame] = page.frames();
+      const needs = await page.locator("iframe").evaluate((element) => element.clientHeight);
+      const has = await frame.evaluate(() => document.querySelector("main").scrollHeight);
+      check(has <= needs, `the notice fits its frame: ${has} in ${needs} px`);
+    }
+    const waiting = await open({ javaScriptEnabled: false });
+    await logIn(waiting, "alice");
+    await heading(waiting, "The server is starting");
+    await waiting.locator("#message", { hasText: "still being installed" }).waitFor();
+    await shot(waiting, "installing-pending");
+
+    const page = await open({ javaScriptEnabled: false });
+    await page.goto("/hub/login");
+    await page.getByLabel("User name").fill("ali");
+    await writeFile(ready, "");
+    // Both go on by themselves, and what is typed stays.
+    await page.frameLocator("iframe").getByText("installed now").waitFor();
+    check((await page.getByLabel("User name").inputValue()) === "ali", "what was typed is kept");
+    check(page.faults.length === 0, `no faults: ${page.faults}`);
+    await waiting.waitForURL((at) => !at.pathname.startsWith("/hub/spawn-pending"), { waitUntil: "commit" });
   },
 
   // A person's day: login, a server, a cell in JupyterLab; the admin sees it; logout ends all of it.

@@ -357,3 +357,75 @@ async fn nobody_is_led_elsewhere() {
         );
     }
 }
+
+/// CVE-2019-10255, CVE-2026-33709: whatever a link to the login says comes after it, the browser stays at the hub; what
+/// names the hub's own host and then another one by two slashes as well.
+#[tokio::test]
+async fn cve_2019_10255_cve_2026_33709_a_login_leads_to_no_other_host() {
+    let test =
+        TestHub::new(|config, _| config.public_url = Some("http://hub.test".to_owned())).await;
+    test.user("alice").await;
+    for next in [
+        "http://hub.test//evil.example",
+        "http://hub.test///evil.example/",
+        "http://hub.test\\\\evil.example",
+        "//hub.test//evil.example",
+        "http://hub.test@evil.example/",
+        "http://hub.test.evil.example/",
+        "///evil.example",
+        "/hub/../..//evil.example",
+    ] {
+        let mut browser = test.browser();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("next", next)
+            .finish();
+        let address = format!("/hub/login?{query}");
+        let page = browser.get(&address).await;
+        for action in page.attributes("form", "action") {
+            assert!(!action.contains("evil"), "{next}: {action}");
+        }
+        let fields = [("username", "alice"), ("password", PASSWORD)];
+        for page in [
+            browser.post(&address, &fields).await,
+            browser.get(&address).await,
+            browser.get(&format!("/hub/spawn?{query}")).await,
+        ] {
+            let to = page.location_or_none().unwrap_or_default();
+            assert!(!to.contains("evil"), "{next}: {to}");
+        }
+    }
+}
+
+/// GHSA-p43p-whwx-q52h (CVE-2026-54338): a name that nobody has fills neither the log nor the memory.
+#[tokio::test]
+async fn cve_2026_54338_ghsa_p43p_whwx_q52h_a_long_name_is_logged_short() {
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let written = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(move || written.clone())
+        .finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let test = TestHub::plain().await;
+    let mut browser = test.browser();
+    browser.get("/hub/login").await;
+    let long = "n".repeat(200_000);
+    let fields = [("username", &*long), ("password", "wrong password")];
+    let page = browser.post("/hub/login", &fields).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let line = log.lines().find(|line| line.contains("a login was denied"));
+    assert!(line.is_some_and(|line| line.contains("nnnn")), "{line:?}");
+    assert!(log.len() < 20_000, "{} bytes", log.len());
+}

@@ -179,6 +179,10 @@ impl Page {
         self.headers[LOCATION].to_str().unwrap()
     }
 
+    pub fn location_or_none(&self) -> Option<&str> {
+        self.headers.get(LOCATION)?.to_str().ok()
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)

@@ -58,6 +58,40 @@ async fn from_the_front_door_in_and_out() {
     );
 }
 
+/// A real limit on the database's size: SQLite says what it says of a full disk.
+#[tokio::test]
+async fn a_full_disk_is_said_and_lets_nobody_in() {
+    let test = TestHub::plain().await;
+    test.user("alice").await;
+    let mut inside = test.logged_in("alice").await;
+    let limited = test.hub.store.note(|connection| {
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+        Ok::<_, hubd::store::StoreError>(())
+    });
+    limited.await.expect("a limit");
+    // What is free within the file's pages is taken first.
+    let fields = [("username", "alice"), ("password", PASSWORD)];
+    let mut browser = test.browser();
+    browser.get("/hub/login").await;
+    let mut page = browser.post("/hub/login", &fields).await;
+    for _ in 0..500 {
+        if page.status != StatusCode::FOUND {
+            break;
+        }
+        browser = test.browser();
+        browser.get("/hub/login").await;
+        page = browser.post("/hub/login", &fields).await;
+    }
+    assert_eq!(page.status, StatusCode::INSUFFICIENT_STORAGE);
+    assert_eq!(page.one("h1"), "The hub’s disk is full");
+    assert_eq!(inside.get("/hub/home").await.status, StatusCode::OK);
+    assert_eq!(
+        test.browser().get("/hub/login").await.status,
+        StatusCode::OK
+    );
+}
+
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_name_look_alike() {
     let test = TestHub::plain().await;

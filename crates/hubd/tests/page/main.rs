@@ -8,6 +8,7 @@ mod browser;
 mod frame;
 mod home;
 mod hub;
+mod installing;
 mod login;
 mod oidc;
 mod password;

@@ -252,3 +252,83 @@ async fn a_provider_that_fails_keeps_nobody_waiting() {
         StatusCode::NOT_FOUND
     );
 }
+
+/// A root helper that makes the accounts it is asked for, but one; the names it was asked for.
+fn helper(socket: &std::path::Path) -> std::sync::Arc<std::sync::Mutex<Vec<String>>> {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let listener = tokio::net::UnixListener::bind(socket).unwrap();
+    let asked = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
+    let names = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            stream.read_line(&mut line).await.unwrap();
+            let request: hub_api::helper::Request = serde_json::from_str(&line).unwrap();
+            let hub_api::helper::Verb::Create { name } = request.verb else {
+                panic!("{line}");
+            };
+            let answer = if name.ends_with("bob") {
+                hub_api::helper::Answer::Refused {
+                    message: "there is a home of that name already".to_owned(),
+                }
+            } else {
+                hub_api::helper::Answer::Account { created: true }
+            };
+            names.lock().unwrap().push(name);
+            let mut answer = serde_json::to_vec(&answer).unwrap();
+            answer.push(b'\n');
+            stream.get_mut().write_all(&answer).await.unwrap();
+        }
+    });
+    asked
+}
+
+#[tokio::test]
+async fn an_account_is_made_at_the_first_login_of_whom_a_list_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("helper.sock");
+    let (provider, issuer) = provider(CALLBACK, SECRET).await;
+    let at = socket.clone();
+    let test = TestHub::new(|config, folder| {
+        let file = folder.join("client-secret");
+        std::fs::write(&file, SECRET).unwrap();
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&file, permissions).unwrap();
+        let oauth = serde_json::from_value(serde_json::json!({
+            "id": "uni", "kind": "oidc", "client_id": "hub", "client_secret_file": file, "issuer": issuer,
+            "allowed_domains": ["uni.example"], "username_prefix": "uni-", "require_account": true,
+            "create_accounts": true,
+        }));
+        config.auth.oauth = vec![oauth.unwrap()];
+        config.auth.allowed_users = vec!["uni-bob".to_owned()];
+        config.auth.password_file = None;
+        config.spawn.systemd.helper = Some(at);
+        config.public_url = Some("http://hub.test".to_owned());
+    })
+    .await;
+    // Before there is a helper: it is the server that is not ready, not the person who is refused.
+    let mut ada = test.browser();
+    let back = at_provider(&mut ada, "/hub/oauth_login", "ada").await;
+    let page = ada.get(&back).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(ada.cookie("jupyterhub-hub-login").is_none());
+
+    let asked = helper(&socket);
+    for (name, status, says_so) in [
+        ("ada", StatusCode::FOUND, ""),
+        ("bob", StatusCode::FORBIDDEN, "No account named uni-bob"),
+        ("eve", StatusCode::FORBIDDEN, "You may not use this hub"),
+    ] {
+        let mut browser = test.browser();
+        let back = at_provider(&mut browser, "/hub/oauth_login", name).await;
+        let page = browser.get(&back).await;
+        assert_eq!(page.status, status, "{name}: {}", page.text);
+        assert!(says_so.is_empty() || says(&page).contains(says_so));
+        let has_session = browser.cookie("jupyterhub-hub-login").is_some();
+        assert_eq!(has_session, status == StatusCode::FOUND, "{name}");
+    }
+    // Nothing was asked for somebody whom no list names.
+    assert_eq!(*asked.lock().unwrap(), ["uni-ada", "uni-bob"]);
+    drop(provider);
+}

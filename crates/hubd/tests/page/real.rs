@@ -83,10 +83,35 @@ async fn every_page_in_a_real_browser() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_in_a_real_browser() {
+    let mut ready = PathBuf::new();
+    let test = TestHub::new(|config, folder| {
+        ready = folder.join("installed");
+        config.notebooks.ready = Some(ready.clone());
+    })
+    .await;
+    test.user("alice").await;
+    let address = serve(&test).await;
+    let shots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
+    run_as_given(
+        node("drive.mjs")
+            .arg("installing")
+            .arg(format!("http://{address}"))
+            .arg(shots)
+            .arg(&ready),
+    )
+    .await;
+}
+
 /// Runs a story to its end; the screenshots are in target/screenshots.
 pub async fn run(command: &mut Command) {
     let shots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
-    let story = command.arg(shots).stdin(Stdio::null()).output();
+    run_as_given(command.arg(shots)).await;
+}
+
+async fn run_as_given(command: &mut Command) {
+    let story = command.stdin(Stdio::null()).output();
     let output = tokio::time::timeout(Duration::from_secs(600), story)
         .await
         .expect("an end")

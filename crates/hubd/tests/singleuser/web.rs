@@ -8,7 +8,7 @@ use crate::world::{Front, World, peers};
 
 #[tokio::test]
 async fn a_day_in_a_real_browser() {
-    let world = World::new(6, Front::Chp, "").await;
+    let world = World::new(6, Front::Hubproxy, "").await;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let story = tokio::process::Command::new("setpriv")
         .args(["--pdeathsig", "KILL", "node"])

@@ -6,11 +6,13 @@ mod spawner;
 use tera::Context;
 
 use super::files::text_file;
-use super::hub::{Hub, RECHECK, UNITS, secret};
+use super::hub::{self, Hub, RECHECK, UNITS, secret};
+use super::proxy::login_page;
 use super::{ManagedFolder, Part, Site, Unit, Venv};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
-    ADMINS_GROUP, CULLER_ACCOUNT, HUB_ENVIRONMENT, HUB_PORT, JUPYTERHUB_SERVICE, STAMP, USERS_GROUP,
+    ADMINS_GROUP, CULLER_ACCOUNT, HUB_ENVIRONMENT, HUB_PORT, JUPYTERHUB_SERVICE,
+    SERVER_SOCKETS_MOUNT, STAMP, USERS_GROUP,
 };
 use crate::setup::{SetupError, template};
 use crate::spec::model::{HubUser, Spec};
@@ -47,6 +49,10 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
     for (path, template) in [
         ("/etc/pam.d/jupyterhub", "jupyterhub/pam"),
         (RECHECK, "jupyterhub/recheck-routes.py"),
+        (
+            &format!("{UNITS}/{SERVER_SOCKETS_MOUNT}"),
+            "hubd/run-jupyter.mount",
+        ),
         (
             &format!("{UNITS}/jupyter.slice"),
             "jupyterhub/jupyter.slice",
@@ -87,6 +93,7 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
     reads.push(format!("{HUB_ENVIRONMENT}/{STAMP}"));
     let root = spec.hub.user == HubUser::Root;
     let mut units = spawner.units;
+    units.push(hub::sockets_mount());
     units.push(Unit {
         name: JUPYTERHUB_SERVICE,
         reads,
@@ -94,7 +101,7 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
         verb: "restart",
         ready: vec![
             format!("http://127.0.0.1:{HUB_PORT}/hub/health"),
-            "https://127.0.0.1:443/hub/login".to_owned(),
+            login_page(spec),
         ],
         early: false,
     });

@@ -110,7 +110,11 @@ pub(super) fn unit(spec: &Spec) -> &'static str {
 
 /// The URL of its API, as JupyterHub is told it, and where it listens for it.
 pub(super) fn api(spec: &Spec, unix: bool) -> (String, String) {
-    let folder = match inner(spec) {
+    api_of(inner(spec), unix)
+}
+
+pub(in crate::setup) fn api_of(kind: Option<ProxyKind>, unix: bool) -> (String, String) {
+    let folder = match kind {
         Some(ProxyKind::Hubproxy) => Some("hubproxy"),
         // It listens on addresses alone.
         Some(ProxyKind::Traefik) => None,
@@ -125,6 +129,15 @@ pub(super) fn api(spec: &Spec, unix: bool) -> (String, String) {
             format!("http://127.0.0.1:{PROXY_API_PORT}"),
             format!("127.0.0.1:{PROXY_API_PORT}"),
         ),
+    }
+}
+
+/// The hub's login page, as this machine reaches it through the proxy.
+pub(super) fn login_page(spec: &Spec) -> String {
+    if Door::of(spec) == Door::Loopback {
+        "http://127.0.0.1:80/hub/login".to_owned()
+    } else {
+        "https://127.0.0.1:443/hub/login".to_owned()
     }
 }
 

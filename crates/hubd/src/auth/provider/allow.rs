@@ -1,6 +1,6 @@
 //! Whom of a provider's people the hub lets in, and who is an admin.
 
-use hub_api::hub::{Auth, Oauth};
+use hub_api::hub::{Auth, Oauth, OauthKind};
 
 use super::claims::Person;
 
@@ -14,7 +14,7 @@ pub fn is_allowed(auth: &Auth, provider: &Oauth, name: &str, person: &Person) ->
         || shares(&provider.allowed_groups, &person.groups)
         || shares(&provider.admin_groups, &person.groups)
         || shares(&provider.allowed_organizations, &person.organizations)
-        || is_of_domain(&provider.allowed_domains, person)
+        || is_of_domain(provider, person)
 }
 
 /// Whether the provider makes the person an admin; `None`: it has no say.
@@ -30,13 +30,22 @@ fn shares(wanted: &[String], has: &[String]) -> bool {
 }
 
 /// A domain counts when the provider has verified an address in it, or says that the account is the domain's own. A
-/// subdomain is another domain; `*.uni.example` names them all.
-fn is_of_domain(allowed: &[String], person: &Person) -> bool {
+/// subdomain is another domain; `*.uni.example` names them all. At Google anybody may have an account of their own with an
+/// address of a domain that is somebody's Workspace: there the domain has to be the account's (CVE-2024-29033).
+fn is_of_domain(provider: &Oauth, person: &Person) -> bool {
+    const OF_NO_WORKSPACE: [&str; 2] = ["gmail.com", "googlemail.com"];
+    let allowed = &provider.allowed_domains;
     let email = person
         .verified_email
         .as_deref()
         .and_then(|email| email.rsplit_once('@'))
-        .map(|(_, domain)| domain);
+        .map(|(_, domain)| domain)
+        .filter(|domain| {
+            provider.kind != OauthKind::Google
+                || OF_NO_WORKSPACE
+                    .iter()
+                    .any(|own| own.eq_ignore_ascii_case(domain))
+        });
     let domains: Vec<String> = email
         .into_iter()
         .chain(person.hosted_domain.as_deref())
@@ -83,6 +92,39 @@ mod tests {
 
     fn list(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// CVE-2024-29033: a verified address of a domain does not make an account the domain's.
+    #[test]
+    fn at_google_it_is_the_workspace_that_counts() {
+        let provider = |domain: &str| {
+            provider(|p| {
+                p.kind = OauthKind::Google;
+                p.allowed_domains = list(&[domain]);
+            })
+        };
+        let person = |email: &str, hosted: Option<&str>| Person {
+            username: email.to_owned(),
+            verified_email: Some(email.to_owned()),
+            hosted_domain: hosted.map(str::to_owned),
+            ..Person::default()
+        };
+        for (domain, email, hosted, expected) in [
+            ("uni.example", "ada@uni.example", Some("uni.example"), true),
+            ("uni.example", "ada@uni.example", None, false),
+            (
+                "uni.example",
+                "ada@uni.example",
+                Some("other.example"),
+                false,
+            ),
+            ("gmail.com", "ada@gmail.com", None, true),
+            ("gmail.com", "ada@uni.example", Some("uni.example"), false),
+        ] {
+            let person = person(email, hosted);
+            let allowed = is_allowed(&Auth::default(), &provider(domain), email, &person);
+            assert_eq!(allowed, expected, "{domain} {email} {hosted:?}");
+        }
     }
 
     #[test]
@@ -171,7 +213,7 @@ mod tests {
 
     #[test]
     fn an_unverified_address_is_of_no_domain() {
-        let uni = list(&["uni.example"]);
+        let uni = provider(|p| p.allowed_domains = list(&["uni.example"]));
         assert!(!is_of_domain(
             &uni,
             &Person {

@@ -120,6 +120,16 @@ enum Engine {
     Github(Box<Github>),
 }
 
+/// The text of a provider's button.
+pub fn label(config: &Oauth) -> &str {
+    config.label.as_deref().unwrap_or(match config.kind {
+        OauthKind::Github => "GitHub",
+        OauthKind::Gitlab => "GitLab",
+        OauthKind::Google => "Google",
+        OauthKind::Oidc => "single sign-on",
+    })
+}
+
 /// The client for all providers. It follows no redirect: a provider's answer must not lead it into the hub's own network.
 pub fn http_client() -> Result<reqwest::Client, SetupError> {
     reqwest::Client::builder()
@@ -174,15 +184,7 @@ impl Provider {
 
     /// The text of its button.
     pub fn label(&self) -> &str {
-        self.config
-            .label
-            .as_deref()
-            .unwrap_or(match self.config.kind {
-                OauthKind::Github => "GitHub",
-                OauthKind::Gitlab => "GitLab",
-                OauthKind::Google => "Google",
-                OauthKind::Oidc => "single sign-on",
-            })
+        label(&self.config)
     }
 
     /// The page to send the browser to; `callback` is the hub's own address to come back to.

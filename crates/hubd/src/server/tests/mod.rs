@@ -1,5 +1,6 @@
 //! Servers from request to end, with a spawner whose servers are tasks of the test, and a proxy that is a table.
 
+mod store;
 mod world;
 
 use std::sync::atomic::Ordering;

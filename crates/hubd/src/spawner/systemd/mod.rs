@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hub_api::helper::memory::{self, CONTROL_GROUPS};
 use hub_api::helper::{Answer, ENDED, Ended, Instance, SOCKETS, Server, Start, Verb};
 use serde_json::{Value, json};
 
@@ -112,6 +113,23 @@ impl Spawner for Systemd {
                     out_of_memory,
                     last_lines: Vec::new(),
                 })))
+            }
+        }
+    }
+
+    async fn memory_kills(&self, key: &ServerKey) -> u64 {
+        let Ok(instance) = instance(key) else {
+            return 0;
+        };
+        match self.units.control_group(&instance.unit()).await {
+            Ok(Some(group)) => memory::kills(
+                &format!("0::{group}\n1:memory:{group}\n"),
+                Path::new(CONTROL_GROUPS),
+            ),
+            Ok(None) => 0,
+            Err(error) => {
+                tracing::warn!(user = key.user, server = key.name, %error, "asking how often memory was short");
+                0
             }
         }
     }

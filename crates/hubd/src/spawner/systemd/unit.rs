@@ -37,6 +37,8 @@ trait Service {
     fn exec_main_code(&self) -> zbus::Result<i32>;
     #[zbus(property(emits_changed_signal = "false"))]
     fn exec_main_status(&self) -> zbus::Result<i32>;
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn control_group(&self) -> zbus::Result<String>;
 }
 
 /// How long systemd may take for an answer.
@@ -72,12 +74,33 @@ pub(super) struct Units {
 
 impl Units {
     pub(super) async fn state(&self, unit: &str) -> Result<State, UnitError> {
+        self.ask(async |connection| state(&connection, unit).await)
+            .await
+    }
+
+    /// The control group of a unit that runs.
+    pub(super) async fn control_group(&self, unit: &str) -> Result<Option<String>, UnitError> {
+        self.ask(async |connection| {
+            let Some(path) = find(&connection, unit).await? else {
+                return Ok(None);
+            };
+            let service = ServiceProxy::new(&connection, path).await?;
+            let group = service.control_group().await?;
+            Ok(Some(group).filter(|group| !group.is_empty()))
+        })
+        .await
+    }
+
+    async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(Connection) -> zbus::Result<T>,
+    ) -> Result<T, UnitError> {
         let asked = timeout(WITHIN, async {
             let connection = self.connection().await?;
-            state(&connection, unit).await
+            question(connection).await
         });
         let answer = match asked.await {
-            Ok(Ok(state)) => return Ok(state),
+            Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => UnitError::Bus(error),
             Err(_) => UnitError::Late,
         };
@@ -96,20 +119,26 @@ impl Units {
     }
 }
 
-async fn state(connection: &Connection, unit: &str) -> zbus::Result<State> {
+/// Where a unit is that systemd remembers: what ended well is forgotten at once.
+async fn find(connection: &Connection, unit: &str) -> zbus::Result<Option<OwnedObjectPath>> {
     let manager = ManagerProxy::new(connection).await?;
-    let path = match manager.get_unit(unit).await {
-        Ok(path) => path,
-        // What ended well is forgotten at once.
+    match manager.get_unit(unit).await {
+        Ok(path) => Ok(Some(path)),
         Err(zbus::Error::MethodError(name, _, _))
             if name.as_str() == "org.freedesktop.systemd1.NoSuchUnit" =>
         {
-            return Ok(State::Ended {
-                code: None,
-                out_of_memory: false,
-            });
+            Ok(None)
         }
-        Err(error) => return Err(error),
+        Err(error) => Err(error),
+    }
+}
+
+async fn state(connection: &Connection, unit: &str) -> zbus::Result<State> {
+    let Some(path) = find(connection, unit).await? else {
+        return Ok(State::Ended {
+            code: None,
+            out_of_memory: false,
+        });
     };
     let seen = UnitProxy::new(connection, &path).await?;
     if !matches!(seen.active_state().await?.as_str(), "inactive" | "failed") {

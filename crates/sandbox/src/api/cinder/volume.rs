@@ -109,6 +109,7 @@ pub fn routes() -> Router<Ctx> {
     Router::new()
         .route("/volumes", get(index).post(create))
         .route("/volumes/detail", get(detail))
+        .route("/volumes/{id}/metadata", get(metadata).post(add_metadata))
         .route("/volumes/{id}", get(show).put(update).delete(delete))
         .route("/types", get(|| async { Json(json!({"volume_types": [kind()]})) }))
         .route("/types/{id}", get(|| async { Json(json!({"volume_type": kind()})) }))
@@ -209,6 +210,38 @@ async fn show(
     let mut cloud = ctx.lock();
     let volume = cloud.volume(&caller, &id)?.clone();
     Ok(Json(json!({"volume": volume.json(&ctx, &cloud)})))
+}
+
+async fn metadata(
+    State(ctx): State<Ctx>,
+    caller: Caller,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Json<Value>, CinderError> {
+    let mut cloud = ctx.lock();
+    Ok(Json(
+        json!({"metadata": cloud.volume(&caller, &id)?.metadata}),
+    ))
+}
+
+async fn add_metadata(
+    State(ctx): State<Ctx>,
+    caller: Caller,
+    Path((_, id)): Path<(String, String)>,
+    Payload(body): Payload,
+) -> Result<Json<Value>, CinderError> {
+    let given = body.get("metadata").and_then(Value::as_object);
+    let Some(given) = given.filter(|given| given.values().all(Value::is_string)) else {
+        return Err(CinderError::bad(
+            "Invalid input for field/attribute metadata.",
+        ));
+    };
+    let mut cloud = ctx.lock();
+    let volume = cloud.volume(&caller, &id)?;
+    for (key, value) in given {
+        let value = value.as_str().unwrap_or_default().to_owned();
+        volume.metadata.insert(key.clone(), value);
+    }
+    Ok(Json(json!({"metadata": volume.metadata})))
 }
 
 async fn create(

@@ -57,7 +57,7 @@ class Spawner(SystemdSpawner):
     On a port of the loopback device another user could be there first, and would be sent this user's requests.
     """
 
-    sockets = "/run/jupyterhub-users"
+    sockets = "/run/jupyter"
 
     def get_args(self):
         return super().get_args() + [

@@ -1,0 +1,559 @@
+//! `hubctl doctor`: the way of a user, link by link, and what to do about the first that is broken.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use super::deployment::{place_of, trust, trust_of, url};
+use super::{Context, domain, server};
+use crate::cloud::Cloud;
+use crate::doctor::{self, Chart, Finding};
+use crate::event::{Event, Observer, Silent};
+use crate::health::{self, Checking, Endpoint, Fault, Part};
+use crate::host::{Command, Host, Limits};
+use crate::infra::{self, Inventory, Outcome, door, rule};
+use crate::setup::{self, Vitals};
+use crate::spec::{HubKind, Spec};
+use crate::state::{Receipt, State};
+use crate::ui::{Diagnosis, Exit};
+
+/// Find out what is broken: from the cloud and the name to a kernel that computes
+///
+/// Looks at one link after the other, from outside in, names the first that is broken and what to do about it, and leaves
+/// out what depends on it. Makes a temporary user who logs in, starts a server and computes, and takes it away again.
+/// Changes nothing else, takes no lock, works beside a run. `--output junit` is for CI.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The deployment; default: the spec's
+    pub name: Option<String>,
+}
+
+/// How long a name may take to be looked up.
+const LOOK_UP: Duration = Duration::from_secs(10);
+/// A server of a user's takes no longer to start, where no spec says otherwise; and the hub speaks first.
+const SPAWN: u32 = 60;
+const LATER: Duration = Duration::from_secs(30);
+/// Lines of a unit's journal that are shown.
+const WORDS: &str = "--lines=6";
+
+const OUTSIDE: [Part; 4] = [Part::Connection, Part::Certificate, Part::Proxy, Part::Hub];
+const INSIDE: [Part; 7] = [
+    Part::Login,
+    Part::Spawn,
+    Part::Notebook,
+    Part::Kernel,
+    Part::Compute,
+    Part::Stop,
+    Part::Logout,
+];
+
+pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    let name = context.name(args.name.as_deref())?;
+    let has_spec = context.has_spec() && context.outline()?.name.as_ref() == Some(&name);
+    let spec = has_spec.then(|| context.spec()).transpose()?;
+    let state = context.state_for_reading(&name)?;
+    let mut doctor = Doctor {
+        receipt: state.receipt()?,
+        chart: Chart::new(&name),
+        exit: Exit::Health,
+        cloud: None,
+        exchanges: 0,
+        context,
+        spec,
+        state,
+    };
+    doctor.examine().await?;
+    doctor.report()
+}
+
+struct Doctor<'a> {
+    context: &'a Context,
+    spec: Option<Spec>,
+    state: State,
+    receipt: Receipt,
+    chart: Chart,
+    /// How to end where something is broken.
+    exit: Exit,
+    cloud: Option<Cloud>,
+    exchanges: usize,
+}
+
+/// Forwards what the operator should look at, and nothing else.
+struct Warnings<'a>(&'a dyn Observer);
+
+impl Observer for Warnings<'_> {
+    fn on(&self, event: Event) {
+        if matches!(event, Event::Warning { .. }) {
+            self.0.on(event);
+        }
+    }
+}
+
+fn fault(problem: infra::Problem) -> Fault {
+    Fault {
+        cause: problem.message,
+        hint: Some(problem.hint),
+    }
+}
+
+impl Doctor<'_> {
+    async fn examine(&mut self) -> anyhow::Result<()> {
+        let inventory = self.cloud().await;
+        let (address, closed) = self.way_there(inventory.as_ref()).await?;
+
+        // The hub from outside. What is broken there is told after the server was asked why.
+        let endpoint = address.map(|address| self.endpoint(address, inventory.as_ref()));
+        let endpoint = endpoint.transpose()?;
+        let mut outside = self.outside(endpoint.as_ref(), closed.contains(&443)).await;
+        let outcome = inventory.as_ref().and_then(Outcome::of);
+        let ask_first = outside
+            .iter()
+            .any(|finding| matches!(finding.state, doctor::State::Broken { .. }));
+        if !ask_first {
+            self.tell_all(std::mem::take(&mut outside));
+        }
+        let shut = closed.contains(&22) || address.is_none();
+        let (mut server, host, vitals) = self.server(outcome.as_ref(), shut).await;
+        if let (Some(host), Some(vitals)) = (&host, &vitals) {
+            for finding in &mut outside {
+                ask_why(finding, host, vitals, None).await;
+            }
+        }
+        self.tell_all(outside);
+        self.tell_all(std::mem::take(&mut server));
+        if let Some(vitals) = &vitals {
+            self.warn(vitals);
+        }
+
+        // As a user.
+        let blocked = self
+            .chart
+            .blocked(&[OUTSIDE.as_slice(), &[Part::Ssh, Part::Host]].concat());
+        match (blocked, &host, &vitals, &endpoint) {
+            (None, Some(host), Some(vitals), Some(endpoint)) => {
+                let inside = self.inside(host, vitals, endpoint).await;
+                self.tell_all(inside);
+            }
+            (because, ..) => {
+                let because = because.unwrap_or(Part::Ssh);
+                self.tell_all(INSIDE.map(|part| Finding::skipped(part, because)).into());
+            }
+        }
+        self.exchanges = host.as_ref().map_or(0, Host::exchanges);
+        Ok(())
+    }
+
+    /// Says what was found of a link, as soon as it is known.
+    fn tell(&mut self, finding: Finding) {
+        let ui = &self.context.ui;
+        if ui.is_json() {
+            let mut record = serde_json::json!({"event": "check"});
+            if let (Some(record), Ok(serde_json::Value::Object(found))) =
+                (record.as_object_mut(), serde_json::to_value(&finding))
+            {
+                record.extend(found);
+            }
+            ui.record(&record);
+        } else if ui.is_junit() {
+            ui.say(&finding.lines().join("\n"));
+        } else {
+            ui.data(&finding.lines().join("\n"));
+        }
+        self.chart.findings.push(finding);
+    }
+
+    fn tell_all(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            self.tell(finding);
+        }
+    }
+
+    async fn cloud(&mut self) -> Option<Inventory> {
+        let started = Instant::now();
+        let looked = async {
+            let cloud = self.context.cloud().await?;
+            let inventory = infra::observe(&cloud, &self.chart.name).await?;
+            anyhow::Ok((cloud, inventory))
+        };
+        let looked = looked.await;
+        let seconds = started.elapsed().as_secs_f64();
+        match looked {
+            Ok((cloud, inventory)) => {
+                let region = cloud
+                    .region()
+                    .map(|region| format!(", region {region}"))
+                    .unwrap_or_default();
+                let seen = format!("project {}{region}", cloud.project().name);
+                self.tell(Finding::holds(Part::Cloud, seconds, seen));
+                self.cloud = Some(cloud);
+                Some(inventory)
+            }
+            Err(error) => {
+                let diagnosis = Diagnosis::of(&error);
+                self.exit = diagnosis.exit;
+                self.tell(Finding::of(Part::Cloud, seconds, Err(diagnosis.fault())));
+                None
+            }
+        }
+    }
+
+    /// From the cloud's side: the server, its address, its name, its ports. Gives the address, where there is one that can
+    /// lead anywhere, and the ports that are closed.
+    async fn way_there(
+        &mut self,
+        inventory: Option<&Inventory>,
+    ) -> anyhow::Result<(Option<IpAddr>, std::collections::BTreeSet<u16>)> {
+        let none = std::collections::BTreeSet::new();
+        let Some(inventory) = inventory else {
+            for part in [Part::Server, Part::Address, Part::Dns, Part::SecurityGroup] {
+                self.tell(Finding::skipped(part, Part::Cloud));
+            }
+            // Whether the hub works can be told all the same, where it was.
+            let known = self.receipt.address.as_deref();
+            return Ok((known.and_then(|text| text.parse().ok()), none));
+        };
+        let server = door::server(inventory).map_err(fault);
+        let runs = server.is_ok();
+        self.tell(Finding::of(Part::Server, 0.0, server));
+        if !runs {
+            for part in [Part::Address, Part::Dns, Part::SecurityGroup] {
+                self.tell(Finding::skipped(part, Part::Server));
+            }
+            return Ok((None, none));
+        }
+        let known =
+            self.receipt.address.as_deref().filter(|_| {
+                self.receipt.server_id.as_deref() == inventory.server().map(|s| &*s.id)
+            });
+        let address = door::address(inventory, known).map_err(fault);
+        let outcome = Outcome::of(inventory).filter(|_| address.is_ok());
+        self.tell(Finding::of(Part::Address, 0.0, address));
+        match (self.domain(Some(inventory)), &outcome) {
+            (Some(_), None) => self.tell(Finding::skipped(Part::Dns, Part::Address)),
+            (Some(domain), Some(outcome)) => {
+                let started = Instant::now();
+                let led = dns(&domain, outcome, inventory).await;
+                self.tell(Finding::of(Part::Dns, started.elapsed().as_secs_f64(), led));
+            }
+            (None, _) => {}
+        }
+        let wanted = match (&self.spec, &self.cloud) {
+            (Some(spec), Some(cloud)) => {
+                let operator = server::operator_address(cloud, spec).await?;
+                Some(rule::wanted(&spec.access, &spec.web_ports(), operator))
+            }
+            _ => None,
+        };
+        let closed = match door::security_group(inventory, wanted.as_ref()) {
+            Ok(seen) => {
+                self.tell(Finding::holds(Part::SecurityGroup, 0.0, seen));
+                none
+            }
+            Err(closed) => {
+                let looked = Err(fault(closed.problem));
+                self.tell(Finding::of(Part::SecurityGroup, 0.0, looked));
+                closed.ports
+            }
+        };
+        Ok((outcome.map(|outcome| outcome.address), closed))
+    }
+
+    /// The name of the hub: the spec's, the cloud's record's, or the one it had.
+    fn domain(&self, inventory: Option<&Inventory>) -> Option<String> {
+        if let Some(spec) = &self.spec {
+            return spec.domain.clone();
+        }
+        let record = inventory.and_then(|inventory| inventory.recordsets.first());
+        if let Some(record) = record {
+            return Some(record.name.trim_end_matches('.').to_owned());
+        }
+        let url = url::Url::parse(self.receipt.url.as_deref()?).ok()?;
+        url.domain().map(str::to_owned)
+    }
+
+    fn endpoint(&self, address: IpAddr, inventory: Option<&Inventory>) -> anyhow::Result<Endpoint> {
+        let trust = match &self.spec {
+            Some(spec) => trust_of(spec, &self.state)?,
+            None => trust(&self.state)?,
+        };
+        let notebook = match &self.spec {
+            Some(spec) => spec.hub.kind == HubKind::Notebook,
+            None => self.receipt.notebook,
+        };
+        let place = match &self.spec {
+            Some(spec) => spec.web_place(),
+            None => place_of(&self.receipt),
+        };
+        let url = url(self.domain(inventory).as_deref(), address, &place);
+        let endpoint = Endpoint::new(&url, Some(address), &trust)?;
+        Ok(if notebook {
+            endpoint.of_notebook()
+        } else {
+            endpoint
+        })
+    }
+
+    async fn outside(&self, endpoint: Option<&Endpoint>, closed: bool) -> Vec<Finding> {
+        let because = match (endpoint, closed) {
+            (Some(endpoint), false) => {
+                let report = health::light(endpoint, &Warnings(&*self.context.ui)).await;
+                return doctor::findings(&report, &OUTSIDE);
+            }
+            (Some(_), true) => Some(Part::SecurityGroup),
+            (None, _) => self
+                .chart
+                .blocked(&[Part::Address, Part::Server, Part::Cloud]),
+        };
+        let because = because.unwrap_or(Part::Address);
+        OUTSIDE.map(|part| Finding::skipped(part, because)).to_vec()
+    }
+
+    /// The server from inside, by SSH.
+    async fn server(
+        &self,
+        outcome: Option<&Outcome>,
+        shut: bool,
+    ) -> (Vec<Finding>, Option<Host>, Option<Vitals>) {
+        if shut {
+            let ways = [
+                Part::Address,
+                Part::SecurityGroup,
+                Part::Server,
+                Part::Cloud,
+            ];
+            let because = self.chart.blocked(&ways).unwrap_or(Part::Address);
+            let skipped = [Part::Ssh, Part::Host].map(|part| Finding::skipped(part, because));
+            return (skipped.into(), None, None);
+        }
+        let started = Instant::now();
+        let opened = match outcome {
+            Some(outcome) => server::visit_server(self.context, &self.state, outcome).await,
+            None => server::visit(self.context, &self.chart.name).await,
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        let host = match opened {
+            Ok(host) => host,
+            Err(error) => {
+                let broken = Finding::of(Part::Ssh, seconds, Err(Diagnosis::of(&error).fault()));
+                let skipped = Finding::skipped(Part::Host, Part::Ssh);
+                return (vec![broken, skipped], None, None);
+            }
+        };
+        let target = host.target();
+        let seen = format!("{}@{}", target.login, target.address.ip());
+        let ssh = Finding::holds(Part::Ssh, seconds, seen);
+        let started = Instant::now();
+        let looked = setup::vitals(&host).await;
+        let seconds = started.elapsed().as_secs_f64();
+        match looked {
+            Ok(vitals) => {
+                let room = Finding::of(Part::Host, seconds, doctor::host::room(&vitals));
+                (vec![ssh, room], Some(host), Some(vitals))
+            }
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                let room = Finding::of(Part::Host, seconds, Err(Diagnosis::of(&error).fault()));
+                (vec![ssh, room], Some(host), None)
+            }
+        }
+    }
+
+    /// Units that do not run and broke no link that was looked at.
+    fn warn(&self, vitals: &Vitals) {
+        let told: Vec<&str> = self
+            .chart
+            .findings
+            .iter()
+            .filter_map(|finding| match &finding.state {
+                doctor::State::Broken { cause, .. } => Some(cause.as_str()),
+                _ => None,
+            })
+            .collect();
+        let observer: &dyn Observer = &*self.context.ui;
+        for service in vitals.idle() {
+            let words = service.words();
+            if !told.iter().any(|cause| cause.contains(&words)) {
+                observer.warn(format!("{words}; `hubctl provision` starts it"));
+            }
+        }
+        if vitals.reboot_required {
+            observer.warn(
+                "the server wants a restart to finish its updates: `hubctl ssh -- sudo systemctl reboot`, when nobody \
+                 works",
+            );
+        }
+    }
+
+    /// As a user of its own, who is gone after.
+    async fn inside(&self, host: &Host, vitals: &Vitals, endpoint: &Endpoint) -> Vec<Finding> {
+        let started = Instant::now();
+        let no_user = |error: &anyhow::Error| {
+            let mut fault = Diagnosis::of(error).fault();
+            fault.cause = format!("no test user could be made: {}", fault.cause);
+            let mut findings = INSIDE.map(|part| Finding::skipped(part, Part::Login));
+            findings[0] = Finding::of(Part::Login, started.elapsed().as_secs_f64(), Err(fault));
+            findings.to_vec()
+        };
+        let Some(kind) = vitals.hub() else {
+            return no_user(&anyhow::anyhow!("no hub is set up on the server"));
+        };
+        // Its exchange stays open for as long as the user is there: a session of its own.
+        let made = async {
+            let session = host.again(LATER, &Silent).await?;
+            anyhow::Ok(health::synthetic(&session, &Checking::of(kind)).await?)
+        };
+        let visitor = match made.await {
+            Ok(visitor) => visitor,
+            Err(error) => return no_user(&error),
+        };
+        let seconds = self
+            .spec
+            .as_ref()
+            .map_or(SPAWN, |spec| spec.spawner.start_timeout);
+        let within = Duration::from_secs(u64::from(seconds)) + LATER;
+        let (user, password) = (&visitor.user, &visitor.password);
+        let report = health::full(endpoint, user, password, within, &Silent).await;
+        let mut findings = doctor::findings(&report, &INSIDE);
+        // A hub that worked a moment ago.
+        if let Some(broken) = report.broken.as_ref()
+            && OUTSIDE.contains(&broken.part)
+        {
+            let cause = format!("the hub was there, and then: {broken}");
+            findings = INSIDE
+                .map(|part| Finding::skipped(part, Part::Login))
+                .to_vec();
+            findings[0] = Finding::broken(Part::Login, broken.seconds, cause, &broken.hint);
+        }
+        for finding in &mut findings {
+            ask_why(finding, host, vitals, Some(&visitor.user)).await;
+        }
+        let observer: &dyn Observer = &*self.context.ui;
+        match visitor.end().await {
+            Ok(left) if left.is_empty() => {}
+            Ok(left) => observer.warn(format!(
+                "of the test user is still there: {}",
+                left.join(", ")
+            )),
+            Err(error) => observer.warn(format!("the test user was not taken away: {error}")),
+        }
+        findings
+    }
+
+    fn report(self) -> anyhow::Result<Exit> {
+        let broken = self.chart.broken().map(|finding| finding.part);
+        let seconds = self.context.started.elapsed().as_secs_f64();
+        let ui = &self.context.ui;
+        if ui.is_json() {
+            ui.record(&serde_json::json!({
+                "event": "done",
+                "changed": 0,
+                "healthy": broken.is_none(),
+                "broken": broken,
+                "api_calls": self.cloud.as_ref().map_or(0, Cloud::api_calls),
+                "ssh_exchanges": self.exchanges,
+                "seconds": seconds,
+            }));
+        } else if ui.is_junit() {
+            ui.data(&doctor::junit::document(&self.chart).context("writing JUnit")?);
+        } else {
+            match broken {
+                None => ui.say(&format!("\nevery link holds ({seconds:.1} s)")),
+                Some(part) => ui.say(&format!(
+                    "\nthe first broken link is {} ({seconds:.1} s)",
+                    part.name()
+                )),
+            }
+        }
+        Ok(match broken {
+            None => Exit::Ok,
+            Some(Part::Cloud) => self.exit,
+            Some(Part::Ssh) => Exit::Ssh,
+            Some(_) => Exit::Health,
+        })
+    }
+}
+
+/// Whether the domain leads to the server.
+async fn dns(domain: &str, outcome: &Outcome, inventory: &Inventory) -> Result<String, Fault> {
+    let found = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((domain, 443))).await;
+    let found: Vec<IpAddr> = match found {
+        Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
+        Ok(Err(_)) => Vec::new(),
+        Err(_) => {
+            return Err(Fault {
+                cause: format!(
+                    "looking up {domain} took longer than {} s",
+                    LOOK_UP.as_secs()
+                ),
+                hint: Some("look at this machine's name servers".to_owned()),
+            });
+        }
+    };
+    let ours = outcome.addresses();
+    if found.iter().any(|address| ours.contains(address)) {
+        return Ok(format!("{domain} leads to {}", outcome.address));
+    }
+    let kept = inventory
+        .recordsets
+        .iter()
+        .find(|record| record.name.trim_end_matches('.') == domain);
+    let hint = match kept {
+        Some(record) if record.records.contains(&outcome.address.to_string()) => format!(
+            "the cloud's record is right: is the zone delegated to it? `dig +trace {domain}` shows where it ends; name \
+             servers that remember the old answer take a while"
+        ),
+        Some(_) => "`hubctl provision` puts the record right".to_owned(),
+        None => format!(
+            "make this record where the domain is kept: {}",
+            domain::records(domain, outcome).join("; ")
+        ),
+    };
+    let cause = if found.is_empty() {
+        format!("{domain} has no address")
+    } else {
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        format!(
+            "{domain} leads to {}, the hub is at {}",
+            found.join(", "),
+            outcome.address
+        )
+    };
+    Err(Fault {
+        cause,
+        hint: Some(hint),
+    })
+}
+
+/// What the server says to a broken link: units that do not run, and the last words of those that had to do with it.
+async fn ask_why(finding: &mut Finding, host: &Host, vitals: &Vitals, user: Option<&str>) {
+    let doctor::State::Broken { cause, hint, log } = &mut finding.state else {
+        return;
+    };
+    let culprits = doctor::host::culprits(vitals, finding.part);
+    if let Some(culprit) = culprits.first() {
+        let words: Vec<String> = culprits.iter().map(|service| service.words()).collect();
+        cause.push_str(&format!("; {}", words.join(", ")));
+        let whose = if doctor::host::is_proxys(culprit) {
+            "proxy"
+        } else {
+            "hub"
+        };
+        *hint = format!("`hubctl provision` starts it; `hubctl logs {whose}` shows what it said");
+    }
+    for unit in doctor::host::witnesses(vitals, finding.part, user) {
+        let command = Command::new("sudo").args([
+            "-n",
+            "journalctl",
+            "--no-pager",
+            "--quiet",
+            "--output=cat",
+            WORDS,
+            &format!("--unit={unit}"),
+        ]);
+        let limits = Limits::new(Duration::from_secs(15), Duration::from_secs(15));
+        if let Ok(output) = host.run(&command, Vec::new(), limits).await {
+            log.extend(output.lines.iter().map(|line| format!("{unit}: {line}")));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The distributions that a server may run, and what each has of what hubctl builds on.
+
+use super::facts::Os;
+
+/// A release of a distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Distribution {
+    /// As `/etc/os-release` has it.
+    pub id: &'static str,
+    /// Likewise.
+    pub version: &'static str,
+    pub title: &'static str,
+    /// Whether hubctl's tests run on it.
+    pub tested: bool,
+    /// The packages that hubctl installs by one name everywhere, and the versions that this release has of them.
+    pub packages: [(&'static str, &'static str); 6],
+}
+
+/// Those that hubctl knows.
+pub const DISTRIBUTIONS: [Distribution; 4] = [
+    Distribution {
+        id: "debian",
+        version: "12",
+        title: "Debian 12",
+        tested: true,
+        packages: [
+            ("python3", "3.11"),
+            ("systemd", "252"),
+            ("nftables", "1.0.6"),
+            ("nginx", "1.22"),
+            ("apache2", "2.4"),
+            ("docker.io", "20.10"),
+        ],
+    },
+    Distribution {
+        id: "debian",
+        version: "13",
+        title: "Debian 13",
+        tested: false,
+        packages: [
+            ("python3", "3.13"),
+            ("systemd", "257"),
+            ("nftables", "1.1.3"),
+            ("nginx", "1.26"),
+            ("apache2", "2.4"),
+            ("docker.io", "26.1"),
+        ],
+    },
+    Distribution {
+        id: "ubuntu",
+        version: "22.04",
+        title: "Ubuntu 22.04",
+        tested: false,
+        packages: [
+            ("python3", "3.10"),
+            ("systemd", "249"),
+            ("nftables", "1.0.2"),
+            ("nginx", "1.18"),
+            ("apache2", "2.4"),
+            ("docker.io", "20.10 or later"),
+        ],
+    },
+    Distribution {
+        id: "ubuntu",
+        version: "24.04",
+        title: "Ubuntu 24.04",
+        tested: false,
+        packages: [
+            ("python3", "3.12"),
+            ("systemd", "255"),
+            ("nftables", "1.0.9"),
+            ("nginx", "1.24"),
+            ("apache2", "2.4"),
+            ("docker.io", "24.0 or later"),
+        ],
+    },
+];
+
+impl Distribution {
+    /// The one that a server runs, where it is known.
+    pub fn of(os: &Os) -> Option<&'static Self> {
+        DISTRIBUTIONS
+            .iter()
+            .find(|one| one.id == os.id && one.version == os.version)
+    }
+
+    /// Whether releases of this family are known at all.
+    pub(super) fn is_family(id: &str) -> bool {
+        DISTRIBUTIONS.iter().any(|one| one.id == id)
+    }
+
+    /// All of them in a sentence.
+    pub(super) fn list() -> String {
+        DISTRIBUTIONS.map(|one| one.title).join(", ")
+    }
+}
