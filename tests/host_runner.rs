@@ -333,6 +333,7 @@ fn observing_reports_what_the_diff_reads() {
         "units": [{"name": "no-such.service", "reads": [shown]}],
         "accounts": ["root", "nobody-at-all"], "groups": ["root", "no-such-group"], "venvs": ["/nowhere"],
         "npm": [{"folder": "/nowhere", "package": "none"}], "tables": ["inet no-such-table"],
+        "servers": [],
         "volume": empty, "ports": [1], "lock": folder.path().join("lock"),
     });
     let script = format!(

@@ -1004,7 +1004,6 @@ fn every_proxy_takes_over_from_every_other() {
                     .position(|step| step.starts_with(part))
                     .unwrap_or_else(|| panic!("{old} to {new}: {part} is not in {steps:#?}"))
             };
-            let begins = place(&format!("start {new_unit}"));
             // configurable-http-proxy is behind nginx and Apache.
             if old == "chp" && (new == "nginx" || new == "apache") {
                 place("restart jupyterhub-proxy.service");
@@ -1016,6 +1015,13 @@ fn every_proxy_takes_over_from_every_other() {
                 );
                 continue;
             }
+            // The package of a distribution's server may have started it.
+            let verb = if new == "nginx" || new == "apache" {
+                "restart"
+            } else {
+                "start"
+            };
+            let begins = place(&format!("{verb} {new_unit}"));
             let ends = if old == "nginx" || old == "apache" {
                 place(&format!("stop {old_unit}"))
             } else {
@@ -1090,4 +1096,39 @@ fn what_a_server_runs_is_tested_untested_or_unknown() {
         said("fedora", "43", "Fedora Linux 43"),
         ["the server runs Fedora Linux 43, which hubctl cannot set up"]
     );
+}
+
+#[test]
+fn a_web_server_that_serves_something_else_is_in_the_way_and_not_changed() {
+    for proxy in ["chp", "nginx"] {
+        let desired = behind(proxy);
+        let mut facts = Facts {
+            ports: vec![PortHolder {
+                port: 80,
+                pid: 7,
+                process: "nginx".to_owned(),
+                unit: Some("nginx.service".to_owned()),
+            }],
+            disk_free_mb: 20_000,
+            ..Facts::default()
+        };
+        let unit = UnitFacts {
+            load: "loaded".to_owned(),
+            active: "active".to_owned(),
+            enabled: "enabled".to_owned(),
+            ..UnitFacts::default()
+        };
+        facts.units.insert("nginx.service".to_owned(), unit);
+        let plan = setup::diff(&desired, &facts);
+        assert_eq!(
+            plan.problems[0].message, "port 80 is taken by nginx (process 7, nginx.service)",
+            "{proxy}"
+        );
+        assert!(
+            !plan
+                .steps
+                .iter()
+                .any(|step| step.name == "stop nginx.service")
+        );
+    }
 }

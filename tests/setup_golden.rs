@@ -117,14 +117,13 @@ host: {pip_index_url: 'https://pypi.example.org/simple'}
 
 #[test]
 fn sudo() {
-    let yaml = "{name: class, hub: {user: jupyterhub, admins: [ada]}, spawner: {kind: sudo}}";
+    let yaml = "{name: class, hub: {kind: jupyterhub, user: jupyterhub, admins: [ada]}, proxy: {kind: chp}, spawner: {kind: sudo}}";
     check("sudo", yaml, |_| {});
 }
 
 #[test]
 fn docker() {
-    let yaml =
-        "{name: class, hub: {user: jupyterhub}, spawner: {kind: docker}, limits: {cpu: 0.5}}";
+    let yaml = "{name: class, hub: {kind: jupyterhub, user: jupyterhub}, proxy: {kind: chp}, spawner: {kind: docker}, limits: {cpu: 0.5}}";
     check("docker", yaml, |_| {});
 }
 
@@ -132,7 +131,8 @@ fn docker() {
 fn github() {
     let yaml = "
 name: class
-hub: {admins: [ada]}
+hub: {kind: jupyterhub, admins: [ada]}
+proxy: {kind: chp}
 authenticator: {kind: github, client_id: Iv1.0123, client_secret_file: secret.txt, allowed_users: [ada], allowed_groups: ['class:teachers']}
 ";
     check("github", yaml, with_secret);
@@ -143,6 +143,8 @@ fn oidc() {
     let yaml = "
 name: class
 domain: hub.example.org
+hub: {kind: jupyterhub}
+proxy: {kind: chp}
 authenticator: {kind: oidc, client_id: hub, issuer: 'https://login.example.org/realm/', client_secret_env: SECRET, allowed_groups: [students]}
 ";
     check("oidc", yaml, |site| {

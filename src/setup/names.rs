@@ -28,6 +28,10 @@ pub const TRAEFIK_SERVICE: &str = "traefik.service";
 pub const TRAEFIK_FOLDER: &str = "/opt/traefik";
 /// The distribution's unit of nginx.
 pub const NGINX_SERVICE: &str = "nginx.service";
+/// What nginx is told by us.
+pub const NGINX_CONFIGURATION: &str = "/etc/nginx/hubctl.conf";
+/// What Apache is told by us.
+pub const APACHE_CONFIGURATION: &str = "/etc/apache2/hubctl.conf";
 /// The distribution's unit of Apache.
 pub const APACHE_SERVICE: &str = "apache2.service";
 /// The unit of JupyterHub.

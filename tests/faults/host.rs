@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::hubctl::{Operator, Run, done};
+use crate::hubctl::{Run, done};
 use crate::machines::Machines;
 use crate::server::Server;
 

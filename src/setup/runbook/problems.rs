@@ -4,8 +4,8 @@ use super::Runbook;
 use crate::setup::desired::Content;
 use crate::setup::distribution::Distribution;
 use crate::setup::names::{
-    APACHE_SERVICE, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NGINX_SERVICE, NOTEBOOK_SERVICE,
-    PROXY_SERVICE, TRAEFIK_SERVICE,
+    APACHE_CONFIGURATION, APACHE_SERVICE, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NGINX_CONFIGURATION,
+    NGINX_SERVICE, NOTEBOOK_SERVICE, PROXY_SERVICE, TRAEFIK_SERVICE,
 };
 use crate::setup::plan::Problem;
 
@@ -35,10 +35,9 @@ impl Runbook<'_> {
         for holder in &self.facts.ports {
             let ours = match holder.unit.as_deref() {
                 Some(PROXY_SERVICE | HUBPROXY_SERVICE | TRAEFIK_SERVICE | NOTEBOOK_SERVICE) => true,
-                // The distribution's, which this run or another choice of ours sets up.
-                Some(unit @ (NGINX_SERVICE | APACHE_SERVICE)) => {
-                    self.facts.units.contains_key(unit)
-                }
+                // The distribution's, once they are set up by us. One that serves something else is not ours to change.
+                Some(NGINX_SERVICE) => self.file_facts(NGINX_CONFIGURATION).is_some(),
+                Some(APACHE_SERVICE) => self.file_facts(APACHE_CONFIGURATION).is_some(),
                 // systemd itself, for the proxy.
                 _ => sockets && holder.pid == 1,
             };

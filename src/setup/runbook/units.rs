@@ -3,7 +3,9 @@
 use super::Runbook;
 use crate::setup::desired::Unit;
 use crate::setup::facts::UnitFacts;
-use crate::setup::names::{APACHE_SERVICE, NGINX_SERVICE};
+use crate::setup::names::{
+    APACHE_CONFIGURATION, APACHE_SERVICE, NGINX_CONFIGURATION, NGINX_SERVICE,
+};
 use crate::setup::step::Action;
 
 impl Runbook<'_> {
@@ -44,7 +46,7 @@ impl Runbook<'_> {
         if !self.is_there(name) {
             return;
         }
-        let (what, path) = if is_the_distributions(name) {
+        let (what, path) = if told_to_the_distributions(name).is_some() {
             ("stop", format!("/etc/systemd/system/{name}.d"))
         } else {
             ("stop and remove", format!("/etc/systemd/system/{name}"))
@@ -59,16 +61,18 @@ impl Runbook<'_> {
         );
     }
 
-    /// One may run on when its file is gone.
+    /// One may run on when its file is gone. A package's that serves something else is not ours to stop.
     pub(super) fn is_there(&self, name: &str) -> bool {
-        self.facts.units.get(name).is_some_and(|unit| {
-            unit.active == "active"
-                || if is_the_distributions(name) {
-                    unit.enabled == "enabled"
-                } else {
-                    !unit.load.is_empty() && unit.load != "not-found"
-                }
-        })
+        let Some(unit) = self.facts.units.get(name) else {
+            return false;
+        };
+        match told_to_the_distributions(name) {
+            Some(file) => {
+                self.file_facts(file).is_some()
+                    && (unit.active == "active" || unit.enabled == "enabled")
+            }
+            None => unit.active == "active" || (!unit.load.is_empty() && unit.load != "not-found"),
+        }
     }
 
     /// What a unit needs, and why. Whether it is due is observed: it started before the newest thing it reads.
@@ -146,7 +150,11 @@ impl Runbook<'_> {
     }
 }
 
-/// Whether a unit is a package's: it stays, without what is ours of it, and must not start.
-fn is_the_distributions(name: &str) -> bool {
-    [NGINX_SERVICE, APACHE_SERVICE].contains(&name)
+/// Where a package's unit finds what is ours of it. It stays without that, and must not start.
+fn told_to_the_distributions(name: &str) -> Option<&'static str> {
+    match name {
+        NGINX_SERVICE => Some(NGINX_CONFIGURATION),
+        APACHE_SERVICE => Some(APACHE_CONFIGURATION),
+        _ => None,
+    }
 }

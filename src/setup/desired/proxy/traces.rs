@@ -3,8 +3,9 @@
 use super::{Proxy, inner, program, traefik};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
-    APACHE_SERVICE, HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NGINX_SERVICE,
-    NODE_ENVIRONMENT, PROXY_FOLDER, PROXY_SERVICE, TRAEFIK_FOLDER, TRAEFIK_SERVICE,
+    APACHE_CONFIGURATION, APACHE_SERVICE, HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, HUBPROXY_SOCKETS,
+    NGINX_CONFIGURATION, NGINX_SERVICE, NODE_ENVIRONMENT, PROXY_FOLDER, PROXY_SERVICE,
+    TRAEFIK_FOLDER, TRAEFIK_SERVICE,
 };
 use crate::spec::model::{ProxyKind, Spec, TlsKind};
 
@@ -57,15 +58,12 @@ fn left_by(kind: ProxyKind, places: &HubPlaces) -> (Vec<&'static str>, Vec<Strin
         // The package stays, and its own configuration: the distribution's server, which does not start any more.
         ProxyKind::Nginx => (
             vec![NGINX_SERVICE],
-            owned(&[
-                "/etc/nginx/hubctl.conf",
-                "/etc/systemd/system/nginx.service.d",
-            ]),
+            owned(&[NGINX_CONFIGURATION, "/etc/systemd/system/nginx.service.d"]),
         ),
         ProxyKind::Apache => (
             vec![APACHE_SERVICE],
             owned(&[
-                "/etc/apache2/hubctl.conf",
+                APACHE_CONFIGURATION,
                 "/etc/systemd/system/apache2.service.d",
             ]),
         ),

@@ -1,8 +1,8 @@
-# Asks the hub to tell the proxy its routes again. Written by hubctl; run by hubproxy.service when it starts.
+# Asks the hub to tell the proxy its routes again. Written by hubctl; run by jupyterhub-proxy.service when it starts.
 import http.client
 import time
 
-with open("/etc/hubd/secrets/api-token") as file:
+with open("/etc/jupyterhub/secrets/api-token") as file:
     TOKEN = file.read().strip()
 
 # Not for long: a hub that was set up for another proxy answers late, and is about to be restarted.
