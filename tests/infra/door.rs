@@ -163,7 +163,7 @@ fn what_the_security_group_keeps_out_is_told_rule_by_rule() {
     ];
     for (change, expected, ports) in table {
         let (world, inventory) = standing(change);
-        let wanted = rule::wanted(&world.spec.access, None);
+        let wanted = rule::wanted(&world.spec.access, &world.spec.web_ports(), None);
         let found = door::security_group(&inventory, Some(&wanted));
         let closed = found.as_ref().err().map_or(Vec::new(), |closed| {
             closed.ports.iter().copied().collect::<Vec<u16>>()

@@ -45,12 +45,21 @@ fn jupyterhub_with_docker() {
     assert!(outside.is_err(), "the hub's port is open to the world");
 
     // Other settings: the container of before goes with its server, the next one has them.
-    let limit = || server.run("sudo docker inspect -f '{{.HostConfig.PidsLimit}}' jupyter-bob");
-    assert_eq!(limit(), "1024");
-    story.set("hub.extra_config=c.DockerSpawner.extra_host_config = {\"pids_limit\": 500}");
+    let limit = || server.run("sudo docker inspect -f '{{.HostConfig.Memory}}' jupyter-bob");
+    let before = limit();
+    story.set("limits.memory=300M");
     story.hubctl(&["provision", "--yes"]);
+    assert_eq!(limit(), before, "who is at work goes on");
+    assert_eq!(hub.run(&mut session, "print(2 ** 10)"), "1024");
     drop(session);
     story.work("bob");
+    let session = hub.open("ada", &story.password("ada"));
+    assert_eq!(
+        server.run("sudo docker inspect -f '{{.HostConfig.Memory}}' jupyter-ada"),
+        (300 << 20).to_string()
+    );
+    drop(session);
+    story.work("ada");
     assert_eq!(
         server.run("sudo docker ps --all --quiet"),
         "",
