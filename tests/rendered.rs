@@ -2,7 +2,12 @@
 //!
 //! The files are laid over this machine's own system in a mount namespace, so that each is at its place beside the
 //! distribution's. Needs root.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
