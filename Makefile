@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo test test-long test-openstack lint build install tools sandbox bench golden dist
+.PHONY: demo man test test-long test-openstack lint build install tools sandbox bench golden dist
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
@@ -58,6 +58,10 @@ bench: tools
 # Takes the rendered templates and messages of now as the expected ones. Read the diff before you commit it.
 golden:
 	UPDATE_GOLDEN=1 BLESS=1 INSTA_UPDATE=always cargo nextest run --test setup_golden --test spec
+
+# The manual pages, into target/man.
+man:
+	cargo run --quiet -p hubctl -- man target/man
 
 # What the checks, the sandbox and the tests need beside Rust.
 tools:

@@ -266,9 +266,17 @@ fn io_error(action: &'static str, path: &Path, source: io::Error) -> StateError 
     }
 }
 
+/// The folder that a file is in: a bare name's is the current one.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Writes `content` to `path`, readable by its owner alone, so that a reader never sees half of it.
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.as_file()
         .set_permissions(fs::Permissions::from_mode(0o600))?;
@@ -327,6 +335,13 @@ mod tests {
                 & 0o777,
             0o700
         );
+    }
+
+    #[test]
+    fn a_bare_name_is_in_the_current_folder() {
+        for (path, folder) in [("slips.html", "."), ("a/b", "a"), ("/b", "/"), ("./b", ".")] {
+            assert_eq!(folder_of(Path::new(path)), Path::new(folder), "{path}");
+        }
     }
 
     #[test]

@@ -107,6 +107,7 @@ name: class
 hub: {kind: notebook, base_url: /jupyter}
 proxy: {kind: none}
 limits: {seats: 1, cpu: 2}
+environment: {r: true, conda: [gdal, 'python=3.12']}
 host: {pip_index_url: 'https://pypi.example.org/simple'}
 ";
     check("notebook", yaml, |site| {
@@ -154,6 +155,34 @@ authenticator: {kind: oidc, client_id: hub, issuer: 'https://login.example.org/r
 
 fn with_secret(site: &mut setup::Site) {
     site.oauth_client_secret = Some(Secret::new("2".repeat(40)));
+}
+
+/// A provider's people are let in to hubd by name and group, and nobody by a password.
+#[test]
+fn hubd_asks_a_provider() {
+    let yaml = "
+name: class
+hub: {kind: hubd, admins: [ada]}
+proxy: {kind: hubproxy}
+authenticator: {kind: github, client_id: Iv1.0123, client_secret_env: SECRET, allowed_users: [bob], allowed_groups: [class, 'class:teachers']}
+";
+    let with_provider = |site: &mut setup::Site| {
+        with_hubd(site);
+        with_secret(site);
+    };
+    let hub: hub_api::hub::Hub = read(yaml, with_provider, "/etc/hubd/hubd.toml");
+    assert!(!hub.auth.allow_all && hub.auth.pam.is_none());
+    assert_eq!(hub.auth.allowed_users, ["bob"]);
+    let provider = &hub.auth.oauth[0];
+    assert!(provider.create_accounts && !provider.allow_all);
+    let helper: hub_api::helper::Options = read(yaml, with_provider, "/etc/hub-helper/helper.toml");
+    assert_eq!(helper.accounts.unwrap().group, "jupyterhub-users");
+    assert_eq!(provider.allowed_organizations, ["class"]);
+    assert_eq!(provider.allowed_groups, ["class:teachers"]);
+    assert_eq!(
+        provider.client_secret_file.to_str().unwrap(),
+        "/etc/hubd/secrets/oauth-client-secret"
+    );
 }
 
 #[test]

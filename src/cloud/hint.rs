@@ -124,6 +124,12 @@ fn refused(refusal: &Refusal) -> Option<String> {
 }
 
 fn forbidden(refusal: &Refusal) -> String {
+    if refusal.act.starts_with("reading the console") {
+        // Nothing else says which host key is the server's, once it is made.
+        return "where the cloud shows no console log, the first host key goes in with the server: `hubctl destroy`, then \
+                `hubctl provision --set ssh.host_key=injected` (or `ssh.host_key: injected` in hub.yaml)"
+            .to_owned();
+    }
     if refusal
         .message
         .contains("not allowed to create port on this network")

@@ -47,14 +47,6 @@ pub struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
-    let name = context.name(args.name.as_deref())?;
-    let state = context.state(&name)?;
-    anyhow::ensure!(
-        !state.receipt()?.notebook,
-        "{name} is one person's notebook server (`hub.kind: notebook`): it has no users, and one password, which is in {}; \
-         for several people make a hub under another `name`",
-        state.path(users::credentials::FILE).display()
-    );
     let mut request = Request {
         people: people(context, args)?,
         count: args.count.unwrap_or(0) as usize,
@@ -63,6 +55,15 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
         url: String::new(),
     };
     request.check()?;
+    args.handout.check()?;
+    let name = context.name(args.name.as_deref())?;
+    let state = context.state(&name)?;
+    anyhow::ensure!(
+        !state.receipt()?.notebook,
+        "{name} is one person's notebook server (`hub.kind: notebook`): it has no users, and one password, which is in {}; \
+         for several people make a hub under another `name`",
+        state.path(users::credentials::FILE).display()
+    );
     let passwords = request.passwords();
     let host = server::of(context, &name, &state).await?;
     request.url = people::url(&state.receipt()?);

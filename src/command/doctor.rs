@@ -1,22 +1,28 @@
 //! `hubctl doctor`: the way of a user, link by link, and what to do about the first that is broken.
 
+mod dns;
+mod why;
+
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
 use super::deployment::{place_of, trust, trust_of, url};
-use super::{Context, domain, server};
+use super::{Context, server};
 use crate::cloud::Cloud;
 use crate::doctor::{self, Chart, Finding};
 use crate::event::{Event, Observer, Silent};
 use crate::health::{self, Checking, Endpoint, Fault, Part};
-use crate::host::{Command, Host, Limits};
+use crate::host::Host;
 use crate::infra::{self, Inventory, Outcome, door, rule};
 use crate::setup::{self, Vitals};
 use crate::spec::{HubKind, Spec};
 use crate::state::{Receipt, State};
 use crate::ui::{Diagnosis, Exit};
+use dns::dns;
+use why::ask_why;
 
 /// Find out what is broken: from the cloud and the name to a kernel that computes
 ///
@@ -27,15 +33,14 @@ use crate::ui::{Diagnosis, Exit};
 pub struct Args {
     /// The deployment; default: the spec's
     pub name: Option<String>,
+    /// Write JUnit XML to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
-/// How long a name may take to be looked up.
-const LOOK_UP: Duration = Duration::from_secs(10);
 /// A server of a user's takes no longer to start, where no spec says otherwise; and the hub speaks first.
 const SPAWN: u32 = 60;
 const LATER: Duration = Duration::from_secs(30);
-/// Lines of a unit's journal that are shown.
-const WORDS: &str = "--lines=6";
 
 const OUTSIDE: [Part; 4] = [Part::Connection, Part::Certificate, Part::Proxy, Part::Hub];
 const INSIDE: [Part; 7] = [
@@ -64,6 +69,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
         state,
     };
     doctor.examine().await?;
+    if let Some(path) = &args.junit {
+        let document = doctor::junit::document(&doctor.chart).context("writing JUnit")?;
+        std::fs::write(path, document).with_context(|| format!("writing {}", path.display()))?;
+    }
     doctor.report()
 }
 
@@ -471,89 +480,5 @@ impl Doctor<'_> {
             Some(Part::Ssh) => Exit::Ssh,
             Some(_) => Exit::Health,
         })
-    }
-}
-
-/// Whether the domain leads to the server.
-async fn dns(domain: &str, outcome: &Outcome, inventory: &Inventory) -> Result<String, Fault> {
-    let found = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((domain, 443))).await;
-    let found: Vec<IpAddr> = match found {
-        Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
-        Ok(Err(_)) => Vec::new(),
-        Err(_) => {
-            return Err(Fault {
-                cause: format!(
-                    "looking up {domain} took longer than {} s",
-                    LOOK_UP.as_secs()
-                ),
-                hint: Some("look at this machine's name servers".to_owned()),
-            });
-        }
-    };
-    let ours = outcome.addresses();
-    if found.iter().any(|address| ours.contains(address)) {
-        return Ok(format!("{domain} leads to {}", outcome.address));
-    }
-    let kept = inventory
-        .recordsets
-        .iter()
-        .find(|record| record.name.trim_end_matches('.') == domain);
-    let hint = match kept {
-        Some(record) if record.records.contains(&outcome.address.to_string()) => format!(
-            "the cloud's record is right: is the zone delegated to it? `dig +trace {domain}` shows where it ends; name \
-             servers that remember the old answer take a while"
-        ),
-        Some(_) => "`hubctl provision` puts the record right".to_owned(),
-        None => format!(
-            "make this record where the domain is kept: {}",
-            domain::records(domain, outcome).join("; ")
-        ),
-    };
-    let cause = if found.is_empty() {
-        format!("{domain} has no address")
-    } else {
-        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
-        format!(
-            "{domain} leads to {}, the hub is at {}",
-            found.join(", "),
-            outcome.address
-        )
-    };
-    Err(Fault {
-        cause,
-        hint: Some(hint),
-    })
-}
-
-/// What the server says to a broken link: units that do not run, and the last words of those that had to do with it.
-async fn ask_why(finding: &mut Finding, host: &Host, vitals: &Vitals, user: Option<&str>) {
-    let doctor::State::Broken { cause, hint, log } = &mut finding.state else {
-        return;
-    };
-    let culprits = doctor::host::culprits(vitals, finding.part);
-    if let Some(culprit) = culprits.first() {
-        let words: Vec<String> = culprits.iter().map(|service| service.words()).collect();
-        cause.push_str(&format!("; {}", words.join(", ")));
-        let whose = if doctor::host::is_proxys(culprit) {
-            "proxy"
-        } else {
-            "hub"
-        };
-        *hint = format!("`hubctl provision` starts it; `hubctl logs {whose}` shows what it said");
-    }
-    for unit in doctor::host::witnesses(vitals, finding.part, user) {
-        let command = Command::new("sudo").args([
-            "-n",
-            "journalctl",
-            "--no-pager",
-            "--quiet",
-            "--output=cat",
-            WORDS,
-            &format!("--unit={unit}"),
-        ]);
-        let limits = Limits::new(Duration::from_secs(15), Duration::from_secs(15));
-        if let Ok(output) = host.run(&command, Vec::new(), limits).await {
-            log.extend(output.lines.iter().map(|line| format!("{unit}: {line}")));
-        }
     }
 }

@@ -126,10 +126,9 @@ mod tests {
             units("ada", None).unwrap(),
             ["jupyter-ada.service", "jupyter@ada.service"]
         );
-        // A user may be called what something else is called.
         assert_eq!(
-            units("user", Some("proxy")).unwrap(),
-            ["jupyter-proxy.service", "jupyter@proxy.service"]
+            units("user", Some("ada")).unwrap(),
+            units("ada", None).unwrap()
         );
         assert!(units("hub", Some("ada")).is_err());
         for odd in ["*", "a b", "--vacuum-size=1", "../x", ""] {

@@ -16,6 +16,13 @@ pub struct HandOut {
     pub handout: Option<PathBuf>,
 }
 
+impl HandOut {
+    /// Refuses a file that cannot be written, before anything is done.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        Ok(self.handout.as_deref().map_or(Ok(()), handout::check)?)
+    }
+}
+
 /// Where the hub is: as its last provision found, else by the address of the server.
 pub(super) fn url(receipt: &Receipt) -> String {
     let by_address = || {

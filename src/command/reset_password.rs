@@ -23,6 +23,7 @@ pub struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    args.handout.check()?;
     let name = context.name(args.name.as_deref())?;
     let state = context.state(&name)?;
     let host = server::of(context, &name, &state).await?;

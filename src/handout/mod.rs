@@ -133,6 +133,16 @@ pub fn write(
     let page = page(hub, credentials)?;
     state.write(FILE, page.as_bytes())?;
     let Some(path) = copy else { return Ok(()) };
+    check(path)?;
+    state::write_private(path, page.as_bytes()).map_err(|source| HandoutError::Io {
+        action: "writing",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Whether a page can be written there: before anything is done that it would have to tell of.
+pub fn check(path: &Path) -> Result<(), HandoutError> {
     let failed = |action| {
         move |source| HandoutError::Io {
             action,
@@ -140,23 +150,18 @@ pub fn write(
             source,
         }
     };
+    let foreign = || HandoutError::Foreign {
+        path: path.to_owned(),
+    };
     match std::fs::read_to_string(path) {
-        Ok(text) if !text.contains(MARK) => {
-            return Err(HandoutError::Foreign {
-                path: path.to_owned(),
-            });
-        }
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(HandoutError::Foreign {
-                path: path.to_owned(),
-            });
-        }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(failed("reading")(error));
-        }
-        _ => {}
+        Ok(text) if text.contains(MARK) => Ok(()),
+        Ok(_) => Err(foreign()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(foreign()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("reading")(error)),
+        Err(_) => std::fs::read_dir(state::folder_of(path))
+            .map(drop)
+            .map_err(failed("writing")),
     }
-    state::write_private(path, page.as_bytes()).map_err(failed("writing"))
 }
 
 #[cfg(test)]

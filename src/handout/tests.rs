@@ -89,6 +89,8 @@ fn a_page_is_private_and_takes_the_place_of_nothing_else() {
         assert!(matches!(error, HandoutError::Foreign { .. }), "{error}");
         assert_eq!(std::fs::read(&copy).unwrap(), content);
     }
+    let error = check(&base.path().join("no/folder/slips.html")).unwrap_err();
+    assert!(matches!(error, HandoutError::Io { .. }), "{error}");
     let nowhere = Hub {
         url: String::new(),
         ..hub()

@@ -149,6 +149,8 @@ fn remedy(
                 .flavors
                 .iter()
                 .filter(|flavor| flavor.vcpus <= left("cores") && flavor.ram <= left("ram"))
+                // One that holds nobody is no way out.
+                .filter(|flavor| size::seats_held(&spec.limits, flavor.ram) > 0)
                 .max_by_key(|flavor| (flavor.ram, flavor.vcpus));
             match fits {
                 Some(flavor) => format!(
@@ -167,6 +169,10 @@ fn remedy(
             let mut names: Vec<&str> = around.servers.iter().map(|server| server.name.as_str()).collect();
             names.sort_unstable();
             names.truncate(10);
+            if names.is_empty() {
+                // The project has none, and may have none.
+                return "ask your project for more".to_owned();
+            }
             format!("delete one ({}), or ask your project for more", names.join(", "))
         }
         "network" | "subnet" | "router" => {

@@ -70,6 +70,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
     if !desired.page_first {
         run.uv();
         run.environments();
+        run.conda();
         run.proxy();
     }
     run.containers();
@@ -86,6 +87,7 @@ pub fn diff(desired: &Desired, facts: &Facts) -> HostPlan {
         run.units(true);
         run.uv();
         run.environments();
+        run.conda();
     }
     run.absent_folders();
 

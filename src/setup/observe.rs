@@ -171,6 +171,10 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
     if let Some(download) = &desired.download {
         add(&format!("{}/{}", download.folder, Download::STAMP), true);
     }
+    if let Some(conda) = &desired.conda {
+        add(&format!("{}/{STAMP}", conda.folder), true);
+        add(&format!("{}/kernel.json", conda.kernel), false);
+    }
     add(desired.ssh.path, true);
     add(&format!("{}/bin/uv", desired.uv.folder), false);
     add(UPGRADED, false);

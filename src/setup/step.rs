@@ -90,6 +90,13 @@ pub(super) enum Action {
         /// Modules that are imported once, so that they are compiled.
         warm: Vec<String>,
     },
+    Conda {
+        folder: String,
+        kernel: String,
+        requirements: String,
+        url: String,
+        sha256: Option<String>,
+    },
     Npm {
         folder: String,
         package: String,

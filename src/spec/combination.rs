@@ -130,14 +130,10 @@ fn hub_and_spawner(hub: HubKind, spawner: SpawnerKind) -> Option<Refusal> {
 fn hub_and_authenticator(hub: HubKind, authenticator: AuthenticatorKind) -> Option<Refusal> {
     let refuse = |reason: &str, hint: &str| Some(Refusal::new("authenticator.kind", reason, hint));
     match (hub, authenticator) {
-        (HubKind::Jupyterhub, _) | (_, AuthenticatorKind::Pam) => None,
+        (HubKind::Jupyterhub | HubKind::Hubd, _) | (_, AuthenticatorKind::Pam) => None,
         (HubKind::Notebook, _) => refuse(
             "has no use: one person's notebook server asks for its own password",
             "remove it",
-        ),
-        (HubKind::Hubd, _) => refuse(
-            "is a provider, which hubctl sets up for JupyterHub alone so far",
-            "set `authenticator.kind: pam`, or `hub.kind: jupyterhub`",
         ),
     }
 }

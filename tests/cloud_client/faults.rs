@@ -417,7 +417,7 @@ async fn refusals_keep_what_the_cloud_said() {
     fixture.sandbox.control.fault(Fault::console_refused());
     let told = told(cloud.console_log(none, None).await);
     assert!(
-        told.contains("os-console-output") && told.contains("`member`"),
+        told.contains("os-console-output") && told.contains("ssh.host_key=injected"),
         "{told}"
     );
 }

@@ -5,6 +5,7 @@
 mod acme;
 mod any_cloud;
 mod cloud;
+mod door;
 mod expiry;
 mod fixture;
 mod ipv6;

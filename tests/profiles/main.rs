@@ -11,9 +11,6 @@
 #[path = "../story/cloud.rs"]
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod cloud;
-#[path = "../story/disk.rs"]
-#[allow(dead_code, reason = "each test binary uses its part")]
-mod disk;
 #[path = "../story/hub.rs"]
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod hub;

@@ -62,10 +62,21 @@ fn one_persons_notebook_server() {
         kernel.end(&browser).await.unwrap();
         listening
     });
-    assert_eq!(listening, "22 8888");
+    assert_eq!(listening, "22 80 443 8888");
 
     story.reboot();
     works(&story);
+
+    // Without a front it has TLS on a port of its own, with the same certificate.
+    story.set("proxy.kind=none");
+    story.hubctl(&["provision", "--yes"]);
+    works(&story);
+    let url = story.operator.receipt(NAME)["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(url.ends_with(":8888/jupyter/"), "{url}");
+    story.is_settled();
     story.destroy();
 }
 

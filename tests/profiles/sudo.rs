@@ -28,7 +28,7 @@ fn jupyterhub_by_sudo() {
         "1"
     );
     assert_eq!(
-        server.run("stat -c '%U:%G %a' /etc/sudoers.d/hubctl-sudospawner"),
+        server.run("sudo stat -c '%U:%G %a' /etc/sudoers.d/hubctl-sudospawner"),
         "root:root 440"
     );
     assert_eq!(server.run("sudo visudo -c >/dev/null && echo good"), "good");

@@ -9,15 +9,17 @@ use hubctl::event::Silent;
 use hubctl::infra;
 use sandbox::{Options, Pace, Sandbox};
 
-use crate::disk::Disk;
+use self::disk::Disk;
 use crate::hubctl::Operator;
+
+#[path = "disk.rs"]
+mod disk;
 
 pub(crate) struct Cloud {
     sandbox: Sandbox,
     runtime: tokio::runtime::Runtime,
     /// Of the machines, where it has a size of its own: goes after the sandbox, and before the folder.
-    #[expect(dead_code, reason = "held")]
-    disk: Option<Disk>,
+    _disk: Option<Disk>,
     folder: tempfile::TempDir,
 }
 
@@ -44,9 +46,13 @@ impl Cloud {
             sandbox: Sandbox::start_with(options, sandbox::namespaces())
                 .expect("the sandbox starts (as root)"),
             runtime: tokio::runtime::Runtime::new().unwrap(),
-            disk,
+            _disk: disk,
             folder,
         }
+    }
+
+    pub(crate) fn clouds_yaml(&self) -> &std::path::Path {
+        &self.sandbox.clouds_yaml
     }
 
     /// Someone with a laptop and this spec.
@@ -56,6 +62,18 @@ impl Cloud {
             &self.sandbox.clouds_yaml,
             spec,
         )
+    }
+
+    /// A place for somebody's things.
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The public half of a key pair, as the cloud has it.
+    pub(crate) fn key_pair(&self, name: &str) -> String {
+        let client = self.client();
+        let found = self.runtime.block_on(client.find_key_pair(name)).unwrap();
+        found.expect("the key pair is there").public_key
     }
 
     fn client(&self) -> cloud::Cloud {
@@ -80,6 +98,19 @@ impl Cloud {
         self.sandbox.control.requests().iter().any(created)
     }
 
+    /// Whether a deployment may stay yet, by its tags.
+    pub(crate) fn has_time(&self, deployment: &str) -> bool {
+        let client = self.client();
+        let inventory = self
+            .runtime
+            .block_on(infra::observe(&client, deployment))
+            .unwrap();
+        let server = inventory.server().expect("a server");
+        let text = &server.metadata[infra::tag::EXPIRES];
+        let format = &time::format_description::well_known::Rfc3339;
+        time::OffsetDateTime::parse(text, format).unwrap() > time::OffsetDateTime::now_utc()
+    }
+
     /// Removes the rules for a port by hand, as someone in the dashboard would.
     pub(crate) fn remove_rule(&self, group: &str, port: u16) {
         let client = self.client();
@@ -94,6 +125,32 @@ impl Cloud {
                 }
             }
             assert!(removed > 0);
+        });
+    }
+
+    /// Detaches the floating IP by hand.
+    pub(crate) fn detach_floating_ip(&self) {
+        let client = self.client();
+        self.runtime.block_on(async {
+            let all = client.list_floating_ips(&Filter::all()).await.unwrap();
+            assert_eq!(all.len(), 1);
+            client.set_floating_ip_port(&all[0].id, None).await.unwrap();
+        });
+    }
+
+    /// Switches the server off by hand.
+    pub(crate) fn stop_server(&self) {
+        let client = self.client();
+        self.runtime.block_on(async {
+            let all = client.list_servers(&Filter::all()).await.unwrap();
+            let id = &all[0].id;
+            client
+                .server_action(id, &cloud::ServerAction::Stop)
+                .await
+                .unwrap();
+            while client.get_server(id).await.unwrap().status != "SHUTOFF" {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
         });
     }
 

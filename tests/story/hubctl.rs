@@ -14,6 +14,8 @@ pub(crate) struct Operator {
     pub(crate) folder: PathBuf,
     program: PathBuf,
     clouds_yaml: PathBuf,
+    /// The socket of their SSH agent.
+    pub(crate) agent: Option<PathBuf>,
     runs: usize,
 }
 
@@ -32,8 +34,13 @@ impl Operator {
             folder: folder.to_owned(),
             program: installed(&folder.join("bin")),
             clouds_yaml: clouds_yaml.to_owned(),
+            agent: None,
             runs: 0,
         }
+    }
+
+    pub(crate) fn clouds_yaml(&self) -> &Path {
+        &self.clouds_yaml
     }
 
     pub(crate) fn state(&self, name: &str) -> PathBuf {
@@ -62,7 +69,7 @@ impl Operator {
         self.passwords(name)[user].clone()
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(args)
@@ -73,6 +80,7 @@ impl Operator {
             .env("OS_CLIENT_CONFIG_FILE", &self.clouds_yaml)
             .env("OS_CLOUD", "sandbox")
             .env("HUBCTL_STATE_DIR", self.folder.join("state"))
+            .envs(self.agent.iter().map(|socket| ("SSH_AUTH_SOCK", socket)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

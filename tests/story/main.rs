@@ -3,9 +3,10 @@
 //! Needs root: the sandbox makes its servers of namespaces.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod ci;
 mod cloud;
 mod directory;
-mod disk;
+mod doctor;
 #[allow(dead_code, reason = "the stories of the profiles take another part")]
 mod hub;
 mod hubctl;
@@ -15,6 +16,7 @@ mod rust;
 mod secrets;
 mod server;
 mod takeover;
+mod week;
 
 use std::time::Duration;
 

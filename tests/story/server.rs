@@ -8,7 +8,7 @@ use crate::hubctl::Operator;
 
 /// A server as OpenSSH reaches it with what hubctl keeps: its key, its known hosts.
 pub(crate) struct Server {
-    ssh: Vec<String>,
+    pub(crate) ssh: Vec<String>,
 }
 
 impl Server {
@@ -40,7 +40,7 @@ impl Server {
         Self { ssh }
     }
 
-    fn try_run(&self, line: &str, input: &str) -> Result<String, String> {
+    pub(crate) fn try_run(&self, line: &str, input: &str) -> Result<String, String> {
         let mut child = Command::new("ssh")
             .args(&self.ssh)
             .arg(line)

@@ -11,7 +11,7 @@ use crate::event::{Event, Observer};
 use crate::health::{self, Checking, Endpoint, Trust};
 use crate::infra::Outcome;
 use crate::setup;
-use crate::spec::{HubKind, Spec, TlsKind};
+use crate::spec::{AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::state::{Certificate, Receipt, State};
 use crate::tls;
 
@@ -106,6 +106,17 @@ impl Deployment<'_> {
             health::full_notebook(&endpoint, &password, &*self.context.ui)
                 .await
                 .healthy()?;
+        } else if as_user && self.spec.authenticator.kind != AuthenticatorKind::Pam {
+            // Nobody here has a password at the provider: how far it goes is seen without one.
+            health::light(&endpoint, &*self.context.ui)
+                .await
+                .healthy()?;
+            self.context.ui.on(Event::Warning {
+                message: format!(
+                    "people log in at a provider ({}): that was not tried; log in once yourself",
+                    self.spec.authenticator.kind.word()
+                ),
+            });
         } else if as_user {
             let host = self.host.clone().context("no session to the server")?;
             // Its exchange stays open for as long as the user is there: a session of its own.

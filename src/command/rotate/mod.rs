@@ -32,6 +32,7 @@ pub struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
+    args.handout.check()?;
     let mut deployment = Deployment::open(context).await?;
     if deployment.outcome.is_none() {
         bail!(

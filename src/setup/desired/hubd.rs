@@ -8,14 +8,14 @@ use tera::Context;
 use super::files::text_file;
 use super::hub::{self, Hub, RECHECK, UNITS, secret};
 use super::proxy::{login_page, program, public_host};
-use super::{ManagedFile, ManagedFolder, Part, Site, Unit};
+use super::{ManagedFile, ManagedFolder, Part, Site, Unit, provider};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     ADMINS_GROUP, HUB_HELPER, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUB_PORT, HUBD_ACCOUNT,
     HUBD_SERVICE, HUBD_SOCKETS, NOTEBOOK_ENVIRONMENT, SERVER_SOCKETS_MOUNT, STAMP, USERS_GROUP,
 };
 use crate::setup::{SetupError, template};
-use crate::spec::model::{HubKind, Spec, TlsKind};
+use crate::spec::model::{AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::spec::size;
 
 pub(super) const PROGRAMS: [&str; 2] = [HUBD_ACCOUNT, HUB_HELPER];
@@ -71,6 +71,8 @@ fn files(
     context.insert("memory_mb", &memory_mb);
     context.insert("user_groups", &[USERS_GROUP, ADMINS_GROUP]);
     context.insert("refused_groups", &Vec::<String>::new());
+    let made = spec.authenticator.kind != AuthenticatorKind::Pam;
+    context.insert("accounts_group", &made.then_some(USERS_GROUP));
     context.insert("environment_names", &environment.keys().collect::<Vec<_>>());
     context.insert("default_profile", "seat");
     context.insert(
@@ -125,10 +127,11 @@ fn files(
         configuration(spec, site, places, environment)?,
     ));
     for (name, content) in [
-        ("proxy-token", &site.proxy_token),
-        ("api-token", &site.api_token),
+        ("proxy-token", Some(&site.proxy_token)),
+        ("api-token", Some(&site.api_token)),
+        (provider::SECRET, site.oauth_client_secret.as_ref()),
     ] {
-        files.push(secret(places, name, content));
+        files.extend(content.map(|content| secret(places, name, content)));
     }
     Ok(files)
 }
@@ -162,6 +165,9 @@ fn units(spec: &Spec, places: &HubPlaces) -> Vec<Unit> {
         places.secret("api-token"),
         program(HUBD_ACCOUNT),
     ];
+    if spec.authenticator.kind != AuthenticatorKind::Pam {
+        reads.push(places.secret(provider::SECRET));
+    }
     for (name, _, _) in HUBD_SOCKETS {
         let file = format!("{UNITS}/{name}");
         units.push(unit(name, vec![file.clone()]));
@@ -200,6 +206,7 @@ fn configuration(
 ) -> Result<String, SetupError> {
     let timeout = u64::from(spec.spawner.start_timeout);
     let idle = u64::from(spec.hub.cull_after_minutes) * 60;
+    let provider = provider::provider(spec, places);
     let file = hubd::Hub {
         public_url: (spec.tls.kind != TlsKind::None)
             .then(|| format!("https://{}", public_host(site))),
@@ -209,13 +216,15 @@ fn configuration(
             ..hubd::Proxy::default()
         },
         auth: hubd::Auth {
-            // Whom the helper lets in: members of its groups.
-            allow_all: true,
+            // Whom the helper lets in: members of its groups. A provider's people are let in by name or group.
+            allow_all: provider.is_none(),
+            allowed_users: spec.authenticator.allowed_users.clone(),
             admin_users: spec.hub.admins.clone(),
-            pam: Some(hubd::Pam {
+            pam: provider.is_none().then(|| hubd::Pam {
                 helper: None,
                 admin_groups: vec![ADMINS_GROUP.to_owned()],
             }),
+            oauth: provider.into_iter().collect(),
             ..hubd::Auth::default()
         },
         spawn: hubd::Spawn {

@@ -6,6 +6,7 @@ mod hubd;
 mod jupyterhub;
 mod notebook;
 mod programs;
+mod provider;
 mod proxy;
 mod variables;
 
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
 pub use self::jupyterhub::{Containers, ImageSource};
 pub use self::programs::programs;
-use self::programs::{DEBIAN_PACKAGES, notebook, units};
+use self::programs::{DEBIAN_PACKAGES, conda, notebook, units};
 pub(in crate::setup) use self::proxy::api_of as proxy_api;
 use self::variables::{context, speaks_unix};
 use super::hub::HubPlaces;
@@ -92,6 +93,8 @@ pub struct Desired {
     pub venvs: Vec<Venv>,
     pub npm: Option<Npm>,
     pub download: Option<Download>,
+    /// What comes from conda-forge.
+    pub conda: Option<Conda>,
     /// The network and the image of users' containers.
     pub containers: Option<Containers>,
     /// Units that other choices left.
@@ -235,6 +238,19 @@ pub struct Venv {
     pub links: Vec<(String, String)>,
 }
 
+/// An environment of packages from conda-forge, with a kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conda {
+    pub folder: &'static str,
+    /// Where Jupyter finds the kernel.
+    pub kernel: &'static str,
+    /// One a line; also the stamp left in the folder.
+    pub requirements: String,
+    /// Of the archive with `micromamba`.
+    pub url: String,
+    pub sha256: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Npm {
     pub lane: &'static str,
@@ -358,6 +374,9 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         }
     }
     let mut packages: Vec<String> = DEBIAN_PACKAGES.iter().map(ToString::to_string).collect();
+    if spec.environment.r {
+        packages.push("r-cran-irkernel".to_owned());
+    }
     packages.extend(hub.packages.iter().map(ToString::to_string));
     packages.extend(proxy.packages.iter().map(ToString::to_string));
     packages.extend(spec.host.packages.iter().cloned());
@@ -409,6 +428,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         venvs,
         npm: proxy.npm,
         download: proxy.download,
+        conda: conda(spec),
         containers,
         retired: proxy.retired,
         ports: spec.web_ports(),

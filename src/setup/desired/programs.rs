@@ -1,8 +1,8 @@
 //! The programs on the host and the units that run them.
 
 use super::hub::UNITS;
-use super::{Unit, Venv, hub, proxy};
-use crate::setup::names::NOTEBOOK_ENVIRONMENT;
+use super::{Conda, Unit, Venv, hub, proxy};
+use crate::setup::names::{CONDA_ENVIRONMENT, NOTEBOOK_ENVIRONMENT};
 use crate::spec::model::{HubKind, SpawnerKind, Spec};
 
 /// Packages of Debian and its descendants. Other families are not tried yet.
@@ -21,6 +21,23 @@ pub fn programs(spec: &Spec) -> Vec<&'static str> {
     let mut names = proxy::programs(spec);
     names.extend(hub::programs(spec.hub.kind));
     names
+}
+
+/// What comes from conda-forge, where anything does.
+pub(super) fn conda(spec: &Spec) -> Option<Conda> {
+    let asked = &spec.environment;
+    if asked.conda.is_empty() {
+        return None;
+    }
+    let mut packages = asked.conda.clone();
+    packages.push("ipykernel".to_owned());
+    Some(Conda {
+        folder: CONDA_ENVIRONMENT,
+        kernel: "/usr/local/share/jupyter/kernels/conda",
+        requirements: packages.iter().map(|line| format!("{line}\n")).collect(),
+        url: asked.micromamba.clone(),
+        sha256: asked.micromamba_sha256.clone(),
+    })
 }
 
 /// What the notebooks run in.

@@ -51,6 +51,32 @@ impl Runbook<'_> {
         }
     }
 
+    pub(in crate::setup) fn conda(&mut self) {
+        let Some(conda) = &self.desired.conda else {
+            return;
+        };
+        let stamp = self.file_facts(&format!("{}/{STAMP}", conda.folder));
+        let kernel = self.file_facts(&format!("{}/kernel.json", conda.kernel));
+        let why = match stamp.and_then(|facts| facts.text.as_deref()) {
+            None => "absent",
+            Some(text) if text != conda.requirements => "other packages are asked for",
+            Some(_) if kernel.is_none() => "its kernel is missing",
+            Some(_) => return,
+        };
+        self.step_in(
+            "conda",
+            format!("install packages from conda-forge into {}", conda.folder),
+            why.to_owned(),
+            Action::Conda {
+                folder: conda.folder.to_owned(),
+                kernel: conda.kernel.to_owned(),
+                requirements: conda.requirements.clone(),
+                url: conda.url.clone(),
+                sha256: conda.sha256.clone(),
+            },
+        );
+    }
+
     fn environment_differs(&self, venv: &Venv) -> Option<String> {
         let Some(found) = self.facts.venvs.get(venv.folder).and_then(Option::as_ref) else {
             return Some("absent".to_owned());

@@ -68,6 +68,16 @@ impl Checks<'_> {
     }
 
     pub(super) fn environment(&mut self) {
+        for (index, package) in self.spec.environment.conda.iter().enumerate() {
+            if package.starts_with('-') || package.contains(char::is_whitespace) {
+                self.entry_problem(
+                    "environment.conda",
+                    index,
+                    format!("`{package}` is no package"),
+                    "a name, with a version behind it where one is wanted: `gdal`, `python=3.12`",
+                );
+            }
+        }
         for (index, package) in self.spec.environment.packages.iter().enumerate() {
             let end = package
                 .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))

@@ -15,7 +15,10 @@ const MOST_MEMORY: u64 = 32 * 1024 * GIBI;
 impl Checks<'_> {
     pub(super) fn limits(&mut self) {
         let limits = &self.spec.limits;
-        if self.spec.spawner.kind == SpawnerKind::Local && self.sound(&["spawner.kind"]) {
+        let spawner = self.spec.spawner.kind;
+        if matches!(spawner, SpawnerKind::Local | SpawnerKind::Sudo)
+            && self.sound(&["spawner.kind"])
+        {
             for (path, given) in [
                 ("limits.memory", limits.memory.is_some()),
                 ("limits.cpu", limits.cpu.is_some()),
@@ -23,7 +26,10 @@ impl Checks<'_> {
                 if given && self.sound(&[path]) {
                     self.problem(
                         path,
-                        "cannot be kept: `spawner.kind: local` knows no limits",
+                        format!(
+                            "cannot be kept: `spawner.kind: {}` knows no limits",
+                            spawner.word()
+                        ),
                         "set `spawner.kind: systemd`, or remove this line",
                     );
                 }

@@ -1,6 +1,7 @@
 //! What cannot be together: checks that look at several fields.
 
 mod certificate;
+mod choices;
 mod host;
 mod hub;
 mod limits;
@@ -68,6 +69,7 @@ impl<'a> Checks<'a> {
         self.combination();
         self.plain();
         self.hub_kind();
+        self.choices();
         self.tls();
         self.proxy();
         self.release();

@@ -66,7 +66,7 @@ pub async fn accounts_are_made_where_root_said_so(bed: &Bed) {
         "uni-eve hub-users\nuni-eve 700\nhello\nL\n0\n/bin/bash"
     );
     for (name, why) in [
-        ("root", "begin with"),
+        ("root", "not for people"),
         ("debian", "begin with"),
         ("uni-stranger", "no notebook user's"),
         ("uni-group", "a group of that name"),

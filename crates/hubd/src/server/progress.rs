@@ -49,7 +49,7 @@ impl Progress {
     pub fn installing() -> Self {
         Self::step(
             10,
-            "The notebooks are still being installed here. The server starts when that is done...",
+            "Waiting for the notebooks, which are still being installed...",
         )
     }
 

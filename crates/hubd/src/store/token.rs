@@ -396,7 +396,7 @@ pub fn ids_of_server(
 pub fn delete_these(connection: &Connection, ids: &[i64]) -> Result<()> {
     connection
         .prepare_cached("DELETE FROM tokens WHERE id IN (SELECT value FROM json_each(?1))")?
-        .execute([super::ids(ids.iter().copied())])?;
+        .execute([serde_json::Value::from(ids.to_vec()).to_string()])?;
     Ok(())
 }
 

@@ -234,7 +234,10 @@ const stories = {
     await page.waitForURL("**/hub/spawn-pending/alice*", { waitUntil: "commit" }).catch(() => {});
     if (page.url().includes("spawn-pending")) await shot(page, "lab-pending").catch(() => {});
     await page.waitForURL("**/user/alice/lab*", { waitUntil: "commit", timeout: patience });
+    // JupyterLab drops what is run before its kernel has spoken.
+    const channels = page.waitForEvent("websocket", (socket) => socket.url().includes("/channels"));
     await page.locator(".jp-LauncherCard[data-category='Notebook']").first().click();
+    await (await channels).waitForEvent("framereceived");
     const cell = page.locator(".jp-Notebook .jp-CodeCell .cm-content").first();
     await cell.click();
     await page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").waitFor();

@@ -334,11 +334,16 @@ async fn what_is_made(client: &Client, answers: &mut Answers) {
     answers.hold(&FLOATING_IP, &led.body["floatingip"]);
 
     let listed = client
-        .nova("2.95", Method::GET, "/servers/detail", Value::Null)
+        .nova(&client.newest, Method::GET, "/servers/detail", Value::Null)
         .await;
     answers.each(&SERVER, &listed.body["servers"]);
     let shown = client
-        .nova("2.95", Method::GET, &format!("/servers/{id}"), Value::Null)
+        .nova(
+            &client.newest,
+            Method::GET,
+            &format!("/servers/{id}"),
+            Value::Null,
+        )
         .await;
     let shown = &shown.body["server"];
     answers.hold(&SERVER, shown);

@@ -71,6 +71,8 @@ pub struct Client {
     pub user: String,
     pub catalog: Value,
     pub region: String,
+    /// The newest microversion that is asked for: 2.95, or Nova's own newest before it.
+    pub newest: String,
 }
 
 /// An answer: status and JSON (null for none).
@@ -112,14 +114,23 @@ impl Client {
             .unwrap()
             .to_owned();
         let answer: Value = response.json().await.unwrap();
-        Self {
+        let mut client = Self {
             http,
             token,
             project: text(&answer["token"]["project"]["id"]),
             user: text(&answer["token"]["user"]["id"]),
             catalog: answer["token"]["catalog"].clone(),
             region: text(&entry["region_name"]),
+            newest: "2.95".to_owned(),
+        };
+        let nova = client.get("compute", "/").await;
+        let minor = |version: &str| version.strip_prefix("2.")?.parse::<u32>().ok();
+        if let Some(newest) = nova.body["version"]["version"].as_str()
+            && minor(newest) < minor(&client.newest)
+        {
+            client.newest = newest.to_owned();
         }
+        client
     }
 
     /// Whether the catalog has a service.
@@ -222,7 +233,12 @@ impl Client {
     pub async fn wait_server(&self, id: &str, status: &str) -> Value {
         for _ in 0..2000 {
             let answer = self
-                .nova("2.95", Method::GET, &format!("/servers/{id}"), Value::Null)
+                .nova(
+                    &self.newest,
+                    Method::GET,
+                    &format!("/servers/{id}"),
+                    Value::Null,
+                )
                 .await;
             let now = answer.body["server"]["status"].as_str().unwrap_or_default();
             let busy = answer.body["server"]["OS-EXT-STS:task_state"].is_string();
@@ -302,7 +318,7 @@ pub async fn lan(client: &Client) -> Lan {
 pub async fn server(client: &Client, network: &str, more: Value) -> Answer {
     let mut server = json!({
         "name": "hub",
-        "flavorRef": "2",
+        "flavorRef": client.id_of("compute", "/flavors", "m1.small").await,
         "imageRef": client.image().await,
         "networks": [{"uuid": network}],
     });
@@ -311,6 +327,11 @@ pub async fn server(client: &Client, network: &str, more: Value) -> Answer {
         .unwrap()
         .extend(more.as_object().unwrap().clone());
     client
-        .nova("2.95", Method::POST, "/servers", json!({"server": server}))
+        .nova(
+            &client.newest,
+            Method::POST,
+            "/servers",
+            json!({"server": server}),
+        )
         .await
 }
