@@ -2,7 +2,12 @@
 //!
 //! The files are laid over this machine's own system in a mount namespace, so that each is at its place beside the
 //! distribution's. Needs root.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -442,6 +447,7 @@ fn every_rendering_is_what_its_reader_takes() {
     let fronts = fronts(&renderings);
     assert!(fronts >= 4, "{fronts}");
     eprintln!("{fronts:4} of fronts that run");
+    traefik_by_acme(folder.path());
     let traefik = traefik(&renderings);
     assert!(traefik >= 2, "{traefik}");
     eprintln!(
@@ -487,6 +493,90 @@ fn fronts(renderings: &[Rendered]) -> usize {
         lint(rendered, &files, &script);
     }
     seen.len()
+}
+
+/// Traefik gets a certificate from a directory, by what is rendered for it and with the environment of its unit.
+fn traefik_by_acme(folder: &Path) {
+    let certified = |names: &[&str], issuer: Option<&rcgen::Issuer<'_, rcgen::KeyPair>>| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut params = rcgen::CertificateParams::new(names).unwrap();
+        let pem = match issuer {
+            Some(issuer) => params.signed_by(&key, issuer).unwrap().pem(),
+            None => {
+                params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+                params.self_signed(&key).unwrap().pem()
+            }
+        };
+        (pem, key, params)
+    };
+    let (authority, key, params) = certified(&[], None);
+    let issuer = rcgen::Issuer::new(params, key);
+    let (server, server_key, _) = certified(&["127.0.0.1"], Some(&issuer));
+    fs::write(folder.join("directory.pem"), &authority).unwrap();
+    let yaml = "name: class\ndomain: hub.example.org\nhub: {kind: jupyterhub}\nproxy: {kind: traefik}\n\
+        tls: {kind: acme, email: ada@example.org, directory: 'https://127.0.0.1:14000/dir', directory_ca: directory.pem}\n";
+    let document = Document::new("hub.yaml", yaml, folder);
+    let profile = folder.join("nothing.yaml");
+    let spec = spec::load(&document, profile.to_str(), &[]).unwrap().spec;
+    let mut site = site();
+    site.domain.clone_from(&spec.domain);
+    let mut files = texts(&setup::desired(&spec, &site).unwrap());
+    let unit = files["/etc/systemd/system/traefik.service"].clone();
+    let environment = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("Environment="))
+        .unwrap();
+    files.retain(|path, _| path.contains("traefik") && !path.ends_with("api-users"));
+    for (path, text) in [
+        (
+            "/etc/traefik/api-users",
+            "jupyterhub:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
+        ),
+        (
+            "/var/lib/jupyterhub-traefik/routes.toml",
+            "[http.routers.hub]\nrule = 'PathPrefix(`/`)'\nentryPoints = ['https']\nservice = 'hub'\n\
+             [[http.services.hub.loadBalancer.servers]]\nurl = 'http://127.0.0.1:881'\n",
+        ),
+        ("/pebble/server.pem", &server),
+        ("/pebble/server.key", &server_key.serialize_pem()),
+        (
+            "/pebble/pebble.json",
+            r#"{"pebble": {"listenAddress": "127.0.0.1:14000", "managementListenAddress": "127.0.0.1:15000",
+                "certificate": "/pebble/server.pem", "privateKey": "/pebble/server.key", "httpPort": 80, "tlsPort": 443,
+                "ocspResponderURL": "", "certificateValidityPeriod": 7776000}}"#,
+        ),
+    ] {
+        files.insert(path.to_owned(), text.to_owned());
+    }
+    let program = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/target/peers/traefik/bin/traefik"
+    );
+    let script = format!(
+        r#"
+mkdir -p /var/lib/traefik
+pebble-challtestsrv -http01= -https01= -tlsalpn01= -defaultIPv6= -defaultIPv4=127.0.0.1 -dns01=127.0.0.1:8053 -management=127.0.0.1:8055 >/tmp/dns 2>&1 &
+PEBBLE_VA_NOSLEEP=1 pebble -config /pebble/pebble.json -dnsserver 127.0.0.1:8053 >/tmp/pebble 2>&1 &
+for turn in $(seq 100); do
+  ! curl -s -k -o /dev/null https://127.0.0.1:14000/dir || break
+  sleep 0.1
+done
+env {environment} {program} --configFile=/etc/traefik/traefik.toml >/tmp/log 2>&1 &
+for turn in $(seq 200); do
+  shown=$(echo | openssl s_client -connect 127.0.0.1:443 -servername hub.example.org 2>/dev/null | openssl x509 -noout -issuer -ext subjectAltName 2>/dev/null || true)
+  case $shown in *Pebble*hub.example.org*) exit 0 ;; esac
+  sleep 0.1
+done
+cat /tmp/log /tmp/pebble
+exit 1
+"#
+    );
+    let rendered = Rendered {
+        of: "traefik by ACME".to_owned(),
+        files: BTreeMap::new(),
+    };
+    lint(&rendered, &files, &script);
 }
 
 /// Traefik itself starts on each of its configurations, and answers on its API with the password alone; returns how many

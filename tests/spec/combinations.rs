@@ -173,8 +173,8 @@ fn written(mark: &str, text: &str) {
     );
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/profiles.md");
     let kept = fs::read_to_string(path).unwrap();
-    let (before, rest) = kept.split_once(&begin).expect("the mark where it begins");
-    let (_, after) = rest.split_once(&end).expect("the mark where it ends");
+    let (before, rest) = kept.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
     let whole = format!("{before}{begin}{text}{end}{after}");
     if std::env::var_os("BLESS").is_some() {
         fs::write(path, &whole).unwrap();
