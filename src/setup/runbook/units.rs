@@ -101,7 +101,7 @@ impl Runbook<'_> {
                 .files
                 .iter()
                 .any(|file| file.path.ends_with(&format!("/{}", unit.name)));
-            let verb = if theirs && unit.early && touched.is_some() {
+            let verb = if theirs && touched.is_some() {
                 "restart"
             } else {
                 "start"
