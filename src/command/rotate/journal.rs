@@ -8,7 +8,8 @@ use crate::command::deployment::Deployment;
 use crate::key;
 use crate::state::{State, StateError};
 
-const FILE: &str = "rotate.json";
+/// Its file in the state folder.
+pub(in crate::command) const FILE: &str = "rotate.json";
 
 /// How far a rotation came. Public keys alone; what is secret is where it belongs.
 #[derive(Debug, Default, Serialize, Deserialize)]
