@@ -106,7 +106,7 @@ impl Run {
     }
 
     /// When, in seconds from SSH answering, a step was over.
-    pub fn from_ssh_to(&self, step: &str) -> anyhow::Result<f64> {
+    pub fn since_ssh(&self, step: &str) -> anyhow::Result<f64> {
         let when = |event: &str, key: &str, name: &str| {
             let found = self
                 .events

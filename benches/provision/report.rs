@@ -36,8 +36,8 @@ impl First {
     /// `hub`: the step after which the login page answers.
     pub fn of(run: Run, hub: &str) -> anyhow::Result<Self> {
         Ok(Self {
-            page: run.from_ssh_to(hub)?,
-            cell: run.from_ssh_to("check compute")?,
+            page: run.since_ssh(hub)?,
+            cell: run.since_ssh("check compute")?,
             run,
         })
     }
