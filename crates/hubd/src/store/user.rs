@@ -452,7 +452,11 @@ mod tests {
         assert_eq!(users.len(), 30);
         for user in users {
             let number: usize = user.name[1..].parse().unwrap();
-            let groups: &[&str] = if number % 3 == 0 { &["class"] } else { &[] };
+            let groups: &[&str] = if number.is_multiple_of(3) {
+                &["class"]
+            } else {
+                &[]
+            };
             let roles: &[&str] = if number == 5 {
                 &["user", "admin"]
             } else {
