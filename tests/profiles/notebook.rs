@@ -53,16 +53,20 @@ fn one_persons_notebook_server() {
         )),
         format!("302 {url}")
     );
-    // Kernels have no ports.
+    // Kernels are spoken to on sockets. A kernel's one port is for what processes forked in it print: it is on the loopback
+    // device, and takes nothing without a secret of the kernel's.
     let (browser, runtime) = log_in(&story);
-    let listening = runtime.block_on(async {
+    let (listening, transports) = runtime.block_on(async {
         let kernel = ::hubctl::health::Kernel::start(&browser).await.unwrap();
-        let listening = server
-            .run("sudo ss -Hltn | awk '{print $4}' | sed 's/.*://' | sort -nu | tr '\\n' ' '");
+        let listening = server.run(
+            "sudo ss -Hltn | awk '{print $4}' | grep -v '^127\\.0\\.0\\.1:' | sed 's/.*://' | sort -nu | tr '\\n' ' '",
+        );
+        let transports = server.run("sudo sh -c 'cat /run/notebook/kernel-*.json' | grep -o '\"transport\": *\"[a-z]*\"'");
         kernel.end(&browser).await.unwrap();
-        listening
+        (listening, transports)
     });
     assert_eq!(listening, "22 8888");
+    assert_eq!(transports, "\"transport\": \"ipc\"");
 
     story.reboot();
     works(&story);

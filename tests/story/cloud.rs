@@ -18,14 +18,16 @@ mod disk;
 pub(crate) struct Cloud {
     sandbox: Sandbox,
     runtime: tokio::runtime::Runtime,
-    /// Of the machines, where it has a size of its own: goes after the sandbox, and before the folder.
-    _disk: Option<Disk>,
+    /// Of the machines: goes after the sandbox, and before the folder.
+    _disk: Disk,
     folder: tempfile::TempDir,
 }
 
 impl Cloud {
+    /// Its machines have a file system to themselves: on this machine's, which may tell its disk of every block that is
+    /// free again, a machine's hundred thousand files can take minutes to go.
     pub(crate) fn start() -> Self {
-        Self::in_folder(tempfile::tempdir_in("/var/tmp").unwrap(), None)
+        Self::with_disk("24G")
     }
 
     /// One whose machines share a disk of this size, such as `4G`.
@@ -33,10 +35,6 @@ impl Cloud {
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
         let place = folder.path().join("cloud/machines");
         let disk = Disk::mount(size, &folder.path().join("machines.ext4"), &place);
-        Self::in_folder(folder, Some(disk))
-    }
-
-    fn in_folder(folder: tempfile::TempDir, disk: Option<Disk>) -> Self {
         let options = Options {
             state_dir: Some(folder.path().join("cloud")),
             pace: Pace::REAL,
