@@ -18,7 +18,8 @@ use crate::hub::Hub;
 use crate::hubctl::{Operator, done};
 use crate::server::Server;
 
-const SPEC: &str = "name: class\nlimits:\n  seats: 4\nspawner:\n  start_timeout: 30\n";
+const SPEC: &str =
+    "name: class\nprofile: jupyterhub\nlimits:\n  seats: 4\nspawner:\n  start_timeout: 30\n";
 const PROVISION: &str = "`hubctl provision` starts it; `hubctl logs WHOSE` shows what it said";
 
 /// What a doctor said: the links by name, the first that is broken, and how the run ended.

@@ -182,7 +182,7 @@ fn full_disks_stop_nothing(
         format!(
             "import os\nfile, size, step = os.open(os.path.expanduser('{path}'), os.O_CREAT | os.O_WRONLY), 0, 1 << 30\n\
              while step >= 4096:\n    try: os.posix_fallocate(file, size, step); size += step\n    except OSError: step //= 2\n\
-             print(size >> 20)"
+             os.close(file)\nprint(size >> 20)"
         )
     };
     for path in ["~/all", "/tmp/all"] {
