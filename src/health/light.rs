@@ -106,6 +106,13 @@ async fn certificate(
     Ok(((from, until), format!("valid until {}", until.date())))
 }
 
+fn stranger() -> Fault {
+    Fault::new(
+        "the certificate is signed by an authority that is not trusted here",
+        "another server may answer at this address; `hubctl provision` sends the deployment's certificate again",
+    )
+}
+
 /// What a failed handshake means.
 fn tls_fault(error: std::io::Error) -> Fault {
     let Some(tls) = error
@@ -124,10 +131,13 @@ fn tls_fault(error: std::io::Error) -> Fault {
             | CertificateError::BadSignature
             | CertificateError::InvalidPurpose
             | CertificateError::InvalidPurposeContext { .. },
-        ) => Fault::new(
-            "the certificate is signed by an authority that is not trusted here",
-            "another server may answer at this address; `hubctl provision` sends the deployment's certificate again",
-        ),
+        ) => stranger(),
+        // One that vouches for itself.
+        Error::InvalidCertificate(CertificateError::Other(other))
+            if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+        {
+            stranger()
+        }
         Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ) => Fault::plain("the certificate has ended".to_owned()),

@@ -41,7 +41,7 @@ pub(crate) fn neither_reached_nor_left(
     };
     inside("umask 0; echo x >/tmp/of-ada; echo x >/dev/shm/of-ada");
     let token = server.run(&format!(
-        "sudo tr \"\\0\" \"\\n\" </proc/{pid}/environ | sed -n s/^JUPYTERHUB_API_TOKEN=//p"
+        "sudo cat /proc/{pid}/environ | tr \"\\0\" \"\\n\" | sed -n s/^JUPYTERHUB_API_TOKEN=//p"
     ));
     assert!(token.len() >= 32, "ada's server has a token");
 

@@ -1,5 +1,6 @@
 //! The hub as others see it: its name, its certificate, whether it works.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -7,13 +8,14 @@ use anyhow::Context as _;
 
 use super::{Deployment, SECOND_SESSION};
 use crate::command::{certificate, domain};
-use crate::event::{Event, Observer};
-use crate::health::{self, Checking, Endpoint, Trust};
+use crate::event::{Event, Observer, Silent};
+use crate::health::{self, Checking, Endpoint, Part, Trust};
 use crate::infra::Outcome;
 use crate::setup;
 use crate::spec::{AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::state::{Certificate, Receipt, State};
 use crate::tls;
+use crate::wait::{Probe, Wait};
 
 impl Deployment<'_> {
     /// Where the hub is, and who vouches for it.
@@ -90,6 +92,27 @@ impl Deployment<'_> {
         }
     }
 
+    /// A server that was just started has its hub a while after it has SSH. Whether it is well is for the check to say.
+    async fn wait_for_hub(&self, endpoint: &Endpoint) {
+        let wait = Wait::new(
+            "the hub to answer",
+            Duration::from_millis(500),
+            Duration::from_secs(60),
+        );
+        let look = async || {
+            let report = health::light(endpoint, &Silent).await;
+            Ok::<_, Infallible>(match report.broken {
+                Some(broken)
+                    if matches!(broken.part, Part::Connection | Part::Proxy | Part::Hub) =>
+                {
+                    Probe::Pending(broken.cause)
+                }
+                _ => Probe::Ready(()),
+            })
+        };
+        let _ = wait.until(&*self.context.ui, look).await;
+    }
+
     /// Looks at the hub from outside: as a user who computes something, or only whether it answers.
     pub(in crate::command) async fn check(&mut self, as_user: bool) -> anyhow::Result<()> {
         if self.spec.tls.kind == TlsKind::None {
@@ -102,6 +125,9 @@ impl Deployment<'_> {
         }
         let endpoint = self.endpoint()?;
         let started = self.start_phase("health");
+        if as_user {
+            self.wait_for_hub(&endpoint).await;
+        }
         if as_user && let Some((password, _)) = self.notebook_password()? {
             health::full_notebook(&endpoint, &password, &*self.context.ui)
                 .await
