@@ -73,7 +73,7 @@ pub(crate) fn neither_reached_nor_left(
         unix("/run/jupyter/ada/server.sock"),
         format!("echo '{ada_password}' | su ada -c true"),
         "journalctl --quiet --unit=jupyter@ada.service | grep -q .".to_owned(),
-        "rm -rf /run/jupyter/ada || mv /run/jupyter/bob /run/jupyter/ada".to_owned(),
+        "rmdir /run/jupyter/ada || rm /run/jupyter/ada/server.sock || mv /run/jupyter/bob /run/jupyter/ada".to_owned(),
         // What is the hub's.
         unix("/run/hub-helper.sock"),
         unix("/run/hubd/public.sock"),
