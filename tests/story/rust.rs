@@ -274,7 +274,7 @@ fn what_runs_holds_nothing(server: &Server) {
     // A user of the machine reaches neither the helper nor the hub's own socket.
     for socket in ["/run/hub-helper.sock", "/run/hubd/public.sock"] {
         let tried = format!(
-            "sudo -u eve python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"{socket}\")' 2>&1 | tail -n 1"
+            "sudo -u bob python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"{socket}\")' 2>&1 | tail -n 1"
         );
         let said = server.run(&tried);
         assert!(said.contains("Permission denied"), "{socket}: {said}");
