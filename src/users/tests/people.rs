@@ -99,7 +99,8 @@ impl Bed {
         let ledger =
             std::fs::read_to_string(self.path("var/lib/hubctl/users.json")).unwrap_or_default();
         !in_files
-            && !ledger.contains(name)
+            // A digest in it may well have `ada` among its digits.
+            && !ledger.contains(&format!("\"{name}\""))
             && Credentials::load(&self.state).unwrap().of(name).is_none()
     }
 }
