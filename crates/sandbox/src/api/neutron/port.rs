@@ -54,11 +54,12 @@ impl Port {
     /// A port on a network, with the project's default group and any addresses.
     pub fn new(net: &mut Net, std: Standard, network_id: &str) -> Result<Self, NeutronError> {
         let default = net.default_group(&std.project_id);
+        let mac = id::mac();
         Ok(Self {
-            fixed_ips: net.any_addresses(network_id)?,
+            fixed_ips: net.any_addresses(network_id, &mac)?,
             std,
             network_id: network_id.to_owned(),
-            mac: id::mac(),
+            mac,
             admin_state_up: true,
             security_groups: vec![default],
             port_security: true,
@@ -74,18 +75,23 @@ impl Port {
             return;
         };
         let std = Standard::new(&subnet.std.project_id, &Value::Null);
-        let Some(address) = net.free_address(subnet) else {
+        let mac = id::mac();
+        let free = || {
+            let address = net.free_address(subnet)?;
+            Some(FixedIp {
+                subnet_id: subnet_id.to_owned(),
+                address,
+            })
+        };
+        let Some(fixed_ip) = subnet.automatic(&mac).or_else(free) else {
             return;
         };
         net.ports.push(Self {
             std,
             network_id: network_id.to_owned(),
-            mac: id::mac(),
+            mac,
             admin_state_up: true,
-            fixed_ips: vec![FixedIp {
-                subnet_id: subnet_id.to_owned(),
-                address,
-            }],
+            fixed_ips: vec![fixed_ip],
             security_groups: Vec::new(),
             port_security: false,
             device_id: format!("dhcp{}", id::uuid()),
@@ -202,9 +208,6 @@ fn add(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronErr
         .unwrap_or(network.port_security);
     quota::check(net, "port", &caller.project_id)?;
     let mut port = Port::new(net, Standard::new(&caller.project_id, body), &network_id)?;
-    if let Some(asked) = body.get("fixed_ips").and_then(Value::as_array) {
-        port.fixed_ips = net.asked_addresses(&network_id, asked)?;
-    }
     if let Some(mac) = body.text("mac_address") {
         if net
             .ports
@@ -218,7 +221,11 @@ fn add(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronErr
                 ),
             ));
         }
+        port.fixed_ips = net.any_addresses(&network_id, &mac)?;
         port.mac = mac;
+    }
+    if let Some(asked) = body.get("fixed_ips").and_then(Value::as_array) {
+        port.fixed_ips = net.asked_addresses(&network_id, asked, &port.mac)?;
     }
     port.port_security = port_security;
     if !port_security {
@@ -291,15 +298,24 @@ async fn update(
                 .find(|ip| Some(ip.address.to_string()) == address)
                 .cloned()
         };
-        let mut ips = Vec::new();
+        let mut ips: Vec<FixedIp> = Vec::new();
+        let mut add = |found: Vec<FixedIp>| {
+            for ip in found {
+                if !ips.contains(&ip) {
+                    ips.push(ip);
+                }
+            }
+        };
         for one in asked {
             match kept(one) {
-                Some(ip) => ips.push(ip),
+                Some(ip) => add(vec![ip]),
                 None => {
-                    ips.extend(net.asked_addresses(&port.network_id, std::slice::from_ref(one))?)
+                    let one = std::slice::from_ref(one);
+                    add(net.asked_addresses(&port.network_id, one, &port.mac)?);
                 }
             }
         }
+        add(net.automatic_addresses(&port.network_id, &port.mac));
         port.fixed_ips = ips;
     }
     let view = port.json();

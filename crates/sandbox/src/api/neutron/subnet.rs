@@ -255,6 +255,7 @@ fn add(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronErr
     }
     let view = subnet.json();
     let (id, dhcp) = (subnet.std.id.clone(), subnet.dhcp);
+    net.announce(&subnet);
     net.subnets.push(subnet);
     if dhcp {
         Port::add_dhcp(net, &network_id, &id);
