@@ -12,7 +12,7 @@ use super::preview::{self, Preview};
 use crate::spec::TlsKind;
 use crate::ui::Exit;
 use crate::users::{self, Whose};
-pub(super) use journal::{FILE as JOURNAL, Journal, is_same, is_unfinished};
+pub(super) use journal::{FILE as JOURNAL, Journal, is_unfinished};
 
 /// Replace every key, secret and password that a lost laptop had
 ///

@@ -24,6 +24,7 @@ pub mod quota;
 pub mod router;
 pub mod rule;
 pub mod security_group;
+mod slaac;
 pub mod standard;
 pub mod subnet;
 pub mod tag;

@@ -50,11 +50,12 @@ impl Port {
     /// A port on a network, with the project's default group and any addresses.
     pub fn new(net: &mut Net, std: Standard, network_id: &str) -> Result<Self, NeutronError> {
         let default = net.default_group(&std.project_id);
+        let mac = id::mac();
         Ok(Self {
-            fixed_ips: net.any_addresses(network_id)?,
+            fixed_ips: net.any_addresses(network_id, &mac)?,
             std,
             network_id: network_id.to_owned(),
-            mac: id::mac(),
+            mac,
             admin_state_up: true,
             security_groups: vec![default],
             port_security: true,
@@ -70,18 +71,23 @@ impl Port {
             return;
         };
         let std = Standard::new(&subnet.std.project_id, &Value::Null);
-        let Some(address) = net.free_address(subnet) else {
+        let mac = id::mac();
+        let free = || {
+            let address = net.free_address(subnet)?;
+            Some(FixedIp {
+                subnet_id: subnet_id.to_owned(),
+                address,
+            })
+        };
+        let Some(fixed_ip) = subnet.automatic(&mac).or_else(free) else {
             return;
         };
         net.ports.push(Self {
             std,
             network_id: network_id.to_owned(),
-            mac: id::mac(),
+            mac,
             admin_state_up: true,
-            fixed_ips: vec![FixedIp {
-                subnet_id: subnet_id.to_owned(),
-                address,
-            }],
+            fixed_ips: vec![fixed_ip],
             security_groups: Vec::new(),
             port_security: false,
             device_id: format!("dhcp{}", id::uuid()),
@@ -200,9 +206,6 @@ impl Collection for Port {
             .unwrap_or(network.port_security);
         quota::check(net, "port", &caller.project_id)?;
         let mut port = Self::new(net, Standard::new(&caller.project_id, body), &network_id)?;
-        if let Some(asked) = body.get("fixed_ips").and_then(Value::as_array) {
-            port.fixed_ips = net.asked_addresses(&network_id, asked)?;
-        }
         if let Some(mac) = body.text("mac_address") {
             if net
                 .ports
@@ -216,7 +219,11 @@ impl Collection for Port {
                     ),
                 ));
             }
+            port.fixed_ips = net.any_addresses(&network_id, &mac)?;
             port.mac = mac;
+        }
+        if let Some(asked) = body.get("fixed_ips").and_then(Value::as_array) {
+            port.fixed_ips = net.asked_addresses(&network_id, asked, &port.mac)?;
         }
         port.port_security = port_security;
         if !port_security {
@@ -248,14 +255,24 @@ impl Collection for Port {
                     .find(|ip| Some(ip.address.to_string()) == address)
                     .cloned()
             };
-            let mut ips = Vec::new();
+            let mut ips: Vec<FixedIp> = Vec::new();
+            let mut add = |found: Vec<FixedIp>| {
+                for ip in found {
+                    if !ips.contains(&ip) {
+                        ips.push(ip);
+                    }
+                }
+            };
             for one in asked {
                 match kept(one) {
-                    Some(ip) => ips.push(ip),
-                    None => ips
-                        .extend(net.asked_addresses(&self.network_id, std::slice::from_ref(one))?),
+                    Some(ip) => add(vec![ip]),
+                    None => {
+                        let one = std::slice::from_ref(one);
+                        add(net.asked_addresses(&self.network_id, one, &self.mac)?);
+                    }
                 }
             }
+            add(net.automatic_addresses(&self.network_id, &self.mac));
             self.fixed_ips = ips;
         }
         Ok(())

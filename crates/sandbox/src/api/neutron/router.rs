@@ -12,7 +12,7 @@ use super::port::{Port, ROUTER_INTERFACE};
 use super::standard::{self, Resource, Standard};
 use super::subnet::Subnet;
 use super::{Net, NeutronError, quota};
-use crate::api::{Caller, Ctx, Fields, Payload};
+use crate::api::{Caller, Ctx, Fields, Payload, id};
 
 #[derive(Debug, Clone)]
 pub struct Router {
@@ -83,9 +83,10 @@ impl Net {
                 "Network {network_id} is not an external network"
             )));
         }
+        let mac = id::mac();
         let fixed_ips = match info.get("external_fixed_ips").and_then(Value::as_array) {
-            Some(asked) if !asked.is_empty() => self.asked_addresses(&network_id, asked)?,
-            _ => self.any_addresses(&network_id)?,
+            Some(asked) if !asked.is_empty() => self.asked_addresses(&network_id, asked, &mac)?,
+            _ => self.any_addresses(&network_id, &mac)?,
         };
         Ok(Some(Gateway {
             network_id,

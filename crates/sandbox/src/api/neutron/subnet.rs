@@ -214,6 +214,7 @@ impl Collection for Subnet {
         }
         let view = subnet.json();
         let (id, dhcp) = (subnet.std.id.clone(), subnet.dhcp);
+        net.announce(&subnet);
         net.subnets.push(subnet);
         if dhcp {
             Port::add_dhcp(net, &network_id, &id);
