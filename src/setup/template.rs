@@ -66,8 +66,24 @@ pub(super) const OBSERVE: &str = include_str!("../../templates/runner/observe.py
 pub(super) const VITALS: &str = include_str!("../../templates/runner/vitals.py");
 /// Says what the proxy serves.
 pub(super) const ROUTES: &str = include_str!("../../templates/runner/routes.py");
-/// Carries out a plan on the host.
-pub(super) const APPLY: &str = include_str!("../../templates/runner/apply.py");
+/// Carries out a plan on the host: one program, of a file for each thing it is about.
+pub const APPLY: &str = concat!(
+    include_str!("../../templates/runner/apply/event.py"),
+    include_str!("../../templates/runner/apply/peer.py"),
+    include_str!("../../templates/runner/apply/command.py"),
+    include_str!("../../templates/runner/apply/unit.py"),
+    include_str!("../../templates/runner/apply/file.py"),
+    include_str!("../../templates/runner/apply/package.py"),
+    include_str!("../../templates/runner/apply/account.py"),
+    include_str!("../../templates/runner/apply/environment.py"),
+    include_str!("../../templates/runner/apply/download.py"),
+    include_str!("../../templates/runner/apply/container.py"),
+    include_str!("../../templates/runner/apply/takeover.py"),
+    include_str!("../../templates/runner/apply/answer.py"),
+    include_str!("../../templates/runner/apply/ssh.py"),
+    include_str!("../../templates/runner/apply/disk.py"),
+    include_str!("../../templates/runner/apply/run.py"),
+);
 
 /// Renders one template. A variable that is not given is an error.
 pub(super) fn render(template: &'static str, context: &Context) -> Result<String, SetupError> {
