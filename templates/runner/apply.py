@@ -324,12 +324,13 @@ def op_venv(step):
         words = ["--system-site-packages"] if step["system"] else []
         run(uv, "venv", "--quiet", "--clear", "--python", "/usr/bin/python3", *words, folder, deadline=300, env=env)
     wanted = step["requirements"].encode()
-    held = lock_of(folder, wanted)
+    version = run(python, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+    held = constraints_of(folder, wanted, version, step.get("lock"))
     run(uv, "pip", "install", "--python", python, "--requirements", "-", *(["--constraints", held] if held else []),
         deadline=1800, env=env, say=detail, feed=wanted)
     frozen = subprocess.run([uv, "pip", "freeze", "--python", python], env=dict(ENV, **env), timeout=120,
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    keep_lock(folder, wanted, frozen)
+    keep_lock(folder, wanted, b"# python %s\n" % version.encode() + frozen)
     # Compiled by root: users could not, and would compile at every start. What a server loads first now, the rest in the
     # background, after which nobody waits.
     if step["warm"]:
@@ -350,10 +351,41 @@ def op_venv(step):
 
 
 def op_conda(step):
-    """Packages of conda-forge in a folder of their own, and a kernel that runs there; the stamp is written last."""
+    """Packages of a conda channel in a folder of their own, and a kernel that runs there; the stamp is written last."""
     folder, wanted = step["folder"], step["requirements"].encode()
     cache = "/var/cache/hubctl/conda"
     os.makedirs(cache, mode=0o700, exist_ok=True)
+    held = lock_of(folder, wanted, step.get("lock"))
+    shutil.rmtree(folder, ignore_errors=True)
+    make = conda_by_micromamba if step.get("url") else conda_by_rattler
+    keep_lock(folder, wanted, make(step, held, cache))
+    spec = dict(argv=[folder + "/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                display_name="Python (conda)", language="python", metadata=dict(debugger=True))
+    write(step["kernel"] + "/kernel.json", json.dumps(spec, indent=1).encode())
+    write(folder + "/hubctl-requirements.txt", wanted)
+
+
+def conda_by_rattler(step, held, cache):
+    """By the library that pixi is made of, which is had where Python packages are."""
+    lines = []
+    if held:
+        with open(held) as file:
+            lines = [line for line in file.read().splitlines() if line and not line.startswith("#")]
+    asked = dict(folder=step["folder"], channel=step["channel"], packages=step["requirements"].split("\n")[:-1], lock=lines,
+                 cache=cache + "/rattler")
+    installed = []
+
+    def hear(line):
+        if line.startswith("locked "):
+            installed.append(line[7:] + "\n")
+        else:
+            detail(line)
+
+    run(step["python"], "-I", "-c", step["content"].decode(), feed=json.dumps(asked).encode(), deadline=1800, say=hear)
+    return "".join(installed).encode()
+
+
+def conda_by_micromamba(step, held, cache):
     # `curl` would have to be installed first; Python has the same authorities and proxies by the environment.
     os.environ.update({key: value for key, value in ENV.items() if key.lower().endswith("_proxy")})
     with urllib.request.urlopen(step["url"], timeout=120) as answer:
@@ -366,36 +398,50 @@ def op_conda(step):
     write(cache + "/micromamba", program, mode="0755")
     env = dict(MAMBA_ROOT_PREFIX=cache, MAMBA_NO_RC="true", CONDA_PKGS_DIRS=cache + "/pkgs")
     mamba = [cache + "/micromamba", "--no-rc", "--yes"]
-    held = lock_of(folder, wanted)
-    shutil.rmtree(folder, ignore_errors=True)
-    what = ["--file", held] if held else ["--override-channels", "--channel", "conda-forge", *step["requirements"].split("\n")[:-1]]
-    run(*mamba, "create", "--prefix", folder, *what, deadline=1800, env=env, say=detail)
-    frozen = subprocess.run([*mamba, "env", "export", "--explicit", "--prefix", folder], env=dict(ENV, **env), timeout=120,
-                            stdout=subprocess.PIPE).stdout
-    keep_lock(folder, wanted, frozen)
-    spec = dict(argv=[folder + "/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-                display_name="Python (conda-forge)", language="python", metadata=dict(debugger=True))
-    write(step["kernel"] + "/kernel.json", json.dumps(spec, indent=1).encode())
-    write(folder + "/hubctl-requirements.txt", wanted)
+    what = ["--file", held] if held else ["--override-channels", "--channel", step["channel"], *step["requirements"].split("\n")[:-1]]
+    run(*mamba, "create", "--prefix", step["folder"], *what, deadline=1800, env=env, say=detail)
+    return subprocess.run([*mamba, "env", "export", "--explicit", "--prefix", step["folder"]], env=dict(ENV, **env), timeout=120,
+                          stdout=subprocess.PIPE).stdout
 
 
 def lock_name(folder):
     return "/var/lib/hubctl/%s.lock" % os.path.basename(folder)
 
 
-def lock_of(folder, wanted):
-    """The file with what was installed for these very requirements, by an earlier run, if there was one."""
+def lock_of(folder, wanted, told):
+    """The file with what was installed for these very requirements, by an earlier run, if there was one. What the operator
+    keeps counts more than what this server has."""
+    head = b"# " + hashlib.sha256(wanted).hexdigest().encode() + b"\n"
+    if told and told.encode().startswith(head):
+        write(lock_name(folder), told.encode())
     try:
-        with open(lock_name(folder)) as file:
-            same = file.readline().strip() == "# " + hashlib.sha256(wanted).hexdigest()
+        with open(lock_name(folder), "rb") as file:
+            return lock_name(folder) if file.readline() == head else None
     except OSError:
         return None
-    return lock_name(folder) if same else None
+
+
+def constraints_of(folder, wanted, version, told):
+    """The same as constraints for uv: the versions alone, and those of this Python."""
+    held = lock_of(folder, wanted, told)
+    if not held:
+        return None
+    with open(held) as file:
+        lines = file.read().splitlines()
+    pythons = [line[9:] for line in lines if line.startswith("# python ")]
+    if pythons and pythons != [version]:
+        detail("what was installed before is for Python %s, and this is %s: solved anew" % (pythons[0], version))
+        return None
+    path = "/run/hubctl-%s.constraints" % os.path.basename(folder)
+    write(path, "".join(line + "\n" for line in lines if "==" in line and not line.startswith("#")).encode())
+    return path
 
 
 def keep_lock(folder, wanted, frozen):
-    """What was installed: whoever installs it again, after an accident say, gets the same."""
-    write(lock_name(folder), b"# %s\n" % hashlib.sha256(wanted).hexdigest().encode() + frozen)
+    """What was installed: whoever installs it again, after an accident say, gets the same. The operator keeps it, too."""
+    text = b"# %s\n" % hashlib.sha256(wanted).hexdigest().encode() + frozen
+    write(lock_name(folder), text)
+    emit("locked", folder=folder, text=text.decode(errors="replace"))
 
 
 def op_npm(step):
@@ -500,6 +546,18 @@ def op_container_image(step):
             run("docker", "build", "--tag", name, "-", feed=content, deadline=1800, say=detail)
         else:
             run("docker", "import", "-", name, feed=content, deadline=1800)
+    if source != "registry":
+        remove_others(name)
+
+
+def remove_others(name):
+    """What was built or loaded under this name before, with another hash behind it: a server's disk is soon full of them.
+    The engine keeps what a container still uses; the next image takes it away."""
+    repository, _, _ = name.rpartition(":")
+    listed = run("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository)
+    for other in listed.splitlines():
+        if other != name and re.fullmatch(re.escape(repository) + ":([0-9a-f]{12}|host-[0-9]+)", other):
+            subprocess.run(["docker", "image", "rm", other], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def mount_points():
