@@ -83,7 +83,9 @@ fn docker(spec: &Spec, site: &Site, context: &Context) -> Result<Spawner, SetupE
     context.insert("host_environment", &host);
     context.insert(
         "containers_see",
-        &serde_json::json!(containers.sees()).to_string(),
+        &serde_json::json!(containers.sees())
+            .to_string()
+            .replace(',', ", "),
     );
     context.insert(
         "memory_bytes",
