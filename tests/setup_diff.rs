@@ -1150,3 +1150,51 @@ fn a_web_server_that_serves_something_else_is_in_the_way_and_not_changed() {
         );
     }
 }
+
+/// A host with the versions of a lock, and the same with one of them changed by hand, or in the lock by somebody else.
+#[test]
+fn locked_versions_come_back() {
+    let text = |version: &str| {
+        let hash = Content::Text(desired().venvs[0].requirements.clone()).sha256();
+        format!("# {hash}\n# python 3.11\nJinja2=={version}\n")
+    };
+    let with = |version: &str| {
+        let mut site = site();
+        let lock = setup::Lock::parse(&text(version)).unwrap();
+        assert!(site.locks.keep(desired().venvs[0].folder, lock));
+        setup::desired(&spec(STOCK), &site).unwrap()
+    };
+    let locked = with("3.1.6");
+    let folder = locked.venvs[0].folder;
+    let installed = |version: &str, python: &str| {
+        let mut facts = converged(&locked);
+        let venv = facts.venvs.get_mut(folder).unwrap().as_mut().unwrap();
+        python.clone_into(&mut venv.python);
+        venv.packages
+            .insert("jinja2".to_owned(), version.to_owned());
+        facts
+    };
+    assert!(setup::diff(&locked, &installed("3.1.6", "3.11.2")).is_empty());
+    let plan = setup::diff(&locked, &installed("3.1.5", "3.11.2"));
+    assert_eq!(plan.steps[0].why, "jinja2 3.1.5 → 3.1.6, as locked");
+    // Another Python has other versions.
+    assert!(setup::diff(&locked, &installed("3.1.5", "3.13.1")).is_empty());
+
+    // What the server has is kept here, where nobody kept it yet.
+    let fresh = desired();
+    let mut facts = converged(&fresh);
+    assert_eq!(setup::unkept_locks(&fresh, &facts), []);
+    let file = FileFacts {
+        text: Some(text("3.1.6")),
+        ..FileFacts::default()
+    };
+    let path = format!(
+        "/var/lib/hubctl/{}.lock",
+        folder.rsplit('/').next().unwrap()
+    );
+    facts.files.insert(path, Some(file));
+    let found = setup::unkept_locks(&fresh, &facts);
+    assert_eq!(found[0].0, folder);
+    assert_eq!(found[0].1.packages, ["Jinja2==3.1.6"]);
+    assert_eq!(setup::unkept_locks(&locked, &facts), []);
+}

@@ -128,6 +128,34 @@ fn docker() {
 }
 
 #[test]
+fn hubd_with_docker() {
+    let yaml = "{name: class, spawner: {kind: docker}, limits: {cpu: 0.5}}";
+    check("hubd-docker", yaml, with_hubd);
+}
+
+/// What the helper starts, and where its containers reach the hub.
+#[test]
+fn hubds_containers_are_roots_to_say() {
+    let yaml = "{name: class, spawner: {kind: docker, image: 'lab:3', network: 10.7.0.0/24}}";
+    let helper: hub_api::helper::Options = read(yaml, with_hubd, "/etc/hub-helper/helper.toml");
+    let container = helper.container.unwrap();
+    assert_eq!(container.image, "lab:3");
+    assert_eq!(container.command, ["jupyterhub-singleuser"]);
+    assert_eq!(
+        container.read_only,
+        [Path::new("/etc/passwd"), Path::new("/etc/group")]
+    );
+    let hub: hub_api::hub::Hub = read(yaml, with_hubd, "/etc/hubd/hubd.toml");
+    assert_eq!(hub.spawn.kind, hub_api::hub::SpawnerKind::Systemd);
+    assert_eq!(hub.listen.internal.bind.to_string(), "0.0.0.0:881");
+    assert_eq!(
+        hub.listen.internal.url.as_deref(),
+        Some("http://10.7.0.1:881")
+    );
+    assert!(hub.notebooks.ready.is_none());
+}
+
+#[test]
 fn github() {
     let yaml = "
 name: class

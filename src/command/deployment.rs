@@ -1,6 +1,7 @@
 //! A deployment as a run works on it: the spec, what the cloud and the host have of it, and the halves that change them.
 
 mod closing;
+mod locks;
 mod outside;
 mod rotation;
 mod secrets;
@@ -20,10 +21,11 @@ use crate::host::{Host, HostError};
 use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
 use crate::release::Program;
-use crate::setup::{self, HostPlan, Upgrade};
+use crate::setup::{self, HostPlan, Locks, Upgrade};
 use crate::spec::{Spec, TlsKind};
 use crate::state::{Receipt, State};
 
+pub(super) use locks::FILE as LOCKS;
 pub(super) use outside::{place_of, trust, trust_of, url};
 pub(super) use site::placeholder_site;
 
@@ -47,12 +49,14 @@ pub(super) struct Deployment<'a> {
     keeps_record: bool,
     /// Our own programs for the server, once they are found.
     programs: Vec<Program>,
+    /// Which versions were installed.
+    locks: Locks,
     /// Whether the proxy was seen with a certificate by ACME and nothing was to be done to it.
     has_certificate: bool,
     host: Option<Host>,
     timings: Vec<(&'static str, f64)>,
     /// Where a run that only looks has its state.
-    _look: Option<tempfile::TempDir>,
+    look: Option<tempfile::TempDir>,
 }
 
 /// The host half of a plan, and what it was made from.
@@ -106,6 +110,7 @@ impl<'a> Deployment<'a> {
             });
         }
         let outcome = Outcome::of(&inventory);
+        let locks = Locks::load(&locks::place(&spec, &state))?;
         let mut deployment = Self {
             context,
             spec,
@@ -118,10 +123,11 @@ impl<'a> Deployment<'a> {
             local,
             keeps_record: false,
             programs: Vec::new(),
+            locks,
             has_certificate: false,
             host: None,
             timings: Vec::new(),
-            _look: look,
+            look,
         };
         deployment.finish_phase("observe", started);
         Ok(deployment)
@@ -242,7 +248,13 @@ impl<'a> Deployment<'a> {
         }
         let host = self.host.clone().context("no session to the server")?;
         let started = self.start_phase("setup");
-        let applied = setup::apply(&host, &work.plan, &*self.context.ui).await?;
+        let mut news = Vec::new();
+        let applied = setup::apply(&host, &work.plan, &*self.context.ui, &mut |folder, lock| {
+            news.push((folder.to_owned(), lock));
+        })
+        .await;
+        self.keep(news)?;
+        let applied = applied?;
         self.finish_phase("setup", started);
         Ok(applied.changed)
     }
@@ -262,6 +274,7 @@ impl<'a> Deployment<'a> {
         }
         let facts = setup::observe(&host, &desired, &*self.context.ui).await?;
         let plan = setup::diff(&desired, &facts);
+        self.keep(setup::unkept_locks(&desired, &facts))?;
         self.finish_phase("host", started);
         let proxy = facts.proxy_status();
         self.has_certificate =

@@ -12,11 +12,12 @@ const PREFIX: &str = ".look-";
 /// What a run that was killed left is older than any run takes.
 const STALE: Duration = Duration::from_secs(24 * 3600);
 /// All that a look reads, beside certificates. The one-time host key is not among it: replacing it is for a run that can remember the new one.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "receipt.json",
     "known_hosts",
     crate::key::FILE,
     super::rotate::JOURNAL,
+    super::deployment::LOCKS,
 ];
 
 /// The state of `name`, as links in a folder that is gone with the second value. Files of a state folder are replaced and

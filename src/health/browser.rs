@@ -312,13 +312,24 @@ impl Browser {
         method: Method,
         path: &str,
     ) -> Result<(StatusCode, String), Fault> {
+        let body = if method == Method::POST { "{}" } else { "" };
+        self.api_with(method, path, body.to_owned()).await
+    }
+
+    /// The same with a body of JSON.
+    pub(super) async fn api_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<(StatusCode, String), Fault> {
         let what = format!("{method} /{path}");
         let broke = |error| Fault::http(&what, &error);
         let mut request = self.request(method.clone(), self.endpoint.at(path));
         if method != Method::GET {
             request = request
                 .header(header::CONTENT_TYPE, "application/json")
-                .body(if method == Method::POST { "{}" } else { "" });
+                .body(body);
         }
         let response = request.send().await.map_err(broke)?;
         let status = response.status();

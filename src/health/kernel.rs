@@ -23,12 +23,22 @@ pub struct Kernel {
 impl Kernel {
     /// Starts a kernel of the server's default kind and opens its channels.
     pub async fn start(browser: &Browser) -> Result<Self, Fault> {
+        Self::begin(browser, json!({})).await
+    }
+
+    /// Starts a kernel of this kind, such as `ir` for R, and opens its channels.
+    pub async fn start_kind(browser: &Browser, kind: &str) -> Result<Self, Fault> {
+        Self::begin(browser, json!({"name": kind})).await
+    }
+
+    async fn begin(browser: &Browser, asked: Value) -> Result<Self, Fault> {
         #[derive(Deserialize)]
         struct Started {
             id: String,
         }
         let path = format!("{}api/kernels", browser.server());
-        let (status, body) = browser.api(Method::POST, &path).await?;
+        let body = asked.to_string();
+        let (status, body) = browser.api_with(Method::POST, &path, body).await?;
         if status != StatusCode::CREATED {
             return Err(Fault::plain(format!("{} (HTTP {status})", message(&body))));
         }

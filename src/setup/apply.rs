@@ -9,7 +9,7 @@ use super::desired::Content;
 use super::names::LOCK;
 use super::observe::{framed, runner};
 use super::plan::HostPlan;
-use super::{SetupError, template};
+use super::{Lock, SetupError, template};
 use crate::event::{Event, Observer};
 use crate::host::{Host, HostError, Limits};
 
@@ -31,7 +31,8 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// How long a second login may take that proves the way in.
 const SECOND_LOGIN: Duration = Duration::from_secs(30);
 
-/// Carries out a plan. An empty plan costs nothing.
+/// Carries out a plan. An empty plan costs nothing. What was installed into which folder is told to `locked` at once, so
+/// that it is known even where a later step fails.
 ///
 /// When this future is dropped, or the connection ends in any other way, the remote side ends what it was doing; the next
 /// run goes on from there.
@@ -39,6 +40,7 @@ pub async fn apply(
     host: &Host,
     plan: &HostPlan,
     observer: &dyn Observer,
+    locked: &mut (dyn FnMut(&str, Lock) + Send),
 ) -> Result<Applied, SetupError> {
     if !plan.problems.is_empty() {
         return Err(SetupError::Blocked {
@@ -98,6 +100,11 @@ pub async fn apply(
                 elapsed_seconds: elapsed,
                 deadline_seconds: deadline,
             }),
+            Answer::Locked { folder, text } => {
+                if let Some(lock) = Lock::parse(&text) {
+                    locked(&folder, lock);
+                }
+            }
             Answer::Confirm { what } => {
                 observer.detail(format!("proving that {what} still lets us in"));
                 running.send(format!("{}\n", second_login(host, observer).await).as_bytes());
@@ -147,6 +154,11 @@ enum Answer {
         state: String,
         elapsed: f64,
         deadline: f64,
+    },
+    /// An environment was installed, and what in it.
+    Locked {
+        folder: String,
+        text: String,
     },
     /// The remote side wants to know whether a further login is possible.
     Confirm {

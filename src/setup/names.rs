@@ -86,6 +86,8 @@ pub const UPGRADED: &str = "/var/lib/hubctl/upgraded";
 pub const HUB_ENVIRONMENT: &str = "/opt/jupyterhub";
 pub const NOTEBOOK_ENVIRONMENT: &str = "/opt/notebook";
 pub const CONDA_ENVIRONMENT: &str = "/opt/conda";
+/// What installs conda's packages.
+pub const RATTLER_ENVIRONMENT: &str = "/opt/hubctl/rattler";
 pub const NODE_ENVIRONMENT: &str = "/opt/nodejs";
 pub const UV_ENVIRONMENT: &str = "/opt/hubctl/uv";
 pub const PROXY_FOLDER: &str = "/opt/configurable-http-proxy";

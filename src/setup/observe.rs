@@ -9,7 +9,7 @@ use serde_json::json;
 use super::desired::{Content, Desired, Download, StatusPlace};
 use super::facts::Facts;
 use super::names::{LOCK, SSH_GUARD, STAMP, UPGRADED};
-use super::{SetupError, template};
+use super::{SetupError, lock, template};
 use crate::event::{Event, Observer};
 use crate::host::{Command, Host, Limits};
 
@@ -164,6 +164,7 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
     }
     for venv in &desired.venvs {
         add(&format!("{}/{STAMP}", venv.folder), true);
+        add(&lock::path(venv.folder), true);
         for (_, link) in &venv.links {
             add(link, false);
         }
@@ -174,6 +175,7 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
     if let Some(conda) = &desired.conda {
         add(&format!("{}/{STAMP}", conda.folder), true);
         add(&format!("{}/kernel.json", conda.kernel), false);
+        add(&lock::path(conda.folder), true);
     }
     add(desired.ssh.path, true);
     add(&format!("{}/bin/uv", desired.uv.folder), false);

@@ -89,13 +89,24 @@ pub(super) enum Action {
         links: Vec<(String, String)>,
         /// Modules that are imported once, so that they are compiled.
         warm: Vec<String>,
+        /// What was installed for the same requirements before, as the remote program keeps it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lock: Option<String>,
     },
     Conda {
         folder: String,
         kernel: String,
         requirements: String,
-        url: String,
+        channel: String,
+        /// What runs the program that goes with it, which does it.
+        python: String,
+        /// Of `micromamba`, which does it in that one's place.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lock: Option<String>,
     },
     Npm {
         folder: String,

@@ -21,6 +21,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "hubd/hubd.service",
     "hubd/hubd.socket",
     "hubd/jupyter.slice",
+    "hubd/jupyter-container@.service",
     "hubd/jupyter@.service",
     "hubd/pam",
     "hubd/run-jupyter.mount",
@@ -66,6 +67,8 @@ pub(super) const OBSERVE: &str = include_str!("../../templates/runner/observe.py
 pub(super) const VITALS: &str = include_str!("../../templates/runner/vitals.py");
 /// Says what the proxy serves.
 pub(super) const ROUTES: &str = include_str!("../../templates/runner/routes.py");
+/// Makes an environment of conda's packages.
+pub(super) const CONDA: &str = include_str!("../../templates/runner/conda.py");
 /// Carries out a plan on the host: one program, of a file for each thing it is about.
 pub const APPLY: &str = concat!(
     include_str!("../../templates/runner/apply/event.py"),
@@ -76,6 +79,8 @@ pub const APPLY: &str = concat!(
     include_str!("../../templates/runner/apply/package.py"),
     include_str!("../../templates/runner/apply/account.py"),
     include_str!("../../templates/runner/apply/environment.py"),
+    include_str!("../../templates/runner/apply/conda.py"),
+    include_str!("../../templates/runner/apply/lock.py"),
     include_str!("../../templates/runner/apply/download.py"),
     include_str!("../../templates/runner/apply/container.py"),
     include_str!("../../templates/runner/apply/takeover.py"),

@@ -103,9 +103,9 @@ fn hub_and_proxy(hub: HubKind, proxy: ProxyKind) -> Option<Refusal> {
 fn hub_and_spawner(hub: HubKind, spawner: SpawnerKind) -> Option<Refusal> {
     let refuse = |reason: &str, hint: &str| Some(Refusal::new("spawner.kind", reason, hint));
     match (hub, spawner) {
-        (HubKind::Jupyterhub, _) | (HubKind::Hubd | HubKind::Notebook, SpawnerKind::Systemd) => {
-            None
-        }
+        (HubKind::Jupyterhub, _)
+        | (HubKind::Hubd, SpawnerKind::Systemd | SpawnerKind::Docker)
+        | (HubKind::Notebook, SpawnerKind::Systemd) => None,
         (HubKind::Hubd, SpawnerKind::Local) => refuse(
             "is `local`: `hubd` has no privileges to start a process as another user with",
             "set `spawner.kind: systemd`",
@@ -113,10 +113,6 @@ fn hub_and_spawner(hub: HubKind, spawner: SpawnerKind) -> Option<Refusal> {
         (HubKind::Hubd, SpawnerKind::Sudo) => refuse(
             "is `sudo`, a package of JupyterHub's: `hubd` asks its helper in that one's place",
             "set `spawner.kind: systemd`",
-        ),
-        (HubKind::Hubd, SpawnerKind::Docker) => refuse(
-            "is `docker`, which hubctl sets up for JupyterHub alone: who may open Docker's socket is root, and `hubd` is not",
-            "set `spawner.kind: systemd`, or `hub.kind: jupyterhub`",
         ),
         (HubKind::Notebook, SpawnerKind::Local | SpawnerKind::Sudo | SpawnerKind::Docker) => {
             refuse(

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use hubctl::release::Program;
 use hubctl::secret::Secret;
-use hubctl::setup::Site;
+use hubctl::setup::{Locks, Site};
 use hubctl::spec::model::Spec;
 
 pub fn spec(yaml: &str) -> Spec {
@@ -37,6 +37,7 @@ pub fn site() -> Site {
         oauth_client_secret: None,
         password_hash: None,
         programs: Vec::new(),
+        locks: Locks::default(),
         operator_keys: Vec::new(),
     }
 }

@@ -21,6 +21,7 @@ mod hubctl;
 mod server;
 
 mod hard_way;
+mod hubd_docker;
 mod notebook;
 mod sdsc;
 mod story;

@@ -15,11 +15,6 @@ fn jupyterhub_with_docker() {
     let mut session = hub.open("bob", &story.password("bob"));
 
     // Of the machine a container reaches the hub and nothing else; not the metadata, nor the engine, nor other homes.
-    let reach = |host: &str, port: u16| {
-        format!(
-            "import socket\ntry:\n    socket.create_connection(('{host}', {port}), 3).close()\n    print('open')\nexcept OSError as error:\n    print('closed')"
-        )
-    };
     let mut asked = |code: &str| hub.run(&mut session, code);
     assert_eq!(asked(&reach("172.31.250.1", 881)), "open");
     assert_eq!(asked(&reach("172.31.250.1", 22)), "closed");
@@ -66,7 +61,110 @@ fn jupyterhub_with_docker() {
         "stale containers"
     );
 
+    images_of_the_operator_s_own(&mut story);
+
     story.reboot();
     story.work("ada");
     story.destroy();
+}
+
+/// Python that says whether a port is reached.
+pub(crate) fn reach(host: &str, port: u16) -> String {
+    format!(
+        "import socket\ntry:\n    socket.create_connection(('{host}', {port}), 3).close()\n    print('open')\nexcept OSError as error:\n    print('closed')"
+    )
+}
+
+/// What a single-user server takes of the machine's own system and notebooks, as an image for `docker save`. There is no
+/// registry to pull one from.
+const MAKE_IMAGE: &str = r#"set -eu
+bins="/usr/bin/python3 /usr/bin/python3.11 /usr/bin/dash /usr/bin/bash /usr/bin/sh /usr/bin/env /usr/bin/id"
+libs=$(find /opt/notebook /usr/lib/python3.11/lib-dynload -name '*.so*' -type f | xargs ldd $bins 2>/dev/null |
+  grep -o '/[^ )]*\.so[^ )]*' | grep -v '^/opt' | sort -u)
+tar -ch --no-recursion /tmp --recursion --exclude='*.map' --exclude='jupyterlab/galata' --exclude='jupyterlab/staging' --exclude='*/tests' \
+  --exclude='lib/python3.11/test' --exclude='lib/python3.11/config-*' \
+  $bins /bin/sh /usr/lib/python3.11 $libs /opt/notebook 2>/dev/null |
+  docker import -c 'ENV PATH=/opt/notebook/bin:/usr/bin:/bin' -c 'ENV LANG=C.UTF-8' - class-base:1 >&2
+docker save class-base:1 | gzip -1
+docker image rm class-base:1 >&2
+"#;
+
+/// An archive, then a Dockerfile upon what it brought, then another Dockerfile: who is at work goes on, the next server is
+/// of the image of now, and what nobody uses any more goes.
+fn images_of_the_operator_s_own(story: &mut Story) {
+    let server = story.server();
+    let laptop = story.operator.folder.clone();
+    server.fetch(
+        &format!("sudo sh -c '{}'", MAKE_IMAGE.replace('\'', "'\\''")),
+        &laptop.join("base.tar.gz"),
+    );
+    story.tell("an image was saved");
+    let said = |events: &[serde_json::Value], what: &str| {
+        events.iter().any(|event| {
+            event["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with(what))
+        })
+    };
+    story.set("spawner.source=base.tar.gz");
+    let events = story.hubctl(&["provision", "--yes"]);
+    assert!(
+        said(&events, "load the image hubctl/notebook:"),
+        "{events:?}"
+    );
+    story.work("ada");
+    story.is_settled();
+
+    let dockerfile = |version: &str| {
+        let text = format!("FROM class-base:1\nRUN echo {version} >/etc/version\n");
+        std::fs::write(laptop.join("Dockerfile"), text).unwrap();
+    };
+    dockerfile("first");
+    story.set("spawner.source=Dockerfile");
+    let events = story.hubctl(&["provision", "--yes"]);
+    assert!(
+        said(&events, "build the image hubctl/notebook:"),
+        "{events:?}"
+    );
+    let hub = story.hub();
+    let mut session = hub.open("bob", &story.password("bob"));
+    const VERSION: &str = "print(open('/etc/version').read())";
+    assert_eq!(hub.run(&mut session, VERSION), "first");
+    let image = |server: &crate::server::Server| {
+        server.run("sudo docker inspect -f '{{.Image}}' jupyter-bob")
+    };
+    let first = image(&server);
+
+    dockerfile("second");
+    let events = story.hubctl(&["provision", "--yes"]);
+    assert!(
+        said(&events, "build the image hubctl/notebook:"),
+        "{events:?}"
+    );
+    assert_eq!(
+        hub.run(&mut session, VERSION),
+        "first",
+        "who is at work goes on"
+    );
+    story.is_settled();
+    drop(session);
+    story.work("bob");
+    let mut session = hub.open("bob", &story.password("bob"));
+    assert_eq!(hub.run(&mut session, VERSION), "second");
+    assert_ne!(image(&server), first);
+    drop(session);
+    story.work("bob");
+
+    dockerfile("third");
+    story.hubctl(&["provision", "--yes"]);
+    let left = server.run("sudo docker image ls --format '{{.Repository}}' | sort | tr '\\n' ' '");
+    assert_eq!(
+        left, "class-base hubctl/notebook",
+        "images that nobody uses are left"
+    );
+    assert_eq!(
+        server.run("sudo docker ps --all --quiet"),
+        "",
+        "stale containers"
+    );
 }

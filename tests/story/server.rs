@@ -68,6 +68,18 @@ impl Server {
             .unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
+    /// Writes what a command prints into a file here.
+    #[allow(dead_code, reason = "each test binary uses its part")]
+    pub(crate) fn fetch(&self, line: &str, path: &std::path::Path) {
+        let status = Command::new("ssh")
+            .args(&self.ssh)
+            .arg(line)
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(path).unwrap())
+            .status();
+        assert!(status.expect("ssh starts").success(), "{line}");
+    }
+
     /// Restarts it and waits until it is back as another boot.
     pub(crate) fn reboot(&self) {
         const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";

@@ -3,6 +3,7 @@
 //! One connection carries one request and one answer, each a line of JSON. Versions of hub and helper that do not
 //! match are told apart by `version`, before anything is done.
 
+pub mod container;
 pub mod instance;
 pub mod memory;
 pub mod options;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use container::Container;
 pub use instance::{Instance, InstanceError};
 pub use options::{Accounts, Options, Profile};
 pub use password::Password;

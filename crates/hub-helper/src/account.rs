@@ -42,6 +42,8 @@ const NOBODY: u32 = 65534;
 pub struct Account {
     pub name: String,
     pub uid: u32,
+    /// Of its primary group.
+    pub gid: u32,
     pub home: PathBuf,
     /// Those of its groups that the helper's file names.
     pub groups: Vec<String>,
@@ -62,6 +64,7 @@ pub fn admit(options: &Options, name: &str) -> Result<Account, Refusal> {
     let account = Account {
         name: user.name,
         uid: user.uid.as_raw(),
+        gid: user.gid.as_raw(),
         home: user.dir,
         groups: judge(options, name, user.uid.as_raw(), user.gid.as_raw(), &groups)?,
     };
@@ -212,6 +215,7 @@ mod tests {
         let stranger = Account {
             name: "ada".to_owned(),
             uid: 4711,
+            gid: 4711,
             home: PathBuf::from("/usr"),
             groups: Vec::new(),
         };

@@ -11,6 +11,7 @@ use hub_api::helper::Ended;
 use hub_api::helper::memory::{CONTROL_GROUPS, kills};
 use hub_api::line::shown;
 
+use crate::container;
 use crate::places::{Places, write};
 
 /// As many last lines as are noted.
@@ -32,11 +33,20 @@ pub struct Told {
     pub status: String,
 }
 
+/// What runs the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// The unit itself.
+    Systemd,
+    /// A container, of which the unit is the engine's command.
+    Containers,
+}
+
 /// Notes how the instance's unit ended.
 ///
 /// # Errors
 /// Where the name is none of an instance, or the note cannot be written.
-pub fn note(instance: &str, told: &Told, places: &Places) -> anyhow::Result<()> {
+pub fn note(instance: &str, told: &Told, places: &Places, engine: Engine) -> anyhow::Result<()> {
     let is_instance = !instance.starts_with('.')
         && instance.len() < 200
         && instance
@@ -54,6 +64,9 @@ pub fn note(instance: &str, told: &Told, places: &Places) -> anyhow::Result<()> 
         Path::new(CONTROL_GROUPS),
     );
     let mut ended = from(told, kills);
+    if engine == Engine::Containers {
+        ended.out_of_memory = container::was_out_of_memory(instance, ended.code);
+    }
     if told.result != "success" {
         ended.last_lines = journal(&told.invocation);
     }
@@ -213,7 +226,12 @@ mod tests {
             ..Places::default()
         };
         for instance in ["../x", "", "a/b", ".x"] {
-            let said = note(instance, &told("success", "exited", "0"), &places);
+            let said = note(
+                instance,
+                &told("success", "exited", "0"),
+                &places,
+                Engine::Systemd,
+            );
             assert!(said.is_err(), "{instance:?}");
         }
     }

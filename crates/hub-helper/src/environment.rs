@@ -41,7 +41,8 @@ const RESERVED: [&str; 20] = [
     "NOTIFY_SOCKET",
     "JUPYTER_SOCKET",
 ];
-const RESERVED_PREFIXES: [&str; 8] = [
+const RESERVED_PREFIXES: [&str; 9] = [
+    "DOCKER_",
     "LD_",
     "PYTHON",
     "GLIBC_",

@@ -1,11 +1,13 @@
 //! `hub-helper`: serves the socket that systemd hands over. `hub-helper ended INSTANCE`: notes how a unit ended.
+//! `hub-helper remove INSTANCE`: removes what an earlier run left of a container.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use hub_api::helper::CONFIGURATION;
-use hub_helper::ended::{Told, note};
+use hub_helper::container;
+use hub_helper::ended::{Engine, Told, note};
 use hub_helper::options;
 use hub_helper::places::Places;
 use hub_helper::serve::serve;
@@ -22,9 +24,19 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         [] => socket(),
-        ["ended", instance] => note(instance, &told(), &Places::default()),
+        ["ended", instance] => note(instance, &told(), &Places::default(), Engine::Systemd),
+        ["ended", instance, "container"] => {
+            let noted = note(instance, &told(), &Places::default(), Engine::Containers);
+            container::remove(instance);
+            noted
+        }
+        ["remove", instance] => {
+            container::remove(instance);
+            Ok(())
+        }
         _ => Err(anyhow::anyhow!(
-            "usage: `hub-helper`, started by hub-helper.socket, or `hub-helper ended INSTANCE`"
+            "usage: `hub-helper`, started by hub-helper.socket, or `hub-helper ended INSTANCE [container]`, \
+             `hub-helper remove INSTANCE`"
         )),
     };
     match done {

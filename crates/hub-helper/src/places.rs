@@ -163,6 +163,7 @@ mod tests {
         let ada = Account {
             name: "ada".to_owned(),
             uid: 4712,
+            gid: 4712,
             home: PathBuf::from("/home/ada"),
             groups: Vec::new(),
         };

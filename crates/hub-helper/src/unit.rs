@@ -23,21 +23,12 @@ pub fn drop_in(
     socket: &Path,
     profile: Option<&str>,
 ) -> Result<String, Refusal> {
-    let asked = profile.unwrap_or(&options.default_profile);
-    let Some(Profile {
+    let Profile {
         memory_mb,
         cpu_percent,
         tasks,
         program,
-    }) = options.profiles.get(asked)
-    else {
-        let asked: String = asked.chars().take(64).collect();
-        let have: Vec<&str> = options.profiles.keys().map(String::as_str).collect();
-        return Err(Refusal::Refused(format!(
-            "there is no profile {asked:?}; the helper's file has {}",
-            have.join(", ")
-        )));
-    };
+    } = asked(options, profile)?;
     let name = &account.name;
     let home = account.home.display();
     let folder = socket.parent().unwrap_or(Path::new("/")).display();
@@ -71,6 +62,22 @@ pub fn drop_in(
     Ok(text)
 }
 
+/// The profile of this name, or the default one.
+///
+/// # Errors
+/// Where the helper's file has no such profile.
+pub fn asked<'a>(options: &'a Options, profile: Option<&str>) -> Result<&'a Profile, Refusal> {
+    let asked = profile.unwrap_or(&options.default_profile);
+    options.profiles.get(asked).ok_or_else(|| {
+        let asked: String = asked.chars().take(64).collect();
+        let have: Vec<&str> = options.profiles.keys().map(String::as_str).collect();
+        Refusal::Refused(format!(
+            "there is no profile {asked:?}; the helper's file has {}",
+            have.join(", ")
+        ))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +87,7 @@ mod tests {
         Account {
             name: "ada".to_owned(),
             uid: 1001,
+            gid: 1001,
             home: "/home/ada".into(),
             groups: Vec::new(),
         }

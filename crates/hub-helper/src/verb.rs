@@ -14,7 +14,7 @@ use crate::pam::Pam;
 use crate::places::{Places, remove, write};
 use crate::refusal::Refusal;
 use crate::systemd::Systemd;
-use crate::{create, environment, unit};
+use crate::{container, create, environment, unit};
 
 /// The longest a start may be given.
 const LONGEST_START: u32 = 600;
@@ -114,7 +114,15 @@ impl Helper {
         let instance = Instance::new(&start.server.user, &start.server.name)?;
         let account = self.admit(&start.server.user).await?;
         let socket = self.places.socket(&instance);
-        let text = unit::drop_in(&self.options, &account, &socket, start.profile.as_deref())?;
+        let profile = start.profile.as_deref();
+        let text = match &self.options.container {
+            None => unit::drop_in(&self.options, &account, &socket, profile)?,
+            Some(asked) => {
+                let profile = unit::asked(&self.options, profile)?;
+                let variables: Vec<&str> = start.environment.keys().map(String::as_str).collect();
+                container::drop_in(asked, &account, &instance, &socket, profile, &variables)?
+            }
+        };
         let environment = environment::render(&start.environment, &self.options.environment)?;
         let within = Duration::from_secs(start.within.clamp(1, LONGEST_START).into());
         let unit = instance.unit();

@@ -8,7 +8,7 @@ use crate::command::server;
 use crate::event::{Event, Observer};
 use crate::infra::{self, Outcome};
 use crate::secret::Secret;
-use crate::setup::Site;
+use crate::setup::{Locks, Site};
 use crate::spec::{self, AuthenticatorKind, HubKind, Spec, TlsKind};
 use crate::tls;
 
@@ -36,6 +36,7 @@ impl Deployment<'_> {
             oauth_client_secret: self.client_secret()?,
             password_hash: self.notebook_password()?.map(|(_, hash)| hash),
             programs: self.programs.clone(),
+            locks: self.locks.clone(),
             operator_keys: self
                 .local
                 .public_key
@@ -114,5 +115,6 @@ pub(in crate::command) fn placeholder_site(spec: &Spec) -> Site {
         password_hash: (spec.hub.kind == HubKind::Notebook).then(|| placeholder("password-hash")),
         operator_keys: spec.ssh.authorized_keys.clone(),
         programs: Vec::new(),
+        locks: Locks::default(),
     }
 }

@@ -1,10 +1,13 @@
 //! hubd: a hub without privileges behind systemd's sockets, and the root helper it asks for what takes root.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
+use hub_api::helper;
 use hub_api::hub::{self as hubd, SpawnerKind};
 use tera::Context;
 
+use super::containers::{Containers, containers, engine};
 use super::files::text_file;
 use super::hub::{self, Hub, RECHECK, UNITS, secret};
 use super::proxy::{login_page, program, public_host};
@@ -26,18 +29,26 @@ const TASKS: u32 = 1024;
 
 pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, SetupError> {
     let places = HubPlaces::of(HubKind::Hubd);
-    Ok(Hub {
+    let containers = containers(spec)?;
+    let mut hub = Hub {
         accounts: vec![HUBD_ACCOUNT],
         person: None,
         groups: vec![USERS_GROUP, ADMINS_GROUP],
         packages: Vec::new(),
         folders: folders(places),
-        files: files(spec, site, context, places)?,
+        files: files(spec, site, context, places, containers.as_ref())?,
         units: units(spec, places),
         venv: None,
         servers: Some(vec![SERVERS.to_owned()]),
-        page_first: true,
-    })
+        page_first: containers.is_none(),
+    };
+    if containers.is_some() {
+        let engine = engine(context)?;
+        hub.packages.extend(engine.packages);
+        hub.files.push(engine.file);
+        hub.units.insert(0, engine.unit);
+    }
+    Ok(hub)
 }
 
 fn folders(places: &HubPlaces) -> Vec<ManagedFolder> {
@@ -63,6 +74,7 @@ fn files(
     site: &Site,
     context: &Context,
     places: &HubPlaces,
+    containers: Option<&Containers>,
 ) -> Result<Vec<ManagedFile>, SetupError> {
     let mut context = context.clone();
     let environment = environment(spec);
@@ -82,11 +94,16 @@ fn files(
         ]),
     );
     context.insert("hubd_program", &program(HUBD_ACCOUNT));
+    context.insert("container", &containers.map(container));
     let mut files = Vec::new();
     let mut add = |path: &str, template, context: &Context| {
         let text = template::render(template, context)?;
         files.push(text_file(Part::Hub, path, text));
         Ok::<_, SetupError>(())
+    };
+    let servers = match containers {
+        None => "hubd/jupyter@.service",
+        Some(_) => "hubd/jupyter-container@.service",
     };
     for (path, template) in [
         ("/etc/pam.d/hubd", "hubd/pam"),
@@ -96,7 +113,7 @@ fn files(
             &format!("{UNITS}/{SERVER_SOCKETS_MOUNT}"),
             "hubd/run-jupyter.mount",
         ),
-        (SERVERS, "hubd/jupyter@.service"),
+        (SERVERS, servers),
         (hub_api::helper::CONFIGURATION, "hubd/helper.toml"),
         (
             &format!("{UNITS}/{HUB_HELPER_SERVICE}"),
@@ -110,7 +127,7 @@ fn files(
     ] {
         add(path, template, &context)?;
     }
-    let listen = hubd::Listen::default();
+    let listen = listen(containers);
     for (unit, name, what) in HUBD_SOCKETS {
         let listen = match name {
             "public" => listen.public.to_string().replacen("unix:", "", 1),
@@ -124,7 +141,7 @@ fn files(
     files.push(text_file(
         Part::Hub,
         CONFIGURATION,
-        configuration(spec, site, places, environment)?,
+        configuration(spec, site, places, environment, containers)?,
     ));
     for (name, content) in [
         ("proxy-token", Some(&site.proxy_token)),
@@ -192,6 +209,37 @@ fn environment(spec: &Spec) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Where it listens. Users' containers reach it from their network, for which the packet filter keeps this port.
+fn listen(containers: Option<&Containers>) -> hubd::Listen {
+    let mut listen = hubd::Listen::default();
+    if let Some(containers) = containers {
+        listen.internal.bind.set_ip(Ipv4Addr::UNSPECIFIED.into());
+        listen.internal.url = Some(containers.hub_url());
+    }
+    listen
+}
+
+/// What the helper starts in place of plain units.
+fn container(containers: &Containers) -> helper::Container {
+    let words = |words: &[&str]| words.iter().map(ToString::to_string).collect();
+    let mut environment = BTreeMap::from([
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        // Of the container alone; the path of a home may be too long for a socket.
+        ("JUPYTER_RUNTIME_DIR".to_owned(), "/tmp/jupyter".to_owned()),
+    ]);
+    if containers.shows_host_environment() {
+        let path = "/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin";
+        environment.insert("PATH".to_owned(), path.to_owned());
+    }
+    helper::Container {
+        image: containers.image.clone(),
+        network: containers.network.to_owned(),
+        command: words(containers.command()),
+        read_only: containers.sees().iter().map(Into::into).collect(),
+        environment,
+    }
+}
+
 /// So many CPUs in whole percent of one, as the helper's file has them.
 fn percent(cpus: f64) -> String {
     format!("{:.0}", (cpus * 100.0).max(1.0))
@@ -203,6 +251,7 @@ fn configuration(
     site: &Site,
     places: &HubPlaces,
     environment: BTreeMap<String, String>,
+    containers: Option<&Containers>,
 ) -> Result<String, SetupError> {
     let timeout = u64::from(spec.spawner.start_timeout);
     let idle = u64::from(spec.hub.cull_after_minutes) * 60;
@@ -211,6 +260,7 @@ fn configuration(
         public_url: (spec.tls.kind != TlsKind::None)
             .then(|| format!("https://{}", public_host(site))),
         version: spec.hub.version.clone(),
+        listen: listen(containers),
         proxy: hubd::Proxy {
             token_file: Some(places.secret("proxy-token").into()),
             ..hubd::Proxy::default()
@@ -236,7 +286,10 @@ fn configuration(
             ..hubd::Spawn::default()
         },
         notebooks: hubd::Notebooks {
-            ready: Some(format!("{NOTEBOOK_ENVIRONMENT}/{STAMP}").into()),
+            // Containers are there before the hub.
+            ready: containers
+                .is_none()
+                .then(|| format!("{NOTEBOOK_ENVIRONMENT}/{STAMP}").into()),
             ..hubd::Notebooks::default()
         },
         cull: hubd::Cull {

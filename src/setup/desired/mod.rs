@@ -1,5 +1,6 @@
 //! What the host should look like: the spec and the site, worked out into files, packages, accounts and units.
 
+mod containers;
 mod files;
 mod hub;
 mod hubd;
@@ -15,15 +16,16 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
+pub use self::containers::{Containers, ImageSource};
 use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
-pub use self::jupyterhub::{Containers, ImageSource};
+pub(in crate::setup) use self::programs::CONDA_LANE;
 pub use self::programs::programs;
-use self::programs::{AUTHORITIES, DEBIAN_PACKAGES, conda, notebook, units};
+use self::programs::{AUTHORITIES, DEBIAN_PACKAGES, conda, notebook, rattler, units};
 pub(in crate::setup) use self::proxy::api_of as proxy_api;
 use self::variables::{context, speaks_unix};
 use super::hub::HubPlaces;
 use super::names::{HUB_PORT, SSH_GROUP};
-use super::{SetupError, template};
+use super::{Lock, Locks, SetupError, template};
 use crate::release::Program;
 use crate::secret::Secret;
 use crate::spec::model::{ProxyKind, SpawnerKind, Spec};
@@ -61,6 +63,8 @@ pub struct Site {
     pub operator_keys: Vec<String>,
     /// Our own programs for the server: those that [`programs`] names.
     pub programs: Vec<Program>,
+    /// Which versions were installed before, here or on another server.
+    pub locks: Locks,
 }
 
 /// When the system is brought up to date.
@@ -238,9 +242,11 @@ pub struct Venv {
     pub pins: Vec<(String, String)>,
     /// Pattern of what was installed, and the link to it.
     pub links: Vec<(String, String)>,
+    /// The versions that these requirements were installed in before.
+    pub lock: Option<Lock>,
 }
 
-/// An environment of packages from conda-forge, with a kernel.
+/// An environment of packages from a conda channel, with a kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conda {
     pub folder: &'static str,
@@ -248,9 +254,13 @@ pub struct Conda {
     pub kernel: &'static str,
     /// One a line; also the stamp left in the folder.
     pub requirements: String,
-    /// Of the archive with `micromamba`.
-    pub url: String,
+    /// Where they are from.
+    pub channel: String,
+    /// Of an archive with `micromamba`, where that installs them.
+    pub url: Option<String>,
     pub sha256: Option<String>,
+    /// The packages that these requirements were installed in before.
+    pub lock: Option<Lock>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -345,6 +355,14 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         venvs.push(notebook(spec));
     }
     venvs.extend(proxy.venv);
+    venvs.extend(rattler(spec));
+    for venv in &mut venvs {
+        venv.lock = site.locks.of(venv.folder, &venv.requirements).cloned();
+    }
+    let mut conda = conda(spec);
+    if let Some(conda) = &mut conda {
+        conda.lock = site.locks.of(conda.folder, &conda.requirements).cloned();
+    }
     let places = HubPlaces::of_hub(&spec.hub);
     let door = SshDoor {
         path: "/etc/ssh/sshd_config.d/00-hubctl.conf",
@@ -360,7 +378,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         .into_iter()
         .filter(|other| other.service != places.service)
         .collect();
-    let containers = jupyterhub::containers(spec)?;
+    let containers = containers::containers(spec)?;
     let mut absent = proxy.absent;
     for other in &other_hubs {
         absent.extend(other.own.iter().map(ToString::to_string));
@@ -437,7 +455,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         venvs,
         npm: proxy.npm,
         download: proxy.download,
-        conda: conda(spec),
+        conda,
         containers,
         retired: proxy.retired,
         ports: spec.web_ports(),

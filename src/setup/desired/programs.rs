@@ -2,7 +2,7 @@
 
 use super::hub::UNITS;
 use super::{Conda, Unit, Venv, hub, proxy};
-use crate::setup::names::{CONDA_ENVIRONMENT, NOTEBOOK_ENVIRONMENT};
+use crate::setup::names::{CONDA_ENVIRONMENT, NOTEBOOK_ENVIRONMENT, RATTLER_ENVIRONMENT};
 use crate::spec::model::{HubKind, SpawnerKind, Spec};
 
 /// The package with the certificates of those whom all trust.
@@ -19,6 +19,9 @@ pub(super) const DEBIAN_PACKAGES: &[&str] = &[
     "unattended-upgrades",
 ];
 
+/// In which conda's packages are installed, after what installs them.
+pub(in crate::setup) const CONDA_LANE: &str = "conda";
+
 /// Names of our own programs that the spec puts on the server.
 pub fn programs(spec: &Spec) -> Vec<&'static str> {
     let mut names = proxy::programs(spec);
@@ -26,7 +29,27 @@ pub fn programs(spec: &Spec) -> Vec<&'static str> {
     names
 }
 
-/// What comes from conda-forge, where anything does.
+/// What installs packages from a conda channel, where any are asked for and no other program for it is.
+pub(super) fn rattler(spec: &Spec) -> Option<Venv> {
+    let asked = &spec.environment;
+    if asked.conda.is_empty() || asked.micromamba.is_some() {
+        return None;
+    }
+    Some(Venv {
+        folder: RATTLER_ENVIRONMENT,
+        what: "the installer of conda's packages",
+        lane: CONDA_LANE,
+        warm: &[],
+        user_site: false,
+        // Its interface changes with the second number.
+        requirements: "py-rattler>=0.28,<0.29\n".to_owned(),
+        pins: Vec::new(),
+        links: Vec::new(),
+        lock: None,
+    })
+}
+
+/// What comes from a conda channel, where anything does.
 pub(super) fn conda(spec: &Spec) -> Option<Conda> {
     let asked = &spec.environment;
     if asked.conda.is_empty() {
@@ -38,8 +61,10 @@ pub(super) fn conda(spec: &Spec) -> Option<Conda> {
         folder: CONDA_ENVIRONMENT,
         kernel: "/usr/local/share/jupyter/kernels/conda",
         requirements: packages.iter().map(|line| format!("{line}\n")).collect(),
+        channel: asked.conda_channel.clone(),
         url: asked.micromamba.clone(),
         sha256: asked.micromamba_sha256.clone(),
+        lock: None,
     })
 }
 
@@ -81,6 +106,7 @@ pub(super) fn notebook(spec: &Spec) -> Venv {
         requirements: lines(&notebook),
         pins: vec![pin("jupyterhub", hub), pin("jupyterlab", lab)],
         links: Vec::new(),
+        lock: None,
     }
 }
 

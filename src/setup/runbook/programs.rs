@@ -1,9 +1,10 @@
 //! The hub's programs.
 
 use super::Runbook;
-use crate::setup::desired::{Download, Venv};
-use crate::setup::names::{NODE_ENVIRONMENT, STAMP};
+use crate::setup::desired::{CONDA_LANE, Content, Download, Venv};
+use crate::setup::names::{NODE_ENVIRONMENT, RATTLER_ENVIRONMENT, STAMP};
 use crate::setup::step::Action;
+use crate::setup::{Lock, template};
 
 impl Runbook<'_> {
     pub(in crate::setup) fn uv(&mut self) {
@@ -45,6 +46,7 @@ impl Runbook<'_> {
                     index: self.desired.uv.index.clone(),
                     links: venv.links.clone(),
                     warm: venv.warm.iter().map(ToString::to_string).collect(),
+                    lock: venv.lock.as_ref().map(Lock::text),
                 },
             );
             self.touched.push(format!("{}/{STAMP}", venv.folder));
@@ -64,17 +66,26 @@ impl Runbook<'_> {
             Some(_) => return,
         };
         self.step_in(
-            "conda",
-            format!("install packages from conda-forge into {}", conda.folder),
+            CONDA_LANE,
+            format!(
+                "install packages from {} into {}",
+                conda.channel, conda.folder
+            ),
             why.to_owned(),
             Action::Conda {
                 folder: conda.folder.to_owned(),
                 kernel: conda.kernel.to_owned(),
                 requirements: conda.requirements.clone(),
+                channel: conda.channel.clone(),
+                python: format!("{RATTLER_ENVIRONMENT}/bin/python"),
                 url: conda.url.clone(),
                 sha256: conda.sha256.clone(),
+                lock: conda.lock.as_ref().map(Lock::text),
             },
         );
+        if let Some(step) = self.plan.steps.last_mut() {
+            step.content = Some(Content::Text(template::CONDA.to_owned()));
+        }
     }
 
     fn environment_differs(&self, venv: &Venv) -> Option<String> {
@@ -99,7 +110,23 @@ impl Runbook<'_> {
             Some(text) if text != venv.requirements => {
                 Some("other packages are asked for".to_owned())
             }
-            Some(_) => None,
+            Some(_) => {
+                // Solved for another Python, it is nothing to go by.
+                let lock = venv.lock.as_ref().filter(|lock| {
+                    let python = lock.python.as_deref().unwrap_or_default();
+                    found.python == python || found.python.starts_with(&format!("{python}."))
+                })?;
+                lock.versions().find_map(|(name, version)| {
+                    let installed = found.packages.get(&name);
+                    match installed.map(String::as_str) {
+                        Some(installed) if installed == version => None,
+                        Some(installed) => {
+                            Some(format!("{name} {installed} → {version}, as locked"))
+                        }
+                        None => Some(format!("{name} {version} is missing, which is locked")),
+                    }
+                })
+            }
         }
     }
 

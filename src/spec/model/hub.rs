@@ -64,7 +64,7 @@ pub enum HubKind {
     /// Stock JupyterHub from its package registry.
     Jupyterhub,
     /// hubctl's own hub, without privileges, beside a small root helper: the same single-user servers and API. Needs
-    /// `proxy.kind: hubproxy` and `spawner.kind: systemd`.
+    /// `proxy.kind: hubproxy`, and `spawner.kind: systemd` or `docker`.
     Hubd,
     /// One person's Jupyter Server, without a hub: a password, no users.
     Notebook,

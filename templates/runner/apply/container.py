@@ -34,6 +34,18 @@ def op_container_image(step):
             run("docker", "build", "--tag", name, "-", feed=content, deadline=1800, say=detail)
         else:
             run("docker", "import", "-", name, feed=content, deadline=1800)
+    if source != "registry":
+        remove_others(name)
+
+
+def remove_others(name):
+    """What was built or loaded under this name before, with another hash behind it: a server's disk is soon full of them.
+    The engine keeps what a container still uses; the next image takes it away."""
+    repository, _, _ = name.rpartition(":")
+    listed = run("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository)
+    for other in listed.splitlines():
+        if other != name and re.fullmatch(re.escape(repository) + ":([0-9a-f]{12}|host-[0-9]+)", other):
+            subprocess.run(["docker", "image", "rm", other], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def mount_points():

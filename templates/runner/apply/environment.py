@@ -1,4 +1,4 @@
-# Python's packages and conda-forge's, in folders of their own.
+# Python's packages, in folders of their own.
 
 def index_environment(step):
     """uv does not read pip's configuration: what the server's pip is set up for is told to it."""
@@ -47,12 +47,13 @@ def op_venv(step):
         words = ["--system-site-packages"] if step["system"] else []
         run(uv, "venv", "--quiet", "--clear", "--python", "/usr/bin/python3", *words, folder, deadline=300, env=env)
     wanted = step["requirements"].encode()
-    held = lock_of(folder, wanted)
+    version = run(python, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+    held = constraints_of(folder, wanted, version, step.get("lock"))
     run(uv, "pip", "install", "--python", python, "--requirements", "-", *(["--constraints", held] if held else []),
         deadline=1800, env=env, say=detail, feed=wanted)
     frozen = subprocess.run([uv, "pip", "freeze", "--python", python], env=dict(ENV, **env), timeout=120,
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    keep_lock(folder, wanted, frozen)
+    keep_lock(folder, wanted, b"# python %s\n" % version.encode() + frozen)
     # Compiled by root: users could not, and would compile at every start. What a server loads first now, the rest in the
     # background, after which nobody waits.
     if step["warm"]:
@@ -70,52 +71,3 @@ def op_venv(step):
             os.unlink(target)
         os.symlink(found[0], target)
     write(folder + "/hubctl-requirements.txt", step["requirements"].encode())
-
-
-def op_conda(step):
-    """Packages of conda-forge in a folder of their own, and a kernel that runs there; the stamp is written last."""
-    folder, wanted = step["folder"], step["requirements"].encode()
-    cache = "/var/cache/hubctl/conda"
-    os.makedirs(cache, mode=0o700, exist_ok=True)
-    # `curl` would have to be installed first; Python has the same authorities and proxies by the environment.
-    os.environ.update({key: value for key, value in ENV.items() if key.lower().endswith("_proxy")})
-    with urllib.request.urlopen(step["url"], timeout=120) as answer:
-        archive = answer.read(200 << 20)
-    found = hashlib.sha256(archive).hexdigest()
-    if step.get("sha256") and found != step["sha256"]:
-        raise Failed("%s is not what it should be: its SHA-256 is %s, not %s" % (step["url"], found, step["sha256"]))
-    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-        program = packed.extractfile("bin/micromamba").read()
-    write(cache + "/micromamba", program, mode="0755")
-    env = dict(MAMBA_ROOT_PREFIX=cache, MAMBA_NO_RC="true", CONDA_PKGS_DIRS=cache + "/pkgs")
-    mamba = [cache + "/micromamba", "--no-rc", "--yes"]
-    held = lock_of(folder, wanted)
-    shutil.rmtree(folder, ignore_errors=True)
-    what = ["--file", held] if held else ["--override-channels", "--channel", "conda-forge", *step["requirements"].split("\n")[:-1]]
-    run(*mamba, "create", "--prefix", folder, *what, deadline=1800, env=env, say=detail)
-    frozen = subprocess.run([*mamba, "env", "export", "--explicit", "--prefix", folder], env=dict(ENV, **env), timeout=120,
-                            stdout=subprocess.PIPE).stdout
-    keep_lock(folder, wanted, frozen)
-    spec = dict(argv=[folder + "/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-                display_name="Python (conda-forge)", language="python", metadata=dict(debugger=True))
-    write(step["kernel"] + "/kernel.json", json.dumps(spec, indent=1).encode())
-    write(folder + "/hubctl-requirements.txt", wanted)
-
-
-def lock_name(folder):
-    return "/var/lib/hubctl/%s.lock" % os.path.basename(folder)
-
-
-def lock_of(folder, wanted):
-    """The file with what was installed for these very requirements, by an earlier run, if there was one."""
-    try:
-        with open(lock_name(folder)) as file:
-            same = file.readline().strip() == "# " + hashlib.sha256(wanted).hexdigest()
-    except OSError:
-        return None
-    return lock_name(folder) if same else None
-
-
-def keep_lock(folder, wanted, frozen):
-    """What was installed: whoever installs it again, after an accident say, gets the same."""
-    write(lock_name(folder), b"# %s\n" % hashlib.sha256(wanted).hexdigest().encode() + frozen)

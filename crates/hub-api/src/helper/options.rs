@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Container;
+
 /// The helper's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +36,9 @@ pub struct Options {
     /// How accounts are made for people whom the hub knows by a provider; absent: none ever is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Accounts>,
+    /// Servers run in containers; absent: as units alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
     /// What servers may be, by the slug of the hub's profile.
     pub profiles: BTreeMap<String, Profile>,
 }

