@@ -292,7 +292,7 @@ impl<'a> Deployment<'a> {
     /// The closing words: where it is, what to do next, what took how long.
     pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
         let url = match self.spec.tls.kind {
-            TlsKind::None => "http://127.0.0.1/".to_owned(),
+            TlsKind::None => format!("http://127.0.0.1{}", self.spec.web_place()),
             _ => self.endpoint()?.url().to_string(),
         };
         self.receipt.url = Some(url.clone());

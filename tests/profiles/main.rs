@@ -11,6 +11,8 @@
 #[path = "../story/cloud.rs"]
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod cloud;
+#[path = "../story/directory.rs"]
+mod directory;
 #[path = "../story/hub.rs"]
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod hub;
@@ -25,3 +27,4 @@ mod notebook;
 mod sdsc;
 mod story;
 mod sudo;
+mod tunnel;

@@ -1,5 +1,6 @@
 //! What the host should look like: the spec and the site, worked out into files, packages, accounts and units.
 
+mod containers;
 mod files;
 mod hub;
 mod hubd;
@@ -16,17 +17,17 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
-pub use self::jupyterhub::{Containers, ImageSource};
+pub use self::containers::{Containers, ImageSource};
 pub use self::programs::programs;
 use self::programs::{AUTHORITIES, DEBIAN_PACKAGES, conda, notebook, units};
 pub(in crate::setup) use self::proxy::api_of as proxy_api;
 use self::variables::{context, speaks_unix};
 use super::hub::HubPlaces;
-use super::names::{HUB_PORT, SSH_GROUP};
+use super::names::{HUB_PORT, RUN_NOTEBOOK, SSH_GROUP};
 use super::{SetupError, template};
 use crate::release::Program;
 use crate::secret::Secret;
-use crate::spec::model::{ProxyKind, SpawnerKind, Spec};
+use crate::spec::model::{HubKind, ProxyKind, SpawnerKind, Spec};
 
 /// What is known of the server and generated for it, beside the spec.
 #[derive(Debug, Clone)]
@@ -360,10 +361,13 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         .into_iter()
         .filter(|other| other.service != places.service)
         .collect();
-    let containers = jupyterhub::containers(spec)?;
+    let containers = containers::containers(spec)?;
     let mut absent = proxy.absent;
     for other in &other_hubs {
         absent.extend(other.own.iter().map(ToString::to_string));
+    }
+    if spec.hub.kind == HubKind::Notebook && containers.is_none() {
+        absent.push(RUN_NOTEBOOK.to_owned());
     }
     for (path, wanted) in [
         (CA_FILE, spec.host.ca_bundle.is_some()),
@@ -403,7 +407,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         ("inet hubctl", "system/metadata.nft", true),
         (
             "inet hubctl_containers",
-            "jupyterhub/containers.nft",
+            "docker/containers.nft",
             containers.is_some(),
         ),
     ] {

@@ -17,9 +17,6 @@ use crate::setup::names::{
 use crate::setup::{SetupError, template};
 use crate::spec::model::{HubUser, Spec};
 
-pub(super) use self::spawner::containers;
-pub use self::spawner::{Containers, ImageSource};
-
 const CONFIGURATION: &str = "/etc/jupyterhub/jupyterhub_config.py";
 
 pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, SetupError> {

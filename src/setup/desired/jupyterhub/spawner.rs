@@ -1,21 +1,16 @@
 //! What starts JupyterHub's single-user servers: what each kind of spawner needs on the server.
 
-use sha2::{Digest, Sha256};
 use tera::Context;
 
+use crate::setup::desired::containers::{self, ImageSource};
 use crate::setup::desired::files::text_file;
-use crate::setup::desired::{Content, ManagedFile, Part, Site, Unit};
-use crate::setup::names::{CONTAINERS_DEVICE, CONTAINERS_NETWORK, HUB_PORT};
+use crate::setup::desired::{ManagedFile, Part, Site, Unit};
+use crate::setup::names::HUB_PORT;
 use crate::setup::{SetupError, template};
-use crate::spec::model::{HubKind, SpawnerKind, Spec};
+use crate::spec::model::{SpawnerKind, Spec};
 use crate::spec::size;
 
 const SUDOERS: &str = "/etc/sudoers.d/hubctl-sudospawner";
-const DAEMON: &str = "/etc/docker/daemon.json";
-/// What is built on the server is called so, with its content's hash behind it.
-const BUILT: &str = "hubctl/notebook";
-/// The next version of the empty image is another one.
-const EMPTY: &str = "host-1";
 
 /// All that belongs to the spawner.
 pub(super) struct Spawner {
@@ -30,31 +25,6 @@ pub(super) struct Spawner {
     pub(super) packages: Vec<&'static str>,
     pub(super) files: Vec<ManagedFile>,
     pub(super) units: Vec<Unit>,
-}
-
-/// The network and the image of users' containers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Containers {
-    pub network: &'static str,
-    pub device: &'static str,
-    /// Of the network, in CIDR form.
-    pub subnet: String,
-    pub gateway: String,
-    pub image: String,
-    pub source: ImageSource,
-}
-
-/// Where the image comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ImageSource {
-    /// From its registry.
-    Pulled,
-    /// Mount points and nothing else: the server's own programs are seen in it.
-    Empty,
-    /// Built by this Dockerfile.
-    Dockerfile(Content),
-    /// From `docker save`.
-    Archive(Content),
 }
 
 const NOTEBOOK: &[&str] = &["/opt/notebook/bin/jupyterhub-singleuser"];
@@ -100,7 +70,7 @@ fn sudo(plain: Spawner, context: &Context) -> Result<Spawner, SetupError> {
 fn docker(spec: &Spec, site: &Site, context: &Context) -> Result<Spawner, SetupError> {
     let mut context = context.clone();
     let json = |text: &str| serde_json::Value::from(text).to_string();
-    let Some(containers) = containers(spec)? else {
+    let Some(containers) = containers::containers(spec)? else {
         return Err(SetupError::Configuration(
             "a spawner of containers without containers".to_owned(),
         ));
@@ -122,17 +92,16 @@ fn docker(spec: &Spec, site: &Site, context: &Context) -> Result<Spawner, SetupE
     );
     context.insert("host_environment", &host);
     context.insert(
+        "seen",
+        &serde_json::json!(containers::SEEN)
+            .to_string()
+            .replace(',', ", "),
+    );
+    context.insert(
         "memory_bytes",
         &size::seat_memory(&spec.limits, site.memory_mb).bytes,
     );
-    let daemon = ManagedFile {
-        part: Part::System,
-        ..text_file(
-            Part::System,
-            DAEMON,
-            template::render("jupyterhub/daemon.json", &context)?,
-        )
-    };
+    let engine = containers::engine(&context)?;
     Ok(Spawner {
         lines: template::render("jupyterhub/spawner-docker.py", &context)?,
         singleuser: if host {
@@ -142,80 +111,8 @@ fn docker(spec: &Spec, site: &Site, context: &Context) -> Result<Spawner, SetupE
         },
         imports_os: host,
         package: Some("dockerspawner>=14,<15"),
-        packages: vec!["docker.io", "tini"],
-        files: vec![daemon],
-        units: vec![Unit {
-            name: "docker.service",
-            reads: vec![DAEMON.to_owned()],
-            enable: true,
-            verb: "restart",
-            ready: Vec::new(),
-            early: true,
-        }],
+        packages: engine.packages,
+        files: engine.files,
+        units: engine.units,
     })
-}
-
-/// What the spec asks for of containers; nothing where its spawner needs none. Reads the file that the image is made of.
-pub(in crate::setup::desired) fn containers(spec: &Spec) -> Result<Option<Containers>, SetupError> {
-    let asked = &spec.spawner;
-    if asked.kind != SpawnerKind::Docker || spec.hub.kind == HubKind::Notebook {
-        return Ok(None);
-    }
-    let (image, source) = match (&asked.source, &asked.image) {
-        (Some(path), named) => {
-            let bytes = std::fs::read(path).map_err(|source| SetupError::Read {
-                path: path.clone(),
-                source,
-            })?;
-            let hash: String = Sha256::digest(&bytes)
-                .iter()
-                .take(6)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            let name = named.as_deref().unwrap_or(BUILT);
-            let source = match String::from_utf8(bytes) {
-                Ok(text) if !text.contains('\0') => ImageSource::Dockerfile(Content::Text(text)),
-                Ok(text) => ImageSource::Archive(Content::Bytes(text.into_bytes())),
-                Err(error) => ImageSource::Archive(Content::Bytes(error.into_bytes())),
-            };
-            (format!("{}:{hash}", untagged(name)), source)
-        }
-        (None, Some(image)) => (image.clone(), ImageSource::Pulled),
-        (None, None) => (format!("{BUILT}:{EMPTY}"), ImageSource::Empty),
-    };
-    let first = asked.network.hosts().next();
-    Ok(Some(Containers {
-        network: CONTAINERS_NETWORK,
-        device: CONTAINERS_DEVICE,
-        subnet: asked.network.trunc().to_string(),
-        gateway: first.map(|address| address.to_string()).unwrap_or_default(),
-        image,
-        source,
-    }))
-}
-
-/// A name without the tag behind it. A colon before the last slash is a registry's port.
-fn untagged(name: &str) -> &str {
-    match name.rsplit_once(':') {
-        Some((before, after)) if !after.contains('/') => before,
-        _ => name,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tag_is_taken_off_and_a_port_is_not() {
-        assert_eq!(untagged("class:3"), "class");
-        assert_eq!(
-            untagged("registry.example.org:5000/class"),
-            "registry.example.org:5000/class"
-        );
-        assert_eq!(
-            untagged("registry.example.org:5000/class:3"),
-            "registry.example.org:5000/class"
-        );
-    }
 }
