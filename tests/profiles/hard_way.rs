@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::provider::people_come_from_a_provider;
 use crate::story::Story;
 
 /// Traefik from the package registry: here its releases are not to be had.
@@ -41,6 +42,7 @@ fn jupyterhub_the_hard_way() {
     story.reboot();
     story.work("bob");
     the_release_from_a_mirror(&mut story);
+    people_come_from_a_provider(&mut story);
     story.destroy();
 }
 
