@@ -57,7 +57,9 @@ pub enum ImageSource {
 /// The address in their network of the one container that has one of its own.
 pub(super) fn own_address(spec: &Spec) -> String {
     let second = spec.spawner.network.hosts().nth(1);
-    second.map(|address| address.to_string()).unwrap_or_default()
+    second
+        .map(|address| address.to_string())
+        .unwrap_or_default()
 }
 
 /// The container engine of the distribution.

@@ -16,8 +16,8 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
 pub use self::containers::{Containers, ImageSource};
+use self::files::{APT_PROXY, CA_FILE, CONTAINERS, UNATTENDED, edits, files};
 pub use self::programs::programs;
 use self::programs::{AUTHORITIES, DEBIAN_PACKAGES, conda, notebook, units};
 pub(in crate::setup) use self::proxy::api_of as proxy_api;

@@ -297,9 +297,7 @@ mod tests {
     #[test]
     fn targets_may_have_certificates_for_another_name() {
         let text = |name: &str| {
-            format!(
-                "[http]\nlisten = [\"0.0.0.0:80\"]\n{API}[forward]\nserver_name = \"{name}\"\n"
-            )
+            format!("[http]\nlisten = [\"0.0.0.0:80\"]\n{API}[forward]\nserver_name = \"{name}\"\n")
         };
         for name in ["hub.example.org", "192.0.2.7", "2001:db8::1"] {
             let named = from_file(&text(name), 1).unwrap().forward.server_name;

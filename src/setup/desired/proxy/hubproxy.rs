@@ -258,9 +258,7 @@ fn configuration(
             ..hubproxy::Forward::default()
         },
         error_pages: hubproxy::ErrorPages {
-            target: backend
-                .is_none()
-                .then(|| format!("{hub_url}/hub/error")),
+            target: backend.is_none().then(|| format!("{hub_url}/hub/error")),
             path: None,
         },
         ..hubproxy::File::default()
