@@ -208,7 +208,7 @@ fn stands_before(story: &Story) {
     assert_eq!(through_the_front(story, &plain), format!("301 {root}"));
     assert_eq!(
         through_the_front(story, "https://ADDRESS/jupyter/api"),
-        "200 "
+        "200"
     );
     let own = story.server().run("sudo ss -Hltn 'sport = 8888'");
     assert!(own.contains("127.0.0.1:8888"), "{own}");

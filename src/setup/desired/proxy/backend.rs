@@ -9,6 +9,7 @@ use crate::setup::SetupError;
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::FRONT_PORT;
 use crate::spec::model::{HubKind, ProxyKind, Spec, TlsKind};
+use crate::tls;
 
 /// Authorities that the system knows.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -24,8 +25,10 @@ pub(super) struct Backend {
     pub(super) authority: Option<String>,
     /// Whether these authorities sign for this server alone, so that the name needs no check beside.
     pub(super) own_authority: bool,
-    /// The name in its certificate.
+    /// The name or address in its certificate.
     pub(super) name: String,
+    /// What the certificate says of whom it is for beside an address, where it has no name: nginx compares no addresses.
+    pub(super) subject: Option<String>,
 }
 
 impl Backend {
@@ -39,6 +42,7 @@ impl Backend {
                 authority: None,
                 own_authority: false,
                 name,
+                subject: None,
             };
         }
         let own_authority = is_of_own_authority(spec);
@@ -54,6 +58,7 @@ impl Backend {
             },
             own_authority,
             name,
+            subject: site.domain.is_none().then(|| tls::subject(&spec.name)),
         }
     }
 }
