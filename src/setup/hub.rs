@@ -3,7 +3,7 @@
 use super::names::{
     HUB_ENVIRONMENT, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUBD_ACCOUNT, HUBD_SERVICE,
     HUBD_SOCKETS, HUBPROXY_ACCOUNT, JUPYTERHUB_ACCOUNT, JUPYTERHUB_SERVICE, NOTEBOOK_ACCOUNT,
-    NOTEBOOK_SERVICE, PROXY_ACCOUNT,
+    NOTEBOOK_SERVICE, PROXY_ACCOUNT, RUN_NOTEBOOK,
 };
 use crate::spec::model::{Hub, HubKind, HubUser};
 
@@ -109,7 +109,7 @@ const NOTEBOOK: HubPlaces = HubPlaces {
     user_folder: "/run/notebook",
     ends_sessions: false,
     database: None,
-    own: &["/etc/notebook"],
+    own: &["/etc/notebook", RUN_NOTEBOOK],
 };
 
 impl HubPlaces {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::provider::people_come_from_a_provider;
 use crate::story::Story;
 
 /// Traefik from the package registry: here its releases are not to be had.
@@ -40,7 +41,40 @@ fn jupyterhub_the_hard_way() {
     story.is_settled();
     story.reboot();
     story.work("bob");
+    the_release_from_a_mirror(&mut story);
+    people_come_from_a_provider(&mut story);
     story.destroy();
+}
+
+/// The program of the project's release, from a mirror on the server's own loopback: another archive than the one that was
+/// named is not taken and changes nothing; the right one is put in the registry's place.
+fn the_release_from_a_mirror(story: &mut Story) {
+    let server = story.server();
+    server.run(
+        "sudo sh -ec 'mkdir -p /srv/mirror; tar -czf /srv/mirror/traefik.tar.gz -C /opt/traefik/bin traefik
+         systemd-run --quiet --unit=mirror --property=DynamicUser=yes python3 -m http.server --bind 127.0.0.1 --directory /srv/mirror 8099'",
+    );
+    let sha256 = server.run("sha256sum /srv/mirror/traefik.tar.gz | cut -d ' ' -f 1");
+    let wrong = "0".repeat(64);
+    let url = "http://127.0.0.1:8099/traefik.tar.gz";
+    story.set("proxy.source=release");
+    story.set(&format!("proxy.release.url={url}"));
+    story.set(&format!("proxy.release.sha256={wrong}"));
+    let refused = story.try_hubctl(&["provision", "--yes"]);
+    assert!(!refused.status.success());
+    let why = format!("{url} is not what it should be: its SHA-256 is {sha256}, not {wrong}");
+    assert!(refused.stderr.contains(&why), "{}", refused.stderr);
+    let main = "systemctl show traefik.service --value --property=MainPID";
+    let before = server.run(main);
+    story.work("ada");
+
+    story.set(&format!("proxy.release.sha256={sha256}"));
+    story.hubctl(&["provision", "--yes"]);
+    let stamp = server.run("cat /opt/traefik/hubctl-release.txt");
+    assert_eq!(stamp, format!("{sha256}  {url}"));
+    assert_ne!(server.run(main), before, "it runs what was there before");
+    story.is_settled();
+    story.work("ada");
 }
 
 /// Its rights, its API's password, the redirect, what its log keeps to itself, and that users' servers are nobody else's.

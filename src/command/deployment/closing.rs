@@ -11,7 +11,7 @@ use crate::users::credentials;
 impl Deployment<'_> {
     pub(in crate::command) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
         let url = match self.spec.tls.kind {
-            TlsKind::None => "http://127.0.0.1/".to_owned(),
+            TlsKind::None => format!("http://127.0.0.1{}", self.spec.web_place()),
             _ => self.endpoint()?.url().to_string(),
         };
         let first = self.receipt.url.replace(url.clone()).is_none();

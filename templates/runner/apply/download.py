@@ -43,7 +43,7 @@ def op_fetch(step):
                 if size > 1 << 30 or time.monotonic() - begun > 1800:
                     raise Failed("%s does not end" % step["url"])
                 detail("%s: %d MB" % (step["url"].rsplit("/", 1)[-1], size >> 20))
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise Failed("%s cannot be fetched: %s" % (step["url"], error))
     if digest.hexdigest() != step["sha256"]:
         raise Failed("%s is not what it should be: its SHA-256 is %s, not %s"
