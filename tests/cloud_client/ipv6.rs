@@ -34,7 +34,12 @@ async fn a_port_makes_up_its_address_and_the_server_has_it() {
         .list_subnets(&Filter::all().and("network_id", &network.id))
         .await
         .unwrap();
-    let of = |version| subnets.iter().find(|one| one.ip_version == version).unwrap();
+    let of = |version| {
+        subnets
+            .iter()
+            .find(|one| one.ip_version == version)
+            .unwrap()
+    };
     let (v4, v6) = (of(4), of(6));
     assert!(v6.cidr.addr().is_ipv6() && v6.gateway_ip.unwrap().is_ipv6());
 
@@ -174,10 +179,7 @@ async fn a_name_has_a_record_for_each_version() {
         ("AAAA", vec!["2001:db8::1".to_owned()])
     );
     let other = ["2001:db8::2".to_owned()];
-    let changed = cloud
-        .set_records(&zone.id, &made.id, &other)
-        .await
-        .unwrap();
+    let changed = cloud.set_records(&zone.id, &made.id, &other).await.unwrap();
     assert_eq!(changed.records, other);
     let of_kind = Filter::name(made.name.as_str()).and("type", "AAAA");
     let found = cloud.list_recordsets(&zone.id, &of_kind).await.unwrap();

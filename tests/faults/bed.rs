@@ -154,5 +154,9 @@ impl Bed {
 
 fn copy(from: &Path, to: &Path) {
     let done = Command::new("cp").arg("-a").args([from, to]).status();
-    assert!(done.expect("cp starts").success(), "copying {}", from.display());
+    assert!(
+        done.expect("cp starts").success(),
+        "copying {}",
+        from.display()
+    );
 }

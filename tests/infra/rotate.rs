@@ -9,7 +9,8 @@ use serde_json::json;
 
 use crate::cloud::{Bed, KEY, bed, connect, log_in, pace};
 
-const NEW: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEOylrXF8ChRLU7pgEYIpcfHTm2ULNEBo8lQ9OYlwUBZ me@desk";
+const NEW: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEOylrXF8ChRLU7pgEYIpcfHTm2ULNEBo8lQ9OYlwUBZ me@desk";
 
 async fn standing() -> Bed {
     let bed = bed(Scenario::default(), json!({})).await;
@@ -27,7 +28,7 @@ async fn rotate(bed: &Bed, has: &str) -> Result<bool, InfraError> {
     };
     let plan = prepare(&cloud, &bed.spec, &local).await?;
     apply(&cloud, &plan, &pace(), &Silent).await?;
-    replace_key_pair(&cloud, &bed.spec.name, NEW).await
+    replace_key_pair(&cloud, &bed.spec.name, NEW, &pace()).await
 }
 
 async fn held(bed: &Bed) -> Option<String> {

@@ -52,7 +52,9 @@ impl Deployment<'_> {
         let old: Vec<String> = journal
             .old_keys
             .iter()
-            .filter(|old| !is_same_key(old, &new) && !kept.iter().any(|kept| is_same_key(kept, old)))
+            .filter(|old| {
+                !is_same_key(old, &new) && !kept.iter().any(|kept| is_same_key(kept, old))
+            })
             .cloned()
             .collect();
         keys::change(&host, std::slice::from_ref(&new), &old).await?;
@@ -64,12 +66,10 @@ impl Deployment<'_> {
 
     /// OpenStack's copy, for servers that are made later.
     async fn replace_key_pair(&self, public: &str) -> anyhow::Result<()> {
-        if infra::replace_key_pair(&self.cloud, &self.spec.name, public).await? {
+        let pace = infra::Pace::default();
+        if infra::replace_key_pair(&self.cloud, &self.spec.name, public, &pace).await? {
             self.context.ui.on(Event::Note {
-                message: format!(
-                    "key pair {} holds the new key",
-                    tag::name(&self.spec.name)
-                ),
+                message: format!("key pair {} holds the new key", tag::name(&self.spec.name)),
             });
         }
         Ok(())

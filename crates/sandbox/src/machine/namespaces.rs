@@ -24,10 +24,10 @@ use super::console::Console;
 use super::instance::Instance;
 use super::network::{Networks, Port};
 pub use super::options::{Options, View};
-pub use saved::Saved;
 use super::process::{Launch, Process, end_all};
 use super::volume::Volume;
 use super::{MachineError, MachineSpec, Machines, Rule, disk, image};
+pub use saved::Saved;
 
 /// The machines of one sandbox. When the value is dropped, or its process killed, all of them go.
 ///

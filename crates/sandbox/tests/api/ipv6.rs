@@ -61,7 +61,8 @@ async fn every_port_makes_up_its_address_where_slaac_is() {
         addresses(client, &late).await,
         ["10.43.0.12", "2001:db8:43:0:f816:3eff:fe00:2"]
     );
-    let alone = port(json!({"mac_address": "fa:16:3e:00:00:03", "fixed_ips": [{"subnet_id": slaac}]}));
+    let alone =
+        port(json!({"mac_address": "fa:16:3e:00:00:03", "fixed_ips": [{"subnet_id": slaac}]}));
     let alone = client.make("network", "/ports", alone).await;
     assert_eq!(
         addresses(client, &alone).await,
@@ -72,7 +73,10 @@ async fn every_port_makes_up_its_address_where_slaac_is() {
         "fixed_ips": [{"subnet_id": slaac, "ip_address": "2001:db8:43::5"}],
     }));
     let (status, kind, message) = refused(&client.post("network", "/ports", chosen).await);
-    assert_eq!((status, kind.as_str()), (400, "AllocationOnAutoAddressSubnet"));
+    assert_eq!(
+        (status, kind.as_str()),
+        (400, "AllocationOnAutoAddressSubnet")
+    );
     assert!(
         message.contains("2001:db8:43::5 cannot be directly assigned to a port on subnet"),
         "{message}"
@@ -95,7 +99,8 @@ async fn every_rule_is_of_one_version_of_ip() {
     let group = json!({"security_group": {"name": "v6"}});
     let group = client.make("network", "/security-groups", group).await;
     let rule = |fields: Value| {
-        let mut rule = json!({"security_group_id": group, "direction": "ingress", "ethertype": "IPv6"});
+        let mut rule =
+            json!({"security_group_id": group, "direction": "ingress", "ethertype": "IPv6"});
         let all = rule.as_object_mut().unwrap();
         all.extend(fields.as_object().unwrap().clone());
         json!({"security_group_rule": rule})

@@ -143,11 +143,7 @@ impl Net {
 
     /// The addresses of a port nobody asked particular ones for: one of IPv4 and one of IPv6, as far as there are any, and
     /// those that it makes up itself.
-    pub fn any_addresses(
-        &self,
-        network_id: &str,
-        mac: &str,
-    ) -> Result<Vec<FixedIp>, NeutronError> {
+    pub fn any_addresses(&self, network_id: &str, mac: &str) -> Result<Vec<FixedIp>, NeutronError> {
         let mut found = Vec::new();
         for v4 in [true, false] {
             let of_version: Vec<&Subnet> = self

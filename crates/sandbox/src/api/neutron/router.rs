@@ -87,9 +87,7 @@ impl Net {
         }
         let mac = id::mac();
         let fixed_ips = match info.get("external_fixed_ips").and_then(Value::as_array) {
-            Some(asked) if !asked.is_empty() => {
-                self.asked_addresses(&network_id, asked, &mac)?
-            }
+            Some(asked) if !asked.is_empty() => self.asked_addresses(&network_id, asked, &mac)?,
             _ => self.any_addresses(&network_id, &mac)?,
         };
         Ok(Some(Gateway {
