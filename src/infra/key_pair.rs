@@ -1,7 +1,8 @@
 //! Another key for the key pair of a deployment that stands.
 
-use super::{InfraError, tag};
-use crate::cloud::Cloud;
+use super::apply::made;
+use super::{InfraError, Pace, tag};
+use crate::cloud::{Cloud, KeyPair};
 
 /// Whether two public keys are the same, whatever they are called.
 pub fn is_same_key(one: &str, other: &str) -> bool {
@@ -21,25 +22,24 @@ pub async fn replace_key_pair(
     cloud: &Cloud,
     deployment: &str,
     public_key: &str,
+    pace: &Pace,
 ) -> Result<bool, InfraError> {
     let name = tag::name(deployment);
-    let holds_it = async || -> Result<Option<bool>, InfraError> {
-        let found = cloud.find_key_pair(&name).await?;
-        Ok(found.map(|pair| is_same_key(&pair.public_key, public_key)))
-    };
-    match holds_it().await? {
-        Some(true) => return Ok(false),
-        Some(false) => cloud.delete_key_pair(&name).await?,
+    let is_it = |pair: &KeyPair| is_same_key(&pair.public_key, public_key);
+    let find = async || Ok(cloud.find_key_pair(&name).await?.filter(is_it));
+    match cloud.find_key_pair(&name).await? {
+        Some(pair) if is_it(&pair) => return Ok(false),
+        Some(_) => cloud.delete_key_pair(&name).await?,
         None => {}
     }
-    match cloud.create_key_pair(&name, public_key).await {
-        Ok(_) => Ok(true),
-        // It was made and the answer lost; or somebody was faster, which is only good where it is this key.
-        Err(error) if error.is_lost() || error.is_conflict() => match holds_it().await? {
-            Some(true) => Ok(true),
-            _ => Err(error.into()),
-        },
-        Err(error) => Err(error.into()),
+    let create = async || cloud.create_key_pair(&name, public_key).await;
+    match made(pace.every, create, find).await {
+        // Somebody was faster, which is only good where it is this key.
+        Err(InfraError::Cloud(error)) if error.is_conflict() && find().await?.is_none() => {
+            Err(error.into())
+        }
+        Err(InfraError::Cloud(error)) if error.is_conflict() => Ok(true),
+        made => made.map(|_| true),
     }
 }
 

@@ -67,7 +67,8 @@ async fn a_port_makes_up_its_address_and_the_server_has_it() {
     assert_eq!(own.segments()[5] & 0xff, 0xff, "{own}");
     assert_eq!(own.segments()[6] >> 8, 0xfe, "{own}");
 
-    let flavor = cloud.list_flavors().await.unwrap().remove(0);
+    let flavors = cloud.list_flavors().await.unwrap();
+    let flavor = flavors.iter().find(|one| one.name == "m1.small").unwrap();
     let image = cloud
         .list_images(&Filter::name("debian-12"))
         .await
@@ -76,7 +77,7 @@ async fn a_port_makes_up_its_address_and_the_server_has_it() {
     let id = cloud
         .create_server(&NewServer {
             name: "class".into(),
-            flavor_id: flavor.id,
+            flavor_id: flavor.id.clone(),
             image_id: image.id,
             port_ids: vec![port.id.clone()],
             ..NewServer::default()
@@ -189,11 +190,21 @@ async fn a_name_has_a_record_for_each_version() {
     let wrong = record("AAAA", "192.0.2.1");
     assert!(cloud.create_recordset(&zone.id, &wrong).await.is_err());
     cloud.delete_recordset(&zone.id, &made.id).await.unwrap();
-    let left = cloud.list_all_recordsets(&Filter::all()).await.unwrap();
-    let kinds: Vec<&str> = left
-        .iter()
-        .filter(|one| one.name == made.name)
-        .map(|one| one.kind.as_str())
-        .collect();
-    assert_eq!(kinds, ["A"]);
+    // The service takes its time.
+    let wait = Wait::new(
+        "the record",
+        Duration::from_millis(10),
+        Duration::from_secs(60),
+    );
+    wait.until(&Silent, async || {
+        let all = cloud.list_all_recordsets(&Filter::all()).await?;
+        let ours = all.iter().filter(|one| one.name == made.name);
+        let kinds: Vec<&str> = ours.map(|one| one.kind.as_str()).collect();
+        Ok::<_, hubctl::cloud::CloudError>(match kinds.as_slice() {
+            ["A"] => Probe::Ready(()),
+            other => Probe::Pending(other.join(", ")),
+        })
+    })
+    .await
+    .unwrap();
 }

@@ -1,7 +1,12 @@
 //! Whatever goes wrong on the way, the next run finishes what was begun, and destroy leaves nothing.
 //!
 //! `api` needs no root; `host` and `matrix` have real machines, and `make test-long` alone takes the matrix.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends there")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test ends there, and says how far it is"
+)]
 
 mod api;
 mod bed;

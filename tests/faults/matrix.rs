@@ -1,6 +1,6 @@
-//! Every step of a host's setup fails once, and its runner is killed once, each time on a server that is as it was before
-//! that step: nothing of one blow is there at the next. The next run has to finish, and the one after it finds nothing to
-//! do.
+//! Every step of a host's setup fails once, and its runner is killed once, on a server that is as it was before that step:
+//! nothing of one step's blows is there at the next step's. The next run has to finish, and the one after it finds nothing
+//! to do.
 //!
 //! `make test-long` alone does this (`docs/faults.md` is its page): nextest's default filter leaves it out.
 //! HUBCTL_TEST_STEPS=sshd takes the steps whose name has the word. Needs root: the sandbox makes its servers of namespaces.
@@ -15,11 +15,11 @@ use super::page;
 use super::survey::{Blow, Step};
 use crate::hubctl::{Run, done};
 
-/// What became of a blow.
+/// What became of the blows that one server had.
 pub(crate) struct Row {
     pub(crate) step: String,
     pub(crate) base: &'static str,
-    pub(crate) harm: &'static str,
+    pub(crate) harms: Vec<&'static str>,
     /// What the next run changed, or what is wrong.
     pub(crate) outcome: Result<u64, String>,
 }
@@ -57,21 +57,22 @@ fn matrix(profile: &str, at_least: usize) {
         }
         let quick = furnished.steps.iter().find(|one| one.name == step.name);
         let (base, step) = quick.map_or((fresh, step), |step| (furnished, step));
-        for blow in step.blows() {
+        for life in step.lives() {
             let started = Instant::now();
-            let outcome = strike(&mut bed, base, step, &blow);
+            let outcome = strike(&mut bed, base, step, &life);
+            let harms: Vec<&str> = life.iter().map(|blow| blow.harm).collect();
             log.tell(&format!(
                 "{:5.0} s  {:4.1} s  {}\t{}\t{}\t{outcome:?}",
                 begun.elapsed().as_secs_f64(),
                 started.elapsed().as_secs_f64(),
                 base.name,
-                blow.harm,
+                harms.join(", "),
                 step.name,
             ));
             rows.push(Row {
                 step: step.name.clone(),
                 base: base.name,
-                harm: blow.harm,
+                harms,
                 outcome,
             });
         }
@@ -80,7 +81,7 @@ fn matrix(profile: &str, at_least: usize) {
     // Struck half way, and away with it.
     let middle = &furnished.steps[furnished.steps.len() / 2];
     bed.back(furnished);
-    bed.arm(&middle.blows()[0].plan(middle));
+    bed.arm(&middle.lives()[0][0].plan(middle));
     assert!(!bed.provision().status.success());
     bed.operator.events(&["destroy", "--yes"]);
     bed.machines.assert_empty("class");
@@ -89,7 +90,7 @@ fn matrix(profile: &str, at_least: usize) {
         .iter()
         .filter_map(|row| {
             let error = row.outcome.as_ref().err()?;
-            Some(format!("{} {}: {error}", row.harm, row.step))
+            Some(format!("{} {}: {error}", row.harms.join(", "), row.step))
         })
         .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -99,15 +100,21 @@ fn matrix(profile: &str, at_least: usize) {
     }
 }
 
-/// One blow, and the two runs after it.
-fn strike(bed: &mut Bed, base: &Base, step: &Step, blow: &Blow) -> Result<u64, String> {
+/// What one server meets, and the two runs after it.
+fn strike(bed: &mut Bed, base: &Base, step: &Step, life: &[Blow]) -> Result<u64, String> {
     bed.back(base);
-    bed.arm(&blow.plan(step));
-    let run = bed.provision();
-    if bed.noted("struck").is_empty() {
-        return Err(format!("never struck: {}", last_words(&run)));
+    for (number, blow) in life.iter().enumerate() {
+        bed.arm(&blow.plan(step));
+        let run = bed.provision();
+        if bed.noted("struck").is_empty() {
+            return Err(format!("never struck: {}", last_words(&run)));
+        }
+        told(&run, blow.harm)?;
+        // Which could do without what failed, and has done all of it.
+        if run.status.success() && number + 1 < life.len() {
+            bed.back(base);
+        }
     }
-    told(&run, blow.harm)?;
     bed.server.run("sudo rm -rf /run/faults");
     let next = bed.provision();
     if !next.status.success() {

@@ -21,31 +21,35 @@ pub(crate) fn write(profile: &str, rows: &[Row], took: Duration) {
 }
 
 fn section(profile: &str, rows: &[Row], took: Duration) -> String {
-    let harms = ["error", "killed", "cut"];
     let mut steps: Vec<(&str, &str, BTreeMap<&str, String>)> = Vec::new();
     for row in rows {
         let cell = match &row.outcome {
             Ok(changed) => changed.to_string(),
             Err(_) => "not finished".to_owned(),
         };
+        let cells = row.harms.last().map(|harm| (*harm, cell));
         match steps.iter_mut().find(|(step, ..)| *step == row.step) {
-            Some((.., cells)) => drop(cells.insert(row.harm, cell)),
-            None => steps.push((&row.step, row.base, BTreeMap::from([(row.harm, cell)]))),
+            Some((.., found)) => found.extend(cells),
+            None => steps.push((&row.step, row.base, cells.into_iter().collect())),
         }
     }
-    let mut table = Table::new(&["step", "server", "failed", "killed", "cut"]);
+    let mut table = Table::new(&["step", "server", "failed, then killed", "cut"]);
     for (step, base, cells) in &steps {
-        let [failed, killed, cut] = harms.map(|harm| cells.get(harm).map_or("", String::as_str));
-        table = table.row(&[&format!("`{step}`"), base, failed, killed, cut]);
+        let [killed, cut] =
+            ["killed", "cut"].map(|harm| cells.get(harm).map_or("", String::as_str));
+        table = table.row(&[&format!("`{step}`"), base, killed, cut]);
     }
-    let count = |harm| rows.iter().filter(|row| row.harm == harm).count();
-    let [failed, killed, cut] = harms.map(count);
+    let blows = || rows.iter().flat_map(|row| &row.harms);
+    let [failed, killed, cut] =
+        ["error", "killed", "cut"].map(|one| blows().filter(|harm| **harm == one).count());
     let finished = rows.iter().filter(|row| row.outcome.is_ok()).count();
     format!(
         "## Profile `{profile}`\n\n\
-         {} steps, {} blows: {failed} failed, {killed} killed, {cut} cut. The next run finished {finished} of them, and the \
-         run after it changed nothing. Written on {} after {} minutes; {}.\n\n{table}",
+         {} steps, {} blows on {} servers: {failed} failed, {killed} killed, {cut} cut. The next run finished the setup of \
+         {finished} of the servers, and the run after it changed nothing. `destroy` after one more blow left nothing. \
+         Written on {} after {} minutes; {}.\n\n{table}",
         steps.len(),
+        blows().count(),
         rows.len(),
         today(),
         took.as_secs().div_ceil(60),

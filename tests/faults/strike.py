@@ -28,10 +28,10 @@ def _arm():
         while frame is not None:
             if frame.f_code.co_name == "walk" and "step" in frame.f_locals:
                 step = frame.f_locals["step"]
-                names = [step[key] for key in ("path", "name", "folder", "group", "device") if step.get(key)]
+                names = [step[key] for key in ("path", "name", "folder", "group") if step.get(key)]
                 words = names or step.get("paths") or step.get("install")
                 words = words or [" ".join(words) for words in step.get("commands", [])]
-                return " ".join([step["op"]] + words[:2])[:120]
+                return " ".join([step["op"]] + words[:1])[:120]
             frame = frame.f_back
 
     def act(event, args):

@@ -57,14 +57,12 @@ pub(crate) fn read(seen: &str) -> Vec<Step> {
 }
 
 impl Step {
-    /// It fails at its first act, and its runner is killed when most is done; where it takes its time, in the midst of
-    /// its longest command, where the connection is cut as well.
-    pub(crate) fn blows(&self) -> Vec<Blow> {
-        let mut blows = vec![Blow {
-            harm: "error",
-            act: 1,
-            after: 0.0,
-        }];
+    /// How it goes wrong, on a server each: it fails at its first act, before which it did nothing, and its runner is
+    /// killed when most is done; where it takes its time, in the midst of its longest command, where the connection is
+    /// cut as well.
+    pub(crate) fn lives(&self) -> Vec<Vec<Blow>> {
+        let blow = |harm, act, after| Blow { harm, act, after };
+        let error = blow("error", 1, 0.0);
         let commands = self.acts.iter().enumerate();
         let longest = commands
             .filter(|(_, act)| act.what.starts_with("run "))
@@ -72,19 +70,13 @@ impl Step {
         match longest {
             Some((number, act)) if act.seconds > LONG => {
                 let after = (act.seconds / 2.0).min(MIDST);
-                blows.extend(["killed", "cut"].map(|harm| Blow {
-                    harm,
-                    act: number + 1,
-                    after,
-                }));
+                vec![
+                    vec![error, blow("killed", number + 1, after)],
+                    vec![blow("cut", number + 1, after)],
+                ]
             }
-            _ => blows.push(Blow {
-                harm: "killed",
-                act: self.last(),
-                after: 0.0,
-            }),
+            _ => vec![vec![error, blow("killed", self.last(), 0.0)]],
         }
-        blows
     }
 
     /// The last act that is another than those before: how often one asks whether a unit is up is a matter of luck.
@@ -116,20 +108,22 @@ fn a_step_is_struck_at_its_first_act_its_last_and_its_longest() {
     let told: Vec<String> = read(seen)
         .iter()
         .flat_map(|step| {
-            let blows = step.blows().into_iter();
-            blows.map(|blow| format!("{} {} {} {}", step.name, blow.harm, blow.act, blow.after))
+            let lives = step.lives().into_iter();
+            lives.map(|life| {
+                let blows = life
+                    .iter()
+                    .map(|blow| format!("{} {} {}", blow.harm, blow.act, blow.after));
+                format!("{}: {}", step.name, blows.collect::<Vec<_>>().join(", "))
+            })
         })
         .collect();
     assert_eq!(
         told,
         [
-            "write /a error 1 0",
-            "write /a killed 2 0",
-            "venv /v error 1 0",
-            "venv /v killed 2 3.5",
-            "venv /v cut 2 3.5",
-            "unit x error 1 0",
-            "unit x killed 2 0",
+            "write /a: error 1 0, killed 2 0",
+            "venv /v: error 1 0, killed 2 3.5",
+            "venv /v: cut 2 3.5",
+            "unit x: error 1 0, killed 2 0",
         ]
     );
 }

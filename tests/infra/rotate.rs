@@ -28,7 +28,7 @@ async fn rotate(bed: &Bed, has: &str) -> Result<bool, InfraError> {
     };
     let plan = prepare(&cloud, &bed.spec, &local).await?;
     apply(&cloud, &plan, &pace(), &Silent).await?;
-    replace_key_pair(&cloud, &bed.spec.name, NEW).await
+    replace_key_pair(&cloud, &bed.spec.name, NEW, &pace()).await
 }
 
 async fn held(bed: &Bed) -> Option<String> {

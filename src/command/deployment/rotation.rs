@@ -66,7 +66,8 @@ impl Deployment<'_> {
 
     /// OpenStack's copy, for servers that are made later.
     async fn replace_key_pair(&self, public: &str) -> anyhow::Result<()> {
-        if infra::replace_key_pair(&self.cloud, &self.spec.name, public).await? {
+        let pace = infra::Pace::default();
+        if infra::replace_key_pair(&self.cloud, &self.spec.name, public, &pace).await? {
             self.context.ui.on(Event::Note {
                 message: format!("key pair {} holds the new key", tag::name(&self.spec.name)),
             });
