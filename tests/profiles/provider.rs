@@ -60,7 +60,8 @@ impl Drop for Provider {
     }
 }
 
-/// People log in at a provider: who is named has an account from the first login on, and nobody else is let in.
+/// People log in at a provider: who is named has an account from the first login on, and nobody else is let in. With one
+/// hub, and with the other in its place.
 pub(crate) fn people_come_from_a_provider(story: &mut Story) {
     let url = story.operator.receipt(NAME)["url"]
         .as_str()
@@ -74,27 +75,48 @@ pub(crate) fn people_come_from_a_provider(story: &mut Story) {
         "authenticator.client_id=hub".to_owned(),
         format!("authenticator.client_secret_file={}", file.display()),
         format!("authenticator.issuer={}", provider.issuer),
-        "authenticator.allowed_users=[grace]".to_owned(),
+        "authenticator.allowed_users=[grace, lin]".to_owned(),
     ] {
         story.set(&set);
     }
+    first_login(
+        story,
+        &provider,
+        &url,
+        "grace",
+        "/etc/jupyterhub root:root 600",
+    );
+    story.set("hub.kind=hubd");
+    story.set("proxy.kind=hubproxy");
+    first_login(story, &provider, &url, "lin", "/etc/hubd root:hubd 640");
+}
+
+/// Somebody who is allowed comes for the first time, after somebody who is not; `secret` is how the client's is kept.
+fn first_login(story: &mut Story, provider: &Provider, url: &str, name: &str, secret: &str) {
     story.hubctl(&["provision", "--yes"]);
     story.is_settled();
 
     let server = story.server();
-    let account = "getent passwd grace || echo nobody";
-    assert_eq!(server.run(account), "nobody");
-    assert_eq!(log_in(story, &provider, &url, "bob"), 403);
-    assert_eq!(log_in(story, &provider, &url, "grace"), 200);
-    assert!(server.run(account).ends_with(":/home/grace:/bin/bash"));
+    let account = format!("getent passwd {name} || echo nobody");
+    assert_eq!(server.run(&account), "nobody");
+    assert_eq!(log_in(story, provider, url, "bob"), 403);
+    assert_eq!(log_in(story, provider, url, name), 200);
+    let account = server.run(&account);
+    assert!(
+        account.ends_with(&format!(":/home/{name}:/bin/bash")),
+        "{account}"
+    );
     assert_eq!(
-        server.run("stat -c '%U %a' /home/grace; id -nG grace"),
-        "grace 700\ngrace jupyterhub-users"
+        server.run(&format!("stat -c '%U %a' /home/{name}; id -nG {name}")),
+        format!("{name} 700\n{name} jupyterhub-users")
     );
     // The secret went nowhere but into its file, which the hub alone reads.
+    let (folder, kept) = secret.split_once(' ').unwrap();
     assert_eq!(
-        server.run("sudo sh -c 'stat -c %a /etc/*/secrets/oauth-client-secret'"),
-        "600"
+        server.run(&format!(
+            "sudo stat -c '%U:%G %a' {folder}/secrets/oauth-client-secret"
+        )),
+        kept
     );
     let told = server.run_with(
         "exec 3<&0; sudo journalctl --no-pager --output=cat </dev/null | grep -cFf /dev/fd/3 || true",

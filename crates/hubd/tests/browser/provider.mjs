@@ -10,6 +10,7 @@ const people = {
   ada: { name: "Ada Lovelace", preferred_username: "Ada", email: "ada@uni.example", email_verified: true, groups: ["teachers"] },
   bob: { name: "Bob", preferred_username: "bob", email: "bob@uni.example", email_verified: false, groups: ["students"] },
   grace: { name: "Grace", preferred_username: "grace", email: "grace@uni.example", email_verified: true, groups: ["students"] },
+  lin: { name: "Lin", preferred_username: "lin", email: "lin@uni.example", email_verified: true, groups: ["students"] },
   // Another account that took the name of the first.
   thief: { name: "Not Ada", preferred_username: "ada", email: "ada@uni.example", email_verified: true, groups: ["teachers"] },
   eve: { name: "Eve", preferred_username: "../eve", email: "eve@evil.example", email_verified: true, groups: [] },

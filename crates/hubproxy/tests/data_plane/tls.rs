@@ -471,7 +471,7 @@ async fn a_target_may_have_a_certificate_for_another_name_which_it_must_then_sho
     let unknown = ClientTls::new(Some(vec![other.certificate.clone()]), None, false).named(name);
     assert_eq!(to(&url, unknown).get("/").await.status, 503);
     // Nor is a WebSocket let through to somebody else.
-    let upgrade = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    let upgrade = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
     let refused = named("other.example.org").send(upgrade).await;
     assert_eq!(refused.status, 503);
 }
