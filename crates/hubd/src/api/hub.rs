@@ -56,10 +56,10 @@ pub async fn whoami(State(hub): State<Arc<Hub>>, caller: Caller) -> Answer {
             } else {
                 Vec::new()
             };
-            let unwritten = hub.store.unwritten_activity(user.id);
-            if unwritten > user.last_activity {
+            let recent = hub.store.recent_activity(user.id);
+            if recent > user.last_activity {
                 let mut user = user.clone();
-                user.last_activity = unwritten;
+                user.last_activity = recent;
                 reader.user(&user, &servers)?
             } else {
                 reader.user(user, &servers)?

@@ -403,6 +403,10 @@ mod tests {
         store.requester_by_token(&token).await.unwrap();
         let first = last().await;
         assert_eq!(first, Some(store.clock().now()));
+        // Who is kept in memory was read before that.
+        let kept = store.requester_by_token(&token).await.unwrap().unwrap();
+        assert_eq!(kept.user.as_ref().unwrap().last_activity, None);
+        assert_eq!(store.recent_activity(user), first);
         turn(&now, Duration::from_secs(20));
         store.requester_by_token(&token).await.unwrap();
         assert_eq!(last().await, first, "within half a minute");

@@ -179,6 +179,8 @@ pub(super) struct Requesters {
     /// Counts what was forgotten: what was read before is not kept after.
     generation: AtomicU64,
     pending: Mutex<Pending>,
+    /// When users were active, for as long as a requester that was read before may be kept.
+    recent: Mutex<HashMap<i64, Timestamp>>,
     /// Tokens that are to be deleted and could not be, by id; ids are not given twice.
     dead: Mutex<HashSet<i64>>,
 }
@@ -262,6 +264,8 @@ impl Requesters {
         pending.tokens.insert(token.id, now);
         if let (Some(user), false) = (requester.user_id(), token.of_server) {
             pending.users.insert(user, now);
+            drop(pending);
+            lock(&self.recent).insert(user, now);
         }
     }
 }
@@ -319,14 +323,14 @@ impl Store {
 
     /// Notes that a user was active; written with the next [`Store::flush_activity`].
     pub fn note_user_activity(&self, id: i64) {
-        lock(&self.0.requesters.pending)
-            .users
-            .insert(id, self.0.clock.now());
+        let now = self.0.clock.now();
+        lock(&self.0.requesters.pending).users.insert(id, now);
+        lock(&self.0.requesters.recent).insert(id, now);
     }
 
-    /// When a user was last active, as far as it is not written yet.
-    pub fn unwritten_activity(&self, user: i64) -> Option<Timestamp> {
-        lock(&self.0.requesters.pending).users.get(&user).copied()
+    /// When a user was last active, as far as a requester that is kept in memory may not know it.
+    pub fn recent_activity(&self, user: i64) -> Option<Timestamp> {
+        lock(&self.0.requesters.recent).get(&user).copied()
     }
 
     /// Writes the activity that was noted since the last time. What cannot be written now is kept for the next time.
@@ -335,6 +339,8 @@ impl Store {
         if pending.tokens.is_empty() && pending.users.is_empty() {
             return Ok(());
         }
+        let now = self.0.clock.now();
+        lock(&self.0.requesters.recent).retain(|_, at| now.since(*at) < 2 * FRESH);
         let pending = Arc::new(pending);
         let shared = pending.clone();
         let written = self
