@@ -61,7 +61,11 @@ c.Spawner.hub_connect_url = "http://172.31.250.1:881"
 c.SystemUserSpawner.host_homedir_format_string = "/home/{username}"
 c.SystemUserSpawner.image_homedir_format_string = "/home/{username}"
 # What this machine has for notebooks is seen in them, and cannot be changed.
-c.DockerSpawner.read_only_volumes = {path: path for path in ["/usr","/opt/notebook","/opt/conda","/etc/passwd","/etc/group","/etc/ssl","/etc/alternatives","/etc/pip.conf","/etc/fonts","/etc/localtime","/etc/R"] if os.path.exists(path)}
+c.DockerSpawner.read_only_volumes = {
+    path: path
+    for path in ["/usr", "/opt/notebook", "/opt/conda", "/etc/passwd", "/etc/group", "/etc/ssl", "/etc/alternatives", "/etc/pip.conf", "/etc/fonts", "/etc/localtime", "/etc/R"]
+    if os.path.exists(path)
+}
 # Nothing of root's, no more memory beside the limit, and processes within reason.
 c.DockerSpawner.extra_host_config = {
     "cap_drop": ["ALL"],
