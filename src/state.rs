@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -134,18 +135,12 @@ impl State {
             .mode(0o600)
             .open(&path)
             .map_err(|source| io_error("opening", &path, source))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                return Err(StateError::Locked {
-                    name: name.to_owned(),
-                    holder: holder.trim().to_owned(),
-                });
-            }
-            Err(fs::TryLockError::Error(source)) => {
-                return Err(io_error("locking", &path, source));
-            }
+        if !take(&lock).map_err(|source| io_error("locking", &path, source))? {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            return Err(StateError::Locked {
+                name: name.to_owned(),
+                holder: holder.trim().to_owned(),
+            });
         }
         lock.set_len(0)
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
@@ -258,6 +253,33 @@ impl State {
 
 const RECEIPT_VERSION: u32 = 1;
 
+/// How long a lock that others only look at is tried for.
+const LOOKED_AT: Duration = Duration::from_millis(500);
+
+/// Takes a deployment's lock; false where another run has it.
+///
+/// Who asks whether it is taken ([`State::busy`]) holds a share of it for a moment. That is told from a run, which lets
+/// nobody have a share, and is no reason to refuse this one.
+fn take(lock: &File) -> io::Result<bool> {
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+            Err(fs::TryLockError::WouldBlock) => {}
+        }
+        match lock.try_lock_shared() {
+            Ok(()) => lock.unlock()?,
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+            Err(fs::TryLockError::WouldBlock) => return Ok(false),
+        }
+        if begun.elapsed() > LOOKED_AT {
+            return Ok(false);
+        }
+        std::thread::yield_now();
+    }
+}
+
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> StateError {
     StateError::Io {
         action,
@@ -310,6 +332,32 @@ mod tests {
         drop(first);
         assert_eq!(State::busy(base.path(), "class"), None);
         State::open(base.path(), "class").unwrap();
+    }
+
+    #[test]
+    fn a_run_is_not_refused_because_somebody_looks() {
+        let base = tempfile::tempdir().unwrap();
+        drop(State::open(base.path(), "class").unwrap());
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let look = || {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    State::busy(base.path(), "class");
+                }
+            };
+            let lookers = [scope.spawn(look), scope.spawn(look)];
+            for _ in 0..500 {
+                let opened = State::open(base.path(), "class").map(drop);
+                if opened.is_err() {
+                    over.store(true, std::sync::atomic::Ordering::Relaxed);
+                }
+                opened.unwrap();
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            for looker in lookers {
+                looker.join().unwrap();
+            }
+        });
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hubctl::setup::facts::Facts;
 use serde_json::{Value, json};
 
-const APPLY: &str = include_str!("../templates/runner/apply.py");
+const APPLY: &str = hubctl::setup::APPLY;
 const OBSERVE: &str = include_str!("../templates/runner/observe.py");
 
 /// The program that carries out steps, with what it is sent.

@@ -31,7 +31,7 @@ const SPAWNERS: [&str; 4] = ["systemd", "local", "docker", "sudo"];
 const AUTHENTICATORS: [&str; 5] = ["pam", "github", "gitlab", "google", "oidc"];
 
 /// What a machine has that was set up, where the files alone lack it: programs that units start.
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 9] = [
     "/opt/jupyterhub/bin/python",
     "/opt/notebook/bin/jupyter-lab",
     "/opt/notebook/bin/jupyterhub-singleuser",
@@ -40,7 +40,11 @@ const PROGRAMS: [&str; 8] = [
     "/opt/hubctl/bin/hubproxy",
     "/opt/hubctl/bin/hub-helper",
     "/opt/traefik/bin/traefik",
+    RUN_NOTEBOOK,
 ];
+
+/// What starts the container of a notebook server.
+const RUN_NOTEBOOK: &str = "/usr/local/lib/hubctl/run-notebook";
 
 /// A rendering: the combination it is of, and its files.
 struct Rendered {
@@ -329,6 +333,46 @@ fn python(renderings: &[Rendered]) -> usize {
     programs.len()
 }
 
+/// What a shell is given is what it takes, and it starts the engine's client as is meant; returns how many there were.
+fn shell(renderings: &[Rendered]) -> usize {
+    let mut seen = BTreeSet::new();
+    for rendered in renderings {
+        let Some(text) = rendered.files.get(RUN_NOTEBOOK) else {
+            continue;
+        };
+        if !seen.insert(text) {
+            continue;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        write("run", text);
+        write("docker", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n");
+        write("id", "#!/bin/sh\necho 1001\n");
+        let output = Command::new("sh")
+            .arg("-eu")
+            .arg(folder.path().join("run"))
+            .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}: {said}", rendered.of);
+        let words: Vec<&str> = said.lines().collect();
+        for word in ["run", "--user=1001:1001", "--cap-drop=ALL", "--rm"] {
+            assert!(words.contains(&word), "{}: {word}: {said}", rendered.of);
+        }
+        assert!(
+            words.ends_with(&["--config=/etc/notebook/jupyter_server_config.py"]),
+            "{said}"
+        );
+    }
+    eprintln!("{:4} of shell", seen.len());
+    seen.len()
+}
+
 fn peers() {
     let done = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/peers"))
         .arg("--lint")
@@ -417,6 +461,8 @@ fn every_rendering_is_what_its_reader_takes() {
         |files| format!("for file in {}; do nft -c -f $file; done", words(files)),
     );
     assert!(nft >= 2, "{nft}");
+    let shell = shell(&renderings);
+    assert!(shell >= 2, "{shell}");
     let python = python(&renderings);
     assert!(python > 10, "{python}");
     let units = each(
@@ -487,8 +533,9 @@ fn fronts(renderings: &[Rendered]) -> usize {
         } else {
             "880 http"
         };
+        // What is behind it may be in a container, which has an address of its own.
         let script = format!(
-            "{server} & python3 {WAY} {behind} {folder}/tls/certificate.pem {folder}/tls/key.pem"
+            "ip address add 172.31.250.2/32 dev lo; {server} & python3 {WAY} {behind} {folder}/tls/certificate.pem {folder}/tls/key.pem"
         );
         lint(rendered, &files, &script);
     }

@@ -1116,6 +1116,35 @@ fn what_a_server_runs_is_tested_untested_or_unknown() {
     );
 }
 
+/// Debian 13 has the engine's client, by which hubctl speaks to it, in a package of its own.
+#[test]
+fn a_distribution_s_own_packages_come_with_the_others() {
+    let spec = spec(
+        "{name: class, hub: {kind: jupyterhub, user: jupyterhub}, proxy: {kind: chp}, spawner: {kind: docker}}",
+    );
+    let desired = setup::desired(&spec, &site()).unwrap();
+    for (id, version, step) in [
+        (
+            "debian",
+            "13",
+            Some("install packages (missing: docker-cli)"),
+        ),
+        ("debian", "12", None),
+        ("ubuntu", "24.04", None),
+    ] {
+        let mut facts = converged(&desired);
+        facts.os.id = id.to_owned();
+        facts.os.version = version.to_owned();
+        let plan = setup::diff(&desired, &facts);
+        let found = plan
+            .steps
+            .iter()
+            .map(|step| format!("{} ({})", step.name, step.why))
+            .find(|step| step.contains("packages"));
+        assert_eq!(found.as_deref(), step, "{id} {version}");
+    }
+}
+
 #[test]
 fn a_web_server_that_serves_something_else_is_in_the_way_and_not_changed() {
     for proxy in ["chp", "nginx"] {

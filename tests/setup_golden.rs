@@ -6,17 +6,37 @@ use std::path::{Path, PathBuf};
 
 use hubctl::secret::Secret;
 use hubctl::setup;
+use hubctl::spec::model::Spec;
+use hubctl::spec::{self, Document};
 
 mod common;
 use common::{X86_64, program, site, spec};
 
+/// The rendering that the others are kept as differences from.
+const BASE: &str = "jupyterhub";
+/// Lists the files of a rendering that are as in the base.
+const AS_IN_BASE: &str = "as-in-jupyterhub.txt";
+
+/// A profile as it is, under a name.
+fn profile(name: &str) -> Spec {
+    let mut document = Document::new("hub.yaml", "name: class\n", Path::new("/"));
+    document.now = None;
+    spec::load(&document, Some(name), &[]).unwrap().spec
+}
+
 #[test]
-fn jupyterhub() {
-    check(
-        "jupyterhub",
-        "{name: class, hub: {kind: jupyterhub}, proxy: {kind: chp}}",
-        |_| {},
-    );
+fn each_profile() {
+    for summary in spec::profiles() {
+        check(summary.name, &profile(summary.name), |site| {
+            with_hubd(site);
+            site.password_hash = Some(hash());
+        });
+    }
+}
+
+/// Of a notebook server's password, as the others would be: nothing that must be kept from others.
+fn hash() -> Secret {
+    Secret::new(format!("argon2:{}", "3".repeat(64)))
 }
 
 #[test]
@@ -31,7 +51,7 @@ limits: {seats: 30, memory: 1.5G, cpu: 0.5}
 environment: {jupyterlab: 4.5.0, packages: ['numpy', 'pandas>=2']}
 host: {pip_index_url: 'https://pypi.example.org/simple', npm_registry: 'https://npm.example.org/', http_proxy: 'http://proxy.example.org:3128', timezone: Europe/Zurich, packages: [git]}
 ";
-    check("everything-else", yaml, |site| {
+    check("everything-else", &spec(yaml), |site| {
         site.domain = Some("hub.example.org".to_owned());
         site.data_volume = Some("0f7c2c2e-cdaa-478e-a7eb-957c78845f30".to_owned());
         site.memory_mb = 1024;
@@ -41,11 +61,8 @@ host: {pip_index_url: 'https://pypi.example.org/simple', npm_registry: 'https://
 
 #[test]
 fn local_spawner() {
-    check(
-        "local-spawner",
-        "{name: class, hub: {kind: jupyterhub}, proxy: {kind: chp}, spawner: {kind: local}}",
-        |_| {},
-    );
+    let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: chp}, spawner: {kind: local}}";
+    check("local-spawner", &spec(yaml), |_| {});
 }
 
 const HUBPROXY: &str = "
@@ -87,21 +104,21 @@ fn with_domain(site: &mut setup::Site) {
 
 #[test]
 fn hubproxy() {
-    check("hubproxy", HUBPROXY, with_hubproxy);
+    check("hubproxy", &spec(HUBPROXY), with_hubproxy);
 }
 
 #[test]
 fn acme() {
-    check("acme", ACME, with_domain);
+    check("acme", &spec(ACME), with_domain);
 }
 
 #[test]
-fn rust() {
-    check("rust", RUST, with_hubd);
+fn rust_with_limits() {
+    check("rust-with-limits", &spec(RUST), with_hubd);
 }
 
 #[test]
-fn notebook() {
+fn notebook_with_everything() {
     let yaml = "
 name: class
 hub: {kind: notebook, base_url: /jupyter}
@@ -110,27 +127,21 @@ limits: {seats: 1, cpu: 2}
 environment: {r: true, conda: [gdal, 'python=3.12']}
 host: {pip_index_url: 'https://pypi.example.org/simple'}
 ";
-    check("notebook", yaml, |site| {
-        site.password_hash = Some(Secret::new(format!("argon2:{}", "3".repeat(64))));
+    check("notebook-with-everything", &spec(yaml), |site| {
+        site.password_hash = Some(hash());
     });
-}
-
-#[test]
-fn sudo() {
-    let yaml = "{name: class, hub: {kind: jupyterhub, user: jupyterhub, admins: [ada]}, proxy: {kind: chp}, spawner: {kind: sudo}}";
-    check("sudo", yaml, |_| {});
 }
 
 #[test]
 fn docker() {
     let yaml = "{name: class, hub: {kind: jupyterhub, user: jupyterhub}, proxy: {kind: chp}, spawner: {kind: docker}, limits: {cpu: 0.5}}";
-    check("docker", yaml, |_| {});
+    check("docker", &spec(yaml), |_| {});
 }
 
 #[test]
 fn hubd_with_docker() {
     let yaml = "{name: class, spawner: {kind: docker}, limits: {cpu: 0.5}}";
-    check("hubd-docker", yaml, with_hubd);
+    check("hubd-docker", &spec(yaml), with_hubd);
 }
 
 /// What the helper starts, and where its containers reach the hub.
@@ -163,7 +174,7 @@ hub: {kind: jupyterhub, admins: [ada]}
 proxy: {kind: chp}
 authenticator: {kind: github, client_id: Iv1.0123, client_secret_file: secret.txt, allowed_users: [ada], allowed_groups: ['class:teachers']}
 ";
-    check("github", yaml, with_secret);
+    check("github", &spec(yaml), with_secret);
 }
 
 #[test]
@@ -175,7 +186,7 @@ hub: {kind: jupyterhub}
 proxy: {kind: chp}
 authenticator: {kind: oidc, client_id: hub, issuer: 'https://login.example.org/realm/', client_secret_env: SECRET, allowed_groups: [students]}
 ";
-    check("oidc", yaml, |site| {
+    check("oidc", &spec(yaml), |site| {
         with_secret(site);
         site.domain = Some("hub.example.org".to_owned());
     });
@@ -214,9 +225,9 @@ authenticator: {kind: github, client_id: Iv1.0123, client_secret_env: SECRET, al
 }
 
 #[test]
-fn hard_way() {
+fn traefik_by_acme() {
     let yaml = "{name: class, hub: {kind: jupyterhub}, domain: hub.example.org, proxy: {kind: traefik, hsts_days: 30}, tls: {kind: acme, email: ada@example.org}}";
-    check("hard-way", yaml, |site| {
+    check("traefik-acme", &spec(yaml), |site| {
         site.domain = Some("hub.example.org".to_owned());
     });
 }
@@ -224,39 +235,107 @@ fn hard_way() {
 #[test]
 fn traefik_from_the_registry() {
     let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: traefik, source: registry, access_log: true}}";
-    check("traefik-registry", yaml, |_| {});
+    check("traefik-registry", &spec(yaml), |_| {});
 }
 
 #[test]
 fn nginx() {
     let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: nginx, hsts_days: 30, access_log: true, limits: {upload_mib: 64}}}";
-    check("nginx", yaml, |_| {});
+    check("nginx", &spec(yaml), |_| {});
 }
 
 #[test]
 fn apache() {
     let yaml = "{name: class, hub: {kind: jupyterhub}, proxy: {kind: apache, hsts_days: 30, access_log: true}, limits: {seats: 40}}";
-    check("apache", yaml, |_| {});
+    check("apache", &spec(yaml), |_| {});
 }
 
 #[test]
 fn apache_before_hubd() {
     let yaml = "{name: class, hub: {kind: hubd}, proxy: {kind: apache}}";
-    check("apache-hubd", yaml, with_hubd);
+    check("apache-hubd", &spec(yaml), with_hubd);
 }
 
 #[test]
 fn nginx_before_a_notebook_server() {
     let yaml = "{name: class, hub: {kind: notebook, base_url: /jupyter}, proxy: {kind: nginx}}";
-    check("nginx-notebook", yaml, |site| {
-        site.password_hash = Some(Secret::new("argon2:hash-of-the-password"));
+    check("nginx-notebook", &spec(yaml), |site| {
+        site.password_hash = Some(hash());
     });
+}
+
+#[test]
+fn hubproxy_before_a_notebook_server() {
+    let yaml = "
+name: class
+domain: Nb.example.org
+hub: {kind: notebook, base_url: /jupyter}
+proxy: {kind: hubproxy}
+tls: {kind: acme, email: ada@example.org}
+";
+    let with_notebook = |site: &mut setup::Site| {
+        with_hubproxy(site);
+        site.domain = Some("Nb.example.org".to_owned());
+        site.password_hash = Some(hash());
+    };
+    check("hubproxy-notebook", &spec(yaml), with_notebook);
+    // What hubctl writes is what hubproxy reads.
+    let file: hub_api::proxy::File = read(yaml, with_notebook, "/etc/hubproxy/hubproxy.toml");
+    assert_eq!(
+        file.default_target.as_deref(),
+        Some("https://127.0.0.1:8888")
+    );
+    assert_eq!(file.forward.server_name.as_deref(), Some("nb.example.org"));
+    let ca = file.forward.ca.unwrap();
+    assert_eq!(ca.to_str(), Some("/etc/notebook/tls/authority.pem"));
+    assert!(!file.forward.insecure && file.state_file.is_none());
+    assert_eq!(file.limits.login_path, "/jupyter/login");
+
+    // By a certificate of the operator's the next hop is checked, too, against what the system knows.
+    let own = yaml.replace(
+        "{kind: acme, email: ada@example.org}",
+        "{kind: own, certificate: a, key: b}",
+    );
+    let file: hub_api::proxy::File = read(&own, with_notebook, "/etc/hubproxy/hubproxy.toml");
+    assert!(file.forward.ca.is_none() && !file.forward.insecure);
+    assert_eq!(file.forward.server_name.as_deref(), Some("nb.example.org"));
+
+    // Without TLS there is none on either hop, and nobody but this machine is let in.
+    let plain = yaml.replace("{kind: acme, email: ada@example.org}", "{kind: none}");
+    let file: hub_api::proxy::File = read(&plain, with_notebook, "/etc/hubproxy/hubproxy.toml");
+    assert_eq!(
+        file.default_target.as_deref(),
+        Some("http://127.0.0.1:8888")
+    );
+    assert_eq!(file.http.unwrap().listen[0].to_string(), "127.0.0.1:80");
+}
+
+#[test]
+fn a_notebook_server_in_a_container() {
+    let with_notebook = |site: &mut setup::Site| site.password_hash = Some(hash());
+    let yaml = "
+name: class
+hub: {kind: notebook, base_url: /jupyter}
+proxy: {kind: nginx}
+spawner: {kind: docker}
+limits: {seats: 1, cpu: 1.5}
+host: {pip_index_url: 'https://pypi.example.org/simple'}
+";
+    check("notebook-container", &spec(yaml), with_notebook);
+    // An image of the operator's brings its own programs, and the engine's init.
+    let yaml = "
+name: class
+hub: {kind: notebook}
+proxy: {kind: none}
+spawner: {kind: docker, image: \"it's/mine\"}
+";
+    check("notebook-image", &spec(yaml), with_notebook);
 }
 
 #[test]
 fn without_tls() {
     let yaml = "{name: class, hub: {kind: jupyterhub}, access: {web: []}, proxy: {kind: chp}, tls: {kind: none}}";
-    check("plain", yaml, |_| {});
+    check("plain", &spec(yaml), |_| {});
 }
 
 /// What hubctl writes is what hubd and its helper read.
@@ -307,7 +386,11 @@ fn configuration(yaml: &str, change: fn(&mut setup::Site)) -> hub_api::proxy::Fi
     read(yaml, change, "/etc/hubproxy/hubproxy.toml")
 }
 
-fn read<T: serde::de::DeserializeOwned>(yaml: &str, change: fn(&mut setup::Site), path: &str) -> T {
+fn read<T: serde::de::DeserializeOwned>(
+    yaml: &str,
+    change: impl FnOnce(&mut setup::Site),
+    path: &str,
+) -> T {
     let mut site = site();
     change(&mut site);
     let desired = setup::desired(&spec(yaml), &site).unwrap();
@@ -318,17 +401,24 @@ fn read<T: serde::de::DeserializeOwned>(yaml: &str, change: fn(&mut setup::Site)
     toml::from_str(text).unwrap()
 }
 
-fn check(case: &str, yaml: &str, change: impl FnOnce(&mut setup::Site)) {
+fn rendered(spec: &Spec, change: impl FnOnce(&mut setup::Site)) -> BTreeMap<PathBuf, String> {
     let mut site = site();
     change(&mut site);
-    let desired = setup::desired(&spec(yaml), &site).unwrap();
+    let programs = setup::programs(spec);
+    site.programs
+        .retain(|program| programs.contains(&program.name.as_str()));
+    let desired = setup::desired(spec, &site).unwrap();
     let folder = tempfile::tempdir().unwrap();
     setup::render(&desired, folder.path()).unwrap();
     let mut rendered = tree(folder.path());
     // The programs are in the repository as they are sent.
     rendered.remove(Path::new("observe.py")).unwrap();
     rendered.remove(Path::new("apply.py")).unwrap();
+    rendered
+}
 
+fn check(case: &str, spec: &Spec, change: impl FnOnce(&mut setup::Site)) {
+    let mut rendered = rendered(spec, change);
     for (path, text) in &rendered {
         for secret in [
             "private-key-of-the-proxy",
@@ -338,6 +428,9 @@ fn check(case: &str, yaml: &str, change: impl FnOnce(&mut setup::Site)) {
         ] {
             assert!(!text.contains(secret), "a secret in {}", path.display());
         }
+    }
+    if case != BASE {
+        without_what_is_as_in_the_base(&mut rendered);
     }
     let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden/setup")
@@ -365,6 +458,20 @@ fn check(case: &str, yaml: &str, change: impl FnOnce(&mut setup::Site)) {
             diff.unified_diff()
         );
     }
+}
+
+/// Puts a list of their names in the place of files that the base has byte for byte.
+fn without_what_is_as_in_the_base(files: &mut BTreeMap<PathBuf, String>) {
+    let base = rendered(&profile(BASE), |_| {});
+    let mut same = String::new();
+    files.retain(|path, text| {
+        let is_same = base.get(path) == Some(text);
+        if is_same {
+            same.push_str(&format!("{}\n", path.display()));
+        }
+        !is_same
+    });
+    files.insert(PathBuf::from(AS_IN_BASE), same);
 }
 
 fn tree(folder: &Path) -> BTreeMap<PathBuf, String> {

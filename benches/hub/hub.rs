@@ -56,6 +56,21 @@ impl Hub {
         Ok((hub, took))
     }
 
+    /// Waits until the proxy has been told where the hub is: who comes through it sees the login page.
+    pub async fn routed(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let url = format!("http://{}/hub/login", self.public);
+        while !self.client.get(&url).send().await?.status().is_success() {
+            ensure!(
+                begun.elapsed() < PATIENCE,
+                "the proxy knows no hub: {}",
+                self.site.log()
+            );
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
     /// Starts one that has so many users.
     pub async fn start_with(kind: Kind, users: usize) -> anyhow::Result<Self> {
         let (mut hub, _) = Self::start(kind, Servers::Mock).await?;

@@ -135,6 +135,7 @@ async fn one(kind: Kind) -> anyhow::Result<Measured> {
 async fn visits(kind: Kind) -> anyhow::Result<Vec<Visit>> {
     say(&format!("{}: from the login page to a cell", kind.name()));
     let (hub, _) = Hub::start(kind, Servers::Real).await?;
+    hub.routed().await?;
     let mut visits = Vec::new();
     for user in 0..=VISITS {
         visits.push(visit::go(&hub, &name(user)).await?);

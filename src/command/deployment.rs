@@ -1,5 +1,6 @@
 //! A deployment as a run works on it: the spec, what the cloud and the host have of it, and the halves that change them.
 
+mod closing;
 mod locks;
 mod outside;
 mod rotation;
@@ -21,8 +22,8 @@ use crate::infra::{self, Inventory, Local, Outcome};
 use crate::key;
 use crate::release::Program;
 use crate::setup::{self, HostPlan, Locks, Upgrade};
-use crate::spec::{HubKind, Spec, TlsKind};
-use crate::state::{Certificate, Receipt, State};
+use crate::spec::{Spec, TlsKind};
+use crate::state::{Receipt, State};
 
 pub(super) use locks::FILE as LOCKS;
 pub(super) use outside::{place_of, trust, trust_of, url};
@@ -300,49 +301,6 @@ impl<'a> Deployment<'a> {
         self.host = Some(host.clone());
         self.finish_phase("ssh", started);
         Ok(host)
-    }
-
-    /// The closing words: where it is, what to do next, what took how long.
-    pub(super) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
-        let url = match self.spec.tls.kind {
-            TlsKind::None => "http://127.0.0.1/".to_owned(),
-            _ => self.endpoint()?.url().to_string(),
-        };
-        self.receipt.url = Some(url.clone());
-        self.receipt.notebook = self.spec.hub.kind == HubKind::Notebook;
-        self.receipt.certificate = match self.spec.tls.kind {
-            TlsKind::SelfSigned => Certificate::Deployment,
-            _ if self.spec.tls.staging => Certificate::Staging,
-            _ => Certificate::Public,
-        };
-        self.state.write_receipt(&self.receipt)?;
-        let seconds = self.context.started.elapsed().as_secs_f64();
-        let ui = &self.context.ui;
-        if ui.is_json() {
-            ui.record(&serde_json::json!({
-                "event": "done",
-                "changed": changed,
-                "api_calls": self.cloud.api_calls(),
-                "ssh_exchanges": self.host.as_ref().map_or(0, Host::exchanges),
-                "seconds": seconds,
-                "url": url,
-            }));
-            return Ok(());
-        }
-        let table = self
-            .timings
-            .iter()
-            .map(|(phase, seconds)| format!("{phase} {seconds:.1} s"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let what = match changed {
-            0 => "nothing to do".to_owned(),
-            1 => "1 change".to_owned(),
-            n => format!("{n} changes"),
-        };
-        ui.say(&format!("\n{what} in {seconds:.1} s ({table})"));
-        ui.data(&url);
-        Ok(())
     }
 }
 

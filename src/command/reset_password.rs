@@ -9,7 +9,7 @@ use crate::users::{self, Whose};
 /// Give users new passwords
 ///
 /// Also those who had changed theirs, or whose account was locked. The new ones are in `credentials.csv` and on the slips
-/// in `handout.html`. Who is logged in to the hub stays so.
+/// in `handout.html`. Whoever is logged in as them is logged out; stock JupyterHub cannot do that, and lets them stay.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Whose
@@ -39,6 +39,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
             "changed": reset.len(),
             "reset": reset,
             "refused": found.refused,
+            "logged_out": found.logged_out,
+            "left": found.left,
             "credentials": state.path(users::credentials::FILE),
             "handout": state.path(handout::FILE),
             "ssh_exchanges": host.exchanges(),
@@ -50,10 +52,18 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
         }
         if !reset.is_empty() {
             ui.say(&format!("new passwords: {}", reset.join(", ")));
+            if !found.logged_out {
+                ui.say("who is logged in to JupyterHub stays so; `hubctl rotate --keep-passwords` logs everybody out");
+            }
             people::tell_files(context, &state);
         }
+        for left in &found.left {
+            ui.say(&format!(
+                "{left}; run this again when the hub is up (`hubctl doctor`)"
+            ));
+        }
     }
-    Ok(if found.refused.is_empty() {
+    Ok(if found.refused.is_empty() && found.left.is_empty() {
         Exit::Ok
     } else {
         Exit::Error

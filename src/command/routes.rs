@@ -4,7 +4,7 @@ use anyhow::bail;
 
 use super::{Context, server};
 use crate::setup;
-use crate::ui::Exit;
+use crate::ui::{Exit, counted};
 
 /// Show what the proxy serves: paths, where they lead, when they were last used
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
         table.push_str(&format!("{path:<first$}  {target:<second$}  {used}\n"));
     }
     ui.data(&table);
-    ui.say(&format!("{} routes of {proxy}", shown.len()));
+    ui.say(&format!("{} of {proxy}", counted(shown.len(), "route")));
     Ok(Exit::Ok)
 }
 

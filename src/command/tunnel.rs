@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use anyhow::Context as _;
+use url::Url;
 
 use super::{Context, server};
 use crate::event::Observer;
@@ -12,16 +13,16 @@ use crate::ui::Exit;
 /// Bring the hub to a port of this machine, over SSH, until interrupted
 ///
 /// For a hub that nothing but SSH reaches: a security group that is closed, a network without floating IPs, a hub under
-/// repair. Connections come out on the server's own loopback. The certificate is for the hub's name, not for
-/// `localhost`, and the browser says so.
+/// repair. Connections come out on the server's own loopback, at the port that users reach. The certificate is for the
+/// hub's name, not for `localhost`, and the browser says so.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The port here; 0 takes a free one
     #[arg(short, long, default_value_t = 8443)]
     pub port: u16,
-    /// Where connections come out, as the server sees it
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:443", value_parser = destination)]
-    pub to: Destination,
+    /// Where connections come out, as the server sees it; default: where the hub is (127.0.0.1:443)
+    #[arg(long, value_name = "HOST:PORT", value_parser = destination)]
+    pub to: Option<Destination>,
     /// The deployment; default: the spec's
     #[arg(long = "deployment", value_name = "NAME")]
     pub name: Option<String>,
@@ -41,6 +42,20 @@ fn destination(text: &str) -> Result<Destination, String> {
     }
 }
 
+/// Where the hub is on the server's loopback, and where its pages begin: as the last provision left it.
+fn place_of(url: Option<&str>) -> (Destination, String) {
+    let url = url.and_then(|url| Url::parse(url).ok());
+    let port = url.as_ref().and_then(Url::port_or_known_default);
+    let destination = Destination {
+        host: "127.0.0.1".to_owned(),
+        port: port.unwrap_or(443),
+    };
+    (
+        destination,
+        url.map_or_else(|| "/".to_owned(), |url| url.path().to_owned()),
+    )
+}
+
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let name = context.name(args.name.as_deref())?;
     // A port that is taken is said before anything is contacted.
@@ -52,11 +67,18 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     })?;
     let address = listener.local_addr().context("asking for the port")?;
     let host = server::visit(context, &name).await?;
-    let scheme = match args.to.port {
-        443 => "https",
-        _ => "http",
+    let known = context.state_for_reading(&name)?.receipt()?.url;
+    let (place, path) = place_of(known.as_deref());
+    let plain = known.is_some_and(|url| url.starts_with("http:"));
+    let (to, scheme, path) = match &args.to {
+        // Of another place nothing is known but what its port is for.
+        Some(to) if *to != place => {
+            let scheme = if to.port == 443 { "https" } else { "http" };
+            (to.clone(), scheme, "/".to_owned())
+        }
+        _ => (place, if plain { "http" } else { "https" }, path),
     };
-    let url = format!("{scheme}://localhost:{}/", address.port());
+    let url = format!("{scheme}://localhost:{}{path}", address.port());
     let ui = &context.ui;
     if ui.is_json() {
         ui.record(&serde_json::json!({"event": "tunnel", "url": url, "address": address}));
@@ -64,15 +86,15 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
         ui.data(&url);
         ui.say(&format!(
             "leads to {}:{} on the server; Ctrl-C ends it",
-            args.to.host, args.to.port
+            to.host, to.port
         ));
     }
     let observer: &dyn Observer = &*context.ui;
-    host.tunnel(listener, args.to.clone(), |passage| {
+    host.tunnel(listener, to.clone(), |passage| {
         if passage == Passage::Refused {
             observer.warn(format!(
                 "nothing takes connections at {}:{} on the server; `hubctl doctor` finds out why",
-                args.to.host, args.to.port
+                to.host, to.port
             ));
         }
     })
@@ -83,6 +105,20 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tunnel_leads_to_where_the_hub_is() {
+        for (url, port, path) in [
+            (None, 443, "/"),
+            (Some("https://192.0.2.7/"), 443, "/"),
+            (Some("https://192.0.2.7:8888/jupyter/"), 8888, "/jupyter/"),
+            (Some("http://127.0.0.1/"), 80, "/"),
+        ] {
+            let (place, found) = place_of(url);
+            assert_eq!((place.port, found.as_str()), (port, path), "{url:?}");
+            assert_eq!(place.host, "127.0.0.1");
+        }
+    }
 
     #[test]
     fn a_destination_has_a_port() {

@@ -14,6 +14,8 @@ pub struct Distribution {
     pub tested: bool,
     /// The packages that hubctl installs by one name everywhere, and the versions that this release has of them.
     pub packages: [(&'static str, &'static str); 6],
+    /// What goes with a package here that is part of it elsewhere: the one, and the other.
+    pub beside: &'static [(&'static str, &'static str)],
 }
 
 /// Those that hubctl knows.
@@ -31,6 +33,7 @@ pub const DISTRIBUTIONS: [Distribution; 4] = [
             ("apache2", "2.4"),
             ("docker.io", "20.10"),
         ],
+        beside: &[],
     },
     Distribution {
         id: "debian",
@@ -45,6 +48,7 @@ pub const DISTRIBUTIONS: [Distribution; 4] = [
             ("apache2", "2.4"),
             ("docker.io", "26.1"),
         ],
+        beside: &[("docker.io", "docker-cli")],
     },
     Distribution {
         id: "ubuntu",
@@ -59,6 +63,7 @@ pub const DISTRIBUTIONS: [Distribution; 4] = [
             ("apache2", "2.4"),
             ("docker.io", "20.10 or later"),
         ],
+        beside: &[],
     },
     Distribution {
         id: "ubuntu",
@@ -73,6 +78,7 @@ pub const DISTRIBUTIONS: [Distribution; 4] = [
             ("apache2", "2.4"),
             ("docker.io", "24.0 or later"),
         ],
+        beside: &[],
     },
 ];
 
@@ -87,6 +93,17 @@ impl Distribution {
     /// Whether releases of this family are known at all.
     pub(super) fn is_family(id: &str) -> bool {
         DISTRIBUTIONS.iter().any(|one| one.id == id)
+    }
+
+    /// What goes with these packages here.
+    pub(super) fn beside<'a>(
+        &self,
+        packages: &'a [String],
+    ) -> impl Iterator<Item = &'static str> + use<'a> {
+        let pairs = self.beside.iter();
+        pairs
+            .filter(|(one, _)| packages.iter().any(|package| package == one))
+            .map(|(_, other)| *other)
     }
 
     /// All of them in a sentence.

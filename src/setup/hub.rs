@@ -3,7 +3,7 @@
 use super::names::{
     HUB_ENVIRONMENT, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUBD_ACCOUNT, HUBD_SERVICE,
     HUBD_SOCKETS, HUBPROXY_ACCOUNT, JUPYTERHUB_ACCOUNT, JUPYTERHUB_SERVICE, NOTEBOOK_ACCOUNT,
-    NOTEBOOK_SERVICE, PROXY_ACCOUNT,
+    NOTEBOOK_SERVICE, PROXY_ACCOUNT, RUN_NOTEBOOK,
 };
 use crate::spec::model::{Hub, HubKind, HubUser};
 
@@ -31,6 +31,8 @@ pub struct HubPlaces {
     pub user_unit: &'static str,
     /// The folder of a user's sockets, `{name}` for the user.
     pub user_folder: &'static str,
+    /// Whether its API can be told to end browsers' sessions.
+    pub ends_sessions: bool,
     /// Its database, where it has one.
     pub database: Option<&'static str>,
     /// What is its alone of files and folders, its database aside.
@@ -49,6 +51,7 @@ const JUPYTERHUB: HubPlaces = HubPlaces {
     sockets_group: PROXY_ACCOUNT,
     user_unit: "jupyter-{name}.service",
     user_folder: "/run/jupyter/{name}",
+    ends_sessions: false,
     database: Some("/var/lib/jupyterhub/jupyterhub.sqlite"),
     own: &["/etc/jupyterhub", "/etc/pam.d/jupyterhub", HUB_ENVIRONMENT],
 };
@@ -71,6 +74,7 @@ const HUBD: HubPlaces = HubPlaces {
     sockets_group: HUBPROXY_ACCOUNT,
     user_unit: "jupyter@{name}.service",
     user_folder: "/run/jupyter/{name}",
+    ends_sessions: true,
     database: Some("/var/lib/hubd/hubd.sqlite"),
     own: &[
         "/etc/hubd",
@@ -103,8 +107,9 @@ const NOTEBOOK: HubPlaces = HubPlaces {
     sockets_group: NOTEBOOK_ACCOUNT,
     user_unit: NOTEBOOK_SERVICE,
     user_folder: "/run/notebook",
+    ends_sessions: false,
     database: None,
-    own: &["/etc/notebook"],
+    own: &["/etc/notebook", RUN_NOTEBOOK],
 };
 
 impl HubPlaces {

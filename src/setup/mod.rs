@@ -33,6 +33,7 @@ pub use plan::{HostPlan, Problem};
 pub use render::render;
 pub use routes::routes;
 pub use step::Step;
+pub use template::APPLY;
 pub use vitals::{Disk, Memory, Seat, Service, Vitals, vitals};
 
 use runbook::Runbook;

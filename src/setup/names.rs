@@ -57,6 +57,10 @@ pub const SERVER_SOCKETS_MOUNT: &str = "run-jupyter.mount";
 pub const NOTEBOOK_ACCOUNT: &str = "notebook";
 /// The unit of one person's notebook server.
 pub const NOTEBOOK_SERVICE: &str = "notebook.service";
+/// Starts the container of one person's notebook server, where it is in one.
+pub const RUN_NOTEBOOK: &str = "/usr/local/lib/hubctl/run-notebook";
+/// The distribution's unit of the container engine.
+pub const DOCKER_SERVICE: &str = "docker.service";
 /// The account of a JupyterHub without root.
 pub const JUPYTERHUB_ACCOUNT: &str = "jupyterhub";
 /// The network of users' containers, and its device.

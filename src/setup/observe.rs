@@ -1,5 +1,6 @@
 //! Looking at the host: one exchange.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hub_api::proxy::Status;
@@ -7,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::desired::{Content, Desired, Download, StatusPlace};
+use super::distribution::DISTRIBUTIONS;
 use super::facts::Facts;
 use super::names::{LOCK, SSH_GUARD, STAMP, UPGRADED};
 use super::{SetupError, lock, template};
@@ -141,6 +143,17 @@ pub(super) fn python(value: &serde_json::Value) -> String {
     format!("json.loads({})", serde_json::Value::from(value.to_string()))
 }
 
+/// Packages to ask about: what is wanted, and what goes with it on one distribution or another.
+fn packages(desired: &Desired) -> BTreeSet<&str> {
+    let mut names: BTreeSet<&str> = desired.packages.iter().map(String::as_str).collect();
+    for one in &DISTRIBUTIONS {
+        for name in one.beside(&desired.packages) {
+            names.insert(name);
+        }
+    }
+    names
+}
+
 /// What is to be looked at.
 pub(super) fn request(desired: &Desired) -> serde_json::Value {
     let mut files = Vec::new();
@@ -190,7 +203,7 @@ pub(super) fn request(desired: &Desired) -> serde_json::Value {
     json!({
         "cloud_init_deadline": CLOUD_INIT.as_secs(),
         "files": files,
-        "packages": desired.packages,
+        "packages": packages(desired),
         "units": desired.units.iter()
             .map(|unit| json!({"name": unit.name, "reads": unit.reads}))
             .chain(desired.retired.iter().map(|name| json!({"name": name, "reads": []})))

@@ -1,4 +1,4 @@
-//! One step on the host: what it is called, why it is needed, and what `templates/runner/apply.py` does for it.
+//! One step on the host: what it is called, why it is needed, and what `templates/runner/apply` does for it.
 
 use serde::Serialize;
 

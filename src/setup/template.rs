@@ -15,6 +15,8 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "apache/hubctl.conf",
     "chp/jupyterhub-proxy.service",
     "chp/jupyterhub_config.py",
+    "docker/containers.nft",
+    "docker/daemon.json",
     "hubd/helper.toml",
     "hubd/hub-helper.service",
     "hubd/hub-helper.socket",
@@ -29,8 +31,6 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "hubproxy/hubproxy.socket",
     "jupyterhub/authenticator-oauth.py",
     "jupyterhub/authenticator-pam.py",
-    "jupyterhub/containers.nft",
-    "jupyterhub/daemon.json",
     "jupyterhub/jupyter.slice",
     "jupyterhub/jupyterhub.service",
     "jupyterhub/jupyterhub_config.py",
@@ -44,7 +44,9 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "nginx/hubctl.conf",
     "nginx/nginx.service",
     "notebook/jupyter_server_config.py",
+    "notebook/notebook-container.service",
     "notebook/notebook.service",
+    "notebook/run-notebook",
     "system/apt-proxy.conf",
     "system/cron.allow",
     "system/hubctl-metadata.service",
@@ -69,8 +71,26 @@ pub(super) const VITALS: &str = include_str!("../../templates/runner/vitals.py")
 pub(super) const ROUTES: &str = include_str!("../../templates/runner/routes.py");
 /// Makes an environment of conda's packages.
 pub(super) const CONDA: &str = include_str!("../../templates/runner/conda.py");
-/// Carries out a plan on the host.
-pub(super) const APPLY: &str = include_str!("../../templates/runner/apply.py");
+/// Carries out a plan on the host: one program, of a file for each thing it is about.
+pub const APPLY: &str = concat!(
+    include_str!("../../templates/runner/apply/event.py"),
+    include_str!("../../templates/runner/apply/peer.py"),
+    include_str!("../../templates/runner/apply/command.py"),
+    include_str!("../../templates/runner/apply/unit.py"),
+    include_str!("../../templates/runner/apply/file.py"),
+    include_str!("../../templates/runner/apply/package.py"),
+    include_str!("../../templates/runner/apply/account.py"),
+    include_str!("../../templates/runner/apply/environment.py"),
+    include_str!("../../templates/runner/apply/conda.py"),
+    include_str!("../../templates/runner/apply/lock.py"),
+    include_str!("../../templates/runner/apply/download.py"),
+    include_str!("../../templates/runner/apply/container.py"),
+    include_str!("../../templates/runner/apply/takeover.py"),
+    include_str!("../../templates/runner/apply/answer.py"),
+    include_str!("../../templates/runner/apply/ssh.py"),
+    include_str!("../../templates/runner/apply/disk.py"),
+    include_str!("../../templates/runner/apply/run.py"),
+);
 
 /// Renders one template. A variable that is not given is an error.
 pub(super) fn render(template: &'static str, context: &Context) -> Result<String, SetupError> {

@@ -72,7 +72,10 @@ fn hub_and_proxy(hub: HubKind, proxy: ProxyKind) -> Option<Refusal> {
             | ProxyKind::Apache,
         )
         | (HubKind::Hubd, ProxyKind::Hubproxy | ProxyKind::Nginx | ProxyKind::Apache)
-        | (HubKind::Notebook, ProxyKind::Nginx | ProxyKind::Apache | ProxyKind::None) => None,
+        | (
+            HubKind::Notebook,
+            ProxyKind::Hubproxy | ProxyKind::Nginx | ProxyKind::Apache | ProxyKind::None,
+        ) => None,
         (HubKind::Hubd, ProxyKind::Chp) => Some(Refusal::new(
             "hub.kind",
             "is `hubd`, which goes with `hubproxy` alone: nothing else here lets a hub without privileges reach its routes",
@@ -91,11 +94,7 @@ fn hub_and_proxy(hub: HubKind, proxy: ProxyKind) -> Option<Refusal> {
                 "is `{}`, which is told its routes by a hub, and a notebook server has none",
                 proxy.word()
             ),
-            "set `proxy.kind: none`, `nginx` or `apache`",
-        ),
-        (HubKind::Notebook, ProxyKind::Hubproxy) => refuse(
-            "is `hubproxy`, which checks the certificate of what is behind it against that one's address, and a notebook server's is for the public name",
-            "set `proxy.kind: none`, `nginx` or `apache`",
+            "set `proxy.kind: none`, `hubproxy`, `nginx` or `apache`",
         ),
     }
 }
@@ -104,8 +103,7 @@ fn hub_and_spawner(hub: HubKind, spawner: SpawnerKind) -> Option<Refusal> {
     let refuse = |reason: &str, hint: &str| Some(Refusal::new("spawner.kind", reason, hint));
     match (hub, spawner) {
         (HubKind::Jupyterhub, _)
-        | (HubKind::Hubd, SpawnerKind::Systemd | SpawnerKind::Docker)
-        | (HubKind::Notebook, SpawnerKind::Systemd) => None,
+        | (HubKind::Hubd | HubKind::Notebook, SpawnerKind::Systemd | SpawnerKind::Docker) => None,
         (HubKind::Hubd, SpawnerKind::Local) => refuse(
             "is `local`: `hubd` has no privileges to start a process as another user with",
             "set `spawner.kind: systemd`",
@@ -114,12 +112,13 @@ fn hub_and_spawner(hub: HubKind, spawner: SpawnerKind) -> Option<Refusal> {
             "is `sudo`, a package of JupyterHub's: `hubd` asks its helper in that one's place",
             "set `spawner.kind: systemd`",
         ),
-        (HubKind::Notebook, SpawnerKind::Local | SpawnerKind::Sudo | SpawnerKind::Docker) => {
-            refuse(
-                "has no use: a notebook server starts no servers",
-                "remove it",
-            )
-        }
+        (HubKind::Notebook, SpawnerKind::Local | SpawnerKind::Sudo) => refuse(
+            &format!(
+                "is `{}`, and there is no hub to start a server: it is a unit, or a container in one",
+                spawner.word()
+            ),
+            "set `spawner.kind: systemd` or `docker`",
+        ),
     }
 }
 

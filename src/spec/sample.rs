@@ -266,8 +266,9 @@ host:
   #packages: [git, graphviz]
   #timezone: Europe/Zurich
 
-# The certificate. Default: from an authority of this deployment's own; browsers warn once.
-# One from Let's Encrypt, for `domain`: `tls: {kind: acme}`. One that you have, with its key, beside this file:
+# The certificate. Default: from an authority of this deployment's own; browsers that do not know it warn.
+# One from Let's Encrypt, which all of them know: `tls: {kind: acme}` with a domain, `tls: {kind: acme-ip}` without one.
+# One that you have, with its key, beside this file:
 #tls: {kind: own, certificate: hub.pem, key: hub.key}
 
 ssh:

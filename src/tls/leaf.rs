@@ -24,6 +24,12 @@ pub(super) const FILES: [&str; 2] = [CERTIFICATE, KEY];
 const VALID: Duration = Duration::days(365);
 const RENEW_BEFORE: Duration = Duration::days(30);
 
+/// Whom a deployment's certificate is for, in words. Not a DNS name, so that nobody takes it for one: the names are the
+/// alternative names.
+pub fn subject(deployment: &str) -> String {
+    format!("hub {deployment}")
+}
+
 /// Signs a new certificate for `names`, valid for a year from `now`.
 pub(super) fn issue(
     deployment: &str,
@@ -33,11 +39,10 @@ pub(super) fn issue(
 ) -> Result<Leaf, rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::default();
-    // Not a DNS name, so that nobody takes it for one: the names are the alternative names.
     params.distinguished_name = rcgen::DistinguishedName::new();
     params
         .distinguished_name
-        .push(DnType::CommonName, format!("hub {deployment}"));
+        .push(DnType::CommonName, subject(deployment));
     params.not_before = now - SKEW;
     params.not_after = now + VALID;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use crate::secret::Secret;
 use crate::state::{State, StateError};
 use authority::Authority;
+pub use leaf::subject;
 
 /// The authority's certificate in the state folder, for whoever is to trust it.
 pub const AUTHORITY: &str = authority::CERTIFICATE;

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::Sink;
 use crate::event::{Event, Observer};
 
 pub(super) struct Json;
@@ -12,6 +13,8 @@ impl Observer for Json {
         line(&event);
     }
 }
+
+impl Sink for Json {}
 
 pub(super) fn line(value: &impl Serialize) {
     if let Ok(text) = serde_json::to_string(value) {

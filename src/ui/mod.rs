@@ -7,6 +7,7 @@ mod plain;
 mod report;
 mod style;
 
+use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde::Serialize;
@@ -16,17 +17,29 @@ use crate::event::{Event, Observer};
 
 pub use report::{Diagnosis, Exit};
 
+/// So many of a thing: `1 route`, `2 routes`.
+pub fn counted<N: Display + PartialEq + From<u8>>(count: N, thing: &str) -> String {
+    let plural = if count == 1.into() { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}
+
 /// Shows what happens, asks, and reports how it ended.
 pub struct Ui {
     output: Output,
-    sink: Box<dyn Observer>,
+    sink: Box<dyn Sink>,
+}
+
+/// Where events become visible.
+trait Sink: Observer {
+    /// Nothing runs any more, whether or not its end was told: the last words follow.
+    fn settle(&self) {}
 }
 
 impl Ui {
     /// Bars on a terminal, lines elsewhere, JSON where it was asked for.
     pub fn new(output: Output) -> Self {
         let colour = style::wanted();
-        let sink: Box<dyn Observer> = match output {
+        let sink: Box<dyn Sink> = match output {
             Output::Json => Box::new(json::Json),
             Output::Human | Output::Junit if io::stderr().is_terminal() => {
                 Box::new(bars::Bars::new(colour))
@@ -88,6 +101,7 @@ impl Ui {
 
     /// Says that a run was stopped, and what of the deployment stands (in words, a line each).
     pub fn interrupted(&self, signal: &str, remains: Option<&str>) {
+        self.sink.settle();
         match self.output {
             Output::Json => json::line(&serde_json::json!({
                 "event": "interrupted",
@@ -119,6 +133,7 @@ impl Ui {
 
     /// Reports why a command ended early and returns its exit status.
     pub fn fail(&self, error: &anyhow::Error) -> Exit {
+        self.sink.settle();
         let diagnosis = Diagnosis::of(error);
         match self.output {
             Output::Json => json::line(&diagnosis),

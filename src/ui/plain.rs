@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::Sink;
 use super::style::{Colour, paint, printable};
 use crate::event::{Event, Observer};
 
@@ -50,6 +51,8 @@ impl Observer for Plain {
         }
     }
 }
+
+impl Sink for Plain {}
 
 /// How an event reads as a line; `None` for what is only worth showing live.
 pub(super) fn line(event: &Event, colour: bool) -> Option<String> {

@@ -126,7 +126,10 @@ pub async fn add(
             plan.numbered.join(", ")
         ));
     }
-    let step = format!("add {} users", plan.making.len());
+    let step = match plan.making.len() {
+        1 => "add 1 user".to_owned(),
+        many => format!("add {many} users"),
+    };
     let started = Instant::now();
     observer.on(Event::StepStarted { name: step.clone() });
     let passwords = plan.passwords(request, &credentials, ahead).await?;

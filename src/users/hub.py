@@ -63,16 +63,28 @@ def hub_users(settings):
 
 def forget_user(settings, name):
     """Has the hub stop the user's servers and forget the user; returns why it did not."""
+    problem = hub_delete(settings, f"/users/{urllib.parse.quote(name, safe='')}")
+    return problem and f"the hub still knows {name}: {problem}"
+
+
+def log_out(settings, name):
+    """Has the hub end the sessions of a user's browsers; returns why it did not."""
+    problem = hub_delete(settings, f"/users/{urllib.parse.quote(name, safe='')}/sessions")
+    return problem and f"{name} may be logged in still: {problem}"
+
+
+def hub_delete(settings, path):
+    """Has the hub delete something, also one that is busy or restarts; returns why it did not."""
     answer = settings.get("hub_is_down", "no answer")
     # A server that is still starting or stopping takes its time; a hub that restarts, less.
     started = time.monotonic()
     while "hub_is_down" not in settings and time.monotonic() < started + 75:
         try:
-            status, _ = hub_call(settings, "DELETE", f"/users/{urllib.parse.quote(name, safe='')}")
+            status, _ = hub_call(settings, "DELETE", path)
             if status in (204, 404):
                 return None
             answer = f"HTTP {status}"
-            if status != 400 and status < 500:
+            if status != 400 and status < 500 or status == 507:
                 break
         except HubProblem as error:
             answer = str(error)
@@ -82,4 +94,4 @@ def forget_user(settings, name):
             if time.monotonic() > started + 20:
                 settings["hub_is_down"] = answer
         time.sleep(0.5)
-    return f"the hub still knows {name}: {answer}"
+    return answer

@@ -2,6 +2,7 @@
 
 mod add;
 pub mod credentials;
+mod log_out;
 pub mod names;
 pub mod password;
 mod person;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use add::{Added, Request, add};
 pub use credentials::{Credential, Credentials};
+pub use log_out::{LoggedOut, log_out};
 pub use person::Person;
 pub use remove::{Removal, Removed, remove};
 pub use reset::{Reset, Whose, reset};
@@ -128,6 +130,8 @@ pub(crate) struct HubAccess {
     pub(crate) api: String,
     /// On the server, readable for root alone.
     pub(crate) token_file: &'static str,
+    /// Whether it can be told to end browsers' sessions.
+    pub(crate) ends_sessions: bool,
     /// Units that a user's server runs in, `{name}` for the user.
     pub(crate) units: [&'static str; 1],
     /// Further folders of a user's.
@@ -146,6 +150,7 @@ impl<'a> Settings<'a> {
                 .map(|places| HubAccess {
                     api: format!("http://127.0.0.1:{HUB_PORT}/hub/api"),
                     token_file: places.api_token,
+                    ends_sessions: places.ends_sessions,
                     units: [places.user_unit],
                     folders: [places.user_folder],
                 })

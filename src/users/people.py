@@ -19,14 +19,18 @@ def people(settings):
 
 
 def reset(settings):
-    """Tells who is there, is told whom to give which password, tells what was done."""
+    """Tells who is there, is told whom to give which password, tells what was done.
+
+    Whoever was logged in by the old password is logged out, after the new one holds.
+    """
+    choose_hub(settings)
     accounts = Accounts(settings)
     accounts.load()
     say(accounts=accounts.describe())
     request = listen()
     if request is None:
         return
-    done = {"reset": [], "refused": []}
+    done = {"reset": [], "refused": [], "logged_out": bool(settings.get("ends_sessions")), "left": []}
     with accounts.locked():
         accounts.load()
         for wanted in request["reset"]:
@@ -40,7 +44,18 @@ def reset(settings):
                 accounts.give(name, password)
                 done["reset"].append(name)
         accounts.save()
+    if done["logged_out"]:
+        from concurrent.futures import ThreadPoolExecutor
+        with ThreadPoolExecutor(BUILDERS) as workers:
+            done["left"] += filter(None, workers.map(lambda name: log_out(settings, name), done["reset"]))
     say(**done)
+
+
+def log_all_out(settings):
+    """Has the hub end the sessions of everybody's browsers."""
+    choose_hub(settings)
+    ends = bool(settings.get("ends_sessions"))
+    say(logged_out=ends, left=hub_delete(settings, "/sessions") if ends else None)
 
 
 def stranger(accounts, settings, name):

@@ -30,6 +30,10 @@ pub struct Reset {
     pub reset: Vec<Credential>,
     /// Cannot be, and why.
     pub refused: Vec<(String, String)>,
+    /// The hub is one that logs them out.
+    pub logged_out: bool,
+    /// Who could not be logged out, in words.
+    pub left: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +56,8 @@ struct Wanted<'a> {
 struct Done {
     reset: Vec<String>,
     refused: Vec<Refused>,
+    logged_out: bool,
+    left: Vec<String>,
 }
 
 /// The passwords of a run by user, each with its hash, by which the server is asked whether it was set.
@@ -64,7 +70,7 @@ struct Written {
     hash: String,
 }
 
-/// Gives people new passwords, in one exchange.
+/// Gives people new passwords, in one exchange, and has the hub log them out where it can.
 ///
 /// A new password is written down before it is set, and comes into the credentials file after. What a killed run had set
 /// is seen by its hash and taken over, by this and by every other run that looks at the accounts ([`settle`]).
@@ -132,6 +138,8 @@ pub async fn reset(
 
     let mut found = Reset {
         refused: done.refused.into_iter().map(Refused::into_pair).collect(),
+        logged_out: done.logged_out,
+        left: done.left,
         ..Reset::default()
     };
     for name in done.reset {

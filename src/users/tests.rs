@@ -56,6 +56,8 @@ struct Folder {
     kill_after: bool,
     /// Where its hub's API is.
     hub: Option<String>,
+    /// Whether it is one that can end sessions.
+    ends_sessions: bool,
 }
 
 struct Process {
@@ -114,7 +116,10 @@ impl Folder {
         std::fs::write(&token_file, hub::TOKEN).unwrap();
         serde_json::json!([
             {"token_file": "/nowhere/token", "api": "http://192.0.2.1/", "units": [], "folders": []},
-            {"token_file": token_file, "api": api, "units": [], "folders": ["/run/jupyter/{name}"]},
+            {
+                "token_file": token_file, "api": api, "units": [], "folders": ["/run/jupyter/{name}"],
+                "ends_sessions": self.ends_sessions,
+            },
         ])
     }
 }
@@ -202,6 +207,7 @@ fn bed() -> Option<Bed> {
         kill_at: None,
         kill_after: false,
         hub: None,
+        ends_sessions: false,
     };
     Some(Bed {
         base,

@@ -4,6 +4,7 @@
 
 mod calls;
 mod faults;
+mod ipv6;
 mod login;
 mod odd;
 mod reach;

@@ -1,62 +1,34 @@
-//! Every step on the host goes wrong once, on a real machine: it fails, its runner is killed, its connection is cut, and
-//! hubctl itself dies. The faults are the machine's own: hubctl and its runner know nothing of them (`strike.py`).
+//! A spread of the steps on the host goes wrong, one after the other on one server: a step fails, its runner is killed,
+//! its connection is cut, and hubctl itself dies. `matrix` takes every step.
 //!
-//! Needs root: the sandbox makes its servers of namespaces.
+//! The faults are the machine's own: hubctl and its runner know nothing of them (`strike.py`). Needs root: the sandbox
+//! makes its servers of namespaces.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::bed::{Bed, LOCK, PROVISION};
 use crate::hubctl::{Run, done};
-use crate::machines::Machines;
-use crate::server::Server;
-
-const STRIKE: &str = include_str!("strike.py");
-/// Where the runner on the server keeps others off.
-const LOCK: &str = "/run/lock/hubctl.lock";
 
 const SPEC: &str = "name: class\nlimits:\n  seats: 2\nvolume:\n  size: 1\n";
-
-/// How much is tried.
-struct Spread {
-    harms: &'static [&'static str],
-    /// Each so-manieth step at its first act; 0 is each act of each step, with each of the harms.
-    every: u32,
-    /// Fewer blows than this would prove nothing.
-    at_least: usize,
-}
-
-const SHORT: Spread = Spread {
-    harms: &["error", "gone", "killed", "cut"],
-    every: 6,
-    at_least: 6,
-};
-const WHOLE: Spread = Spread {
-    harms: &["error", "killed"],
-    every: 0,
-    at_least: 100,
-};
+const HARMS: [&str; 4] = ["error", "gone", "killed", "cut"];
+/// Each so-manieth step is struck, at its first act.
+const EVERY: u32 = 6;
+/// Fewer blows than this would prove nothing.
+const AT_LEAST: usize = 6;
 
 #[test]
 fn steps_on_the_host_go_wrong_and_the_next_run_finishes_them() {
-    let whole = std::env::var("HUBCTL_TEST_FAULTS").is_ok_and(|word| word == "all");
-    let spread = if whole { WHOLE } else { SHORT };
-    let cloud = Machines::start();
-    let mut operator = cloud.operator(SPEC);
-
-    // The server is there and nothing was done to it when its Python is made to fail.
-    let provision = ["provision", "--yes", "--output", "json"];
-    operator.run_until(&provision, |line| {
-        line.contains("phase-started") && line.contains("\"host\"")
-    });
-    let server = Server::of(&operator, "class");
-    arm(&server, &spread);
+    let mut bed = Bed::make(SPEC);
+    bed.arm(&json!({"lock": LOCK, "harms": HARMS, "every": EVERY}));
 
     let mut blows = Vec::new();
     loop {
-        let run = operator.run_until(&provision, |line| line.contains("struck at "));
-        let struck = server.run("cat /run/faults/struck 2>/dev/null || true");
-        let struck: Vec<String> = struck.lines().map(str::to_owned).collect();
+        let run = bed
+            .operator
+            .run_until(&PROVISION, |line| line.contains("struck at "));
+        let struck: Vec<String> = bed.noted("struck").lines().map(str::to_owned).collect();
         let Some(blow) = struck.get(blows.len()) else {
             assert!(
                 run.status.success(),
@@ -71,14 +43,14 @@ fn steps_on_the_host_go_wrong_and_the_next_run_finishes_them() {
         blows = struck;
     }
     let counts = count(&blows);
-    assert!(blows.len() >= spread.at_least, "{counts}");
+    assert!(blows.len() >= AT_LEAST, "{counts}");
 
     // What the last run left is what was asked for, and the hub works: provision saw a user compute.
-    server.run("sudo rm -rf /run/faults");
-    let events = operator.events(&["provision", "--yes"]);
+    bed.server.run("sudo rm -rf /run/faults");
+    let events = bed.operator.events(&["provision", "--yes"]);
     assert_eq!(done(&events)["changed"], 0, "{:?}", done(&events));
-    operator.events(&["destroy", "--yes"]);
-    cloud.assert_empty("class");
+    bed.operator.events(&["destroy", "--yes"]);
+    bed.machines.assert_empty("class");
     eprintln!("{counts}");
 }
 
@@ -95,20 +67,6 @@ fn told(run: &Run, blow: &str) {
         ),
         _ => assert_eq!(run.status.code(), Some(6), "{blow}: {said}"),
     }
-}
-
-/// Puts the faults into the server's Python.
-fn arm(server: &Server, spread: &Spread) {
-    let plan = json!({"harms": spread.harms, "every": spread.every, "lock": LOCK});
-    server.run_with(
-        "file=$(python3 -c 'import sitecustomize as s; print(s.__file__)' 2>/dev/null) || \
-         file=/usr/lib/python3/dist-packages/sitecustomize.py; sudo tee -a $file >/dev/null",
-        STRIKE,
-    );
-    server.run_with(
-        "sudo install -d /run/faults && sudo tee /run/faults/plan >/dev/null",
-        &plan.to_string(),
-    );
 }
 
 /// How many blows of each kind, and at how many steps.

@@ -1,12 +1,15 @@
 # Part of the server's Python, put there by a test: lets the runner of a setup fail, at each thing it does to the server.
 #
-# The folder /run/faults arms it. There is `plan` (JSON: "harms", a list; "every", a number), and what it leaves: `seen`,
-# the acts that had their turn, and `struck`, a line for each blow: harm, step, act.
+# The folder /run/faults arms it. There is `plan` (JSON), and what it leaves: `seen`, the acts that had their turn (by the
+# clock, step, act), and `struck`, a line for each blow: harm, step, act.
 #   error   the act fails as on a disk that has become read-only
 #   killed  the runner is killed
 #   cut     the connection is cut: the process that serves it is killed
 #   gone    the other side is told, and has the time to die
-# With "every": 0 each act is struck by each harm; with another number each so-manieth step, at its first act, in turn.
+# A plan has one of
+#   "survey"   nothing is struck
+#   "step"     this one, at its so-manieth "act", with this "harm", so many seconds "after" it has begun
+#   "harms"    each so-manieth ("every") step at its first act, with each harm in turn
 def _arm():
     import errno, json, os, signal, sys, threading, time
 
@@ -15,9 +18,9 @@ def _arm():
     lines = lambda name: open("/run/faults/" + name).read().splitlines() if os.path.exists("/run/faults/" + name) else []
     with open("/run/faults/plan") as file:
         plan = json.load(file)
-    harms, every = plan["harms"], plan["every"]
-    seen, struck = set(lines("seen")), len(lines("struck"))
-    lock, armed, over = threading.Lock(), [], []
+    seen = set(line.split("\t")[1] for line in lines("seen"))
+    struck = len(lines("struck"))
+    lock, busy, armed, over, acts = threading.Lock(), threading.local(), [], [], []
 
     def step():
         """The step that this thread is at, as the runner knows it."""
@@ -25,9 +28,10 @@ def _arm():
         while frame is not None:
             if frame.f_code.co_name == "walk" and "step" in frame.f_locals:
                 step = frame.f_locals["step"]
-                names = [step[key] for key in ("path", "name", "folder", "group", "device") if step.get(key)]
-                words = names or step.get("paths") or [" ".join(words) for words in step.get("commands", [])]
-                return " ".join([step["op"]] + words[:2])[:120]
+                names = [step[key] for key in ("path", "name", "folder", "group") if step.get(key)]
+                words = names or step.get("paths") or step.get("install")
+                words = words or [" ".join(words) for words in step.get("commands", [])]
+                return " ".join([step["op"]] + words[:1])[:120]
             frame = frame.f_back
 
     def act(event, args):
@@ -57,18 +61,24 @@ def _arm():
 
     def choose(name, what):
         """The harm that this act meets now."""
-        if every:
-            if name in seen:
+        fresh = name not in seen
+        seen.add(name)
+        note("seen", "%.3f\t%s\t%s" % (time.monotonic(), name, what))
+        if "step" in plan:
+            if name != plan["step"]:
                 return None
-            seen.add(name)
-            note("seen", name)
-            return harms[struck % len(harms)] if (len(seen) - 1) % every == 0 else None
-        for harm in harms:
-            line = "%s\t%s\t%s" % (harm, name, what)
-            if line not in seen:
-                seen.add(line)
-                note("seen", line)
-                return harm
+            acts.append(what)
+            return plan["harm"] if len(acts) == plan["act"] else None
+        if "harms" in plan and fresh and (len(seen) - 1) % plan["every"] == 0:
+            return plan["harms"][struck % len(plan["harms"])]
+
+    def strike(harm, name, what):
+        if harm == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if harm == "cut":
+            os.kill(server_of_the_connection(), signal.SIGKILL)
+        if harm == "gone":
+            os.write(1, ("struck at %s: %s\n" % (name, what)).encode())
 
     def hook(event, args):
         if not armed:
@@ -76,26 +86,27 @@ def _arm():
             if event == "open" and args[0] == plan["lock"] and args[2] & os.O_RDWR:
                 armed.append(True)
             return
-        if over or lock.locked():
+        if over or getattr(busy, "now", False):
             return
         what = act(event, args)
         name = step() if what else None
         if not name:
             return
+        busy.now = True
         with lock:
             harm = choose(name, what)
             if harm:
                 over.append(True)
                 note("struck", "%s\t%s\t%s" % (harm, name, what))
+        busy.now = False
         if harm == "error":
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        if harm == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if harm == "cut":
-            os.kill(server_of_the_connection(), signal.SIGKILL)
-            time.sleep(600)
-        if harm == "gone":
-            os.write(1, ("struck at %s: %s\n" % (name, what)).encode())
+        if harm and plan.get("after"):
+            late = threading.Timer(plan["after"], strike, (harm, name, what))
+            late.daemon = True
+            late.start()
+        elif harm:
+            strike(harm, name, what)
             time.sleep(600)
 
     sys.addaudithook(hook)

@@ -163,3 +163,49 @@ async fn a_floating_ip_cannot_lead_to_ipv6() {
     assert!(bed.floating_ips().await.is_empty());
     bed.destroyed().await;
 }
+
+/// Records that lead elsewhere lead back, each of its kind, and go when the network has no such address.
+#[tokio::test]
+async fn a_record_of_each_version_is_repaired_by_itself() {
+    let spec = json!({ "domain": "hub.sandbox.test" });
+    let bed = bed("project-network,ipv6".parse().unwrap(), spec).await;
+    let outcome = bed.provision().await.unwrap();
+    let v6 = outcome.public_v6.unwrap();
+    // The address that the port made up, as it is in the project's own subnet.
+    let inventory = observe(&bed.cloud, "class").await.unwrap();
+    let fixed = &inventory.ports[0].fixed_ips;
+    assert!(fixed.iter().any(|ip| ip.ip_address == IpAddr::V6(v6)));
+    assert_eq!(v6.segments()[6] >> 8, 0xfe, "{v6} is of its port's MAC");
+
+    let of = |kind: &str| {
+        let all = inventory.recordsets.iter();
+        all.clone().find(|set| set.kind == kind).unwrap()
+    };
+    let set = of("AAAA");
+    let elsewhere = ["2001:db8::bad".to_owned()];
+    let cloud = &bed.cloud;
+    cloud
+        .set_records(&set.zone_id, &set.id, &elsewhere)
+        .await
+        .unwrap();
+    assert_eq!(
+        bed.text().await.trim(),
+        format!("~ update DNS record: hub.sandbox.test. AAAA 2001:db8::bad -> {v6}")
+    );
+    bed.provision().await.unwrap();
+    bed.converged().await;
+
+    let set = of("A");
+    cloud.delete_recordset(&set.zone_id, &set.id).await.unwrap();
+    let told = bed.text().await;
+    assert_eq!(
+        told.trim(),
+        format!(
+            "+ create DNS record hub.sandbox.test. A ({})",
+            outcome.public_v4.unwrap()
+        )
+    );
+    bed.provision().await.unwrap();
+    bed.converged().await;
+    bed.destroyed().await;
+}

@@ -12,3 +12,4 @@ mod ipv6;
 mod life;
 mod plan;
 mod preflight;
+mod rotate;

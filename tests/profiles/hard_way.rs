@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::provider::people_come_from_a_provider;
 use crate::story::Story;
+use crate::tunnel::Tunnel;
 
 /// Traefik from the package registry: here its releases are not to be had.
 const SETS: [&str; 2] = ["proxy.source=registry", "hub.admins=[ada]"];
@@ -40,7 +42,69 @@ fn jupyterhub_the_hard_way() {
     story.is_settled();
     story.reboot();
     story.work("bob");
+    the_release_from_a_mirror(&mut story);
+    people_come_from_a_provider(&mut story);
+    hubd_without_tls(&mut story);
     story.destroy();
+}
+
+/// hubd, which is there by now: without TLS the server alone reaches it, and its operator, through SSH.
+fn hubd_without_tls(story: &mut Story) {
+    for set in [
+        "authenticator.kind=pam",
+        "authenticator.client_id=null",
+        "authenticator.client_secret_file=null",
+        "authenticator.issuer=null",
+        "authenticator.allowed_users=null",
+        "tls.kind=none",
+        "access.web=[]",
+    ] {
+        story.set(set);
+    }
+    story.hubctl(&["provision", "--yes"]);
+    let listening = story.server().run(
+        "sudo ss -Hltn | awk '{print $4}' | grep -v '^127\\.0\\.0\\.[0-9]*:' | sed 's/.*://' | sort -nu | tr '\\n' ' '",
+    );
+    assert_eq!(listening, "22", "more than SSH is open");
+    let tunnel = Tunnel::start(&story.operator);
+    let password = story.password("ada");
+    let form = [("username", "ada"), ("password", &password)];
+    assert_eq!(
+        tunnel.log_in("hub/login", &form, "hub/home"),
+        [302, 302, 200]
+    );
+    story.tell("through the tunnel");
+}
+
+/// The program of the project's release, from a mirror on the server's own loopback: another archive than the one that was
+/// named is not taken and changes nothing; the right one is put in the registry's place.
+fn the_release_from_a_mirror(story: &mut Story) {
+    let server = story.server();
+    server.run(
+        "sudo sh -ec 'mkdir -p /srv/mirror; tar -czf /srv/mirror/traefik.tar.gz -C /opt/traefik/bin traefik
+         systemd-run --quiet --unit=mirror --property=DynamicUser=yes python3 -m http.server --bind 127.0.0.1 --directory /srv/mirror 8099'",
+    );
+    let sha256 = server.run("sha256sum /srv/mirror/traefik.tar.gz | cut -d ' ' -f 1");
+    let wrong = "0".repeat(64);
+    let url = "http://127.0.0.1:8099/traefik.tar.gz";
+    story.set("proxy.source=release");
+    story.set(&format!("proxy.release.url={url}"));
+    story.set(&format!("proxy.release.sha256={wrong}"));
+    let refused = story.try_hubctl(&["provision", "--yes"]);
+    assert!(!refused.status.success());
+    let why = format!("{url} is not what it should be: its SHA-256 is {sha256}, not {wrong}");
+    assert!(refused.stderr.contains(&why), "{}", refused.stderr);
+    let main = "systemctl show traefik.service --value --property=MainPID";
+    let before = server.run(main);
+    story.work("ada");
+
+    story.set(&format!("proxy.release.sha256={sha256}"));
+    story.hubctl(&["provision", "--yes"]);
+    let stamp = server.run("cat /opt/traefik/hubctl-release.txt");
+    assert_eq!(stamp, format!("{sha256}  {url}"));
+    assert_ne!(server.run(main), before, "it runs what was there before");
+    story.is_settled();
+    story.work("ada");
 }
 
 /// Its rights, its API's password, the redirect, what its log keeps to itself, and that users' servers are nobody else's.

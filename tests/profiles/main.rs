@@ -11,6 +11,8 @@
 #[path = "../story/cloud.rs"]
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod cloud;
+#[path = "../story/directory.rs"]
+mod directory;
 #[path = "../story/hub.rs"]
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod hub;
@@ -23,6 +25,8 @@ mod server;
 mod hard_way;
 mod hubd_docker;
 mod notebook;
+mod provider;
 mod sdsc;
 mod story;
 mod sudo;
+mod tunnel;

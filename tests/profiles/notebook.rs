@@ -3,7 +3,9 @@
 use ::hubctl::health::{Browser, Endpoint, Trust};
 use ::hubctl::secret::Secret;
 
+use crate::directory::Directory;
 use crate::story::{NAME, Story, work_in};
+use crate::tunnel::Tunnel;
 
 #[test]
 fn one_persons_notebook_server() {
@@ -75,6 +77,21 @@ fn one_persons_notebook_server() {
     assert_eq!(listening, "22 8888");
     assert_eq!(transports, "\"transport\": \"ipc\"");
 
+    // One front after another takes over before the same server.
+    for (front, refusal) in [("apache", "500"), ("nginx", "502"), ("hubproxy", "503")] {
+        story.set(&format!("proxy.kind={front}"));
+        story.hubctl(&["provision", "--yes"]);
+        story.tell(front);
+        stands_before(&story);
+        nobody_else_is_taken_for_it(&story, refusal);
+    }
+    // And into a container, which puts right what the last one left.
+    story.set("spawner.kind=docker");
+    story.hubctl(&["provision", "--yes"]);
+    story.tell("in a container");
+    works(&story);
+    in_a_container(&story);
+
     story.reboot();
     works(&story);
 
@@ -86,6 +103,8 @@ fn one_persons_notebook_server() {
     assert_ne!(OLDER, newest);
     works(&story);
     packages_of_a_channel(&mut story);
+    by_acme_for_its_address(&mut story);
+    without_tls(&mut story);
     story.destroy();
 }
 
@@ -179,6 +198,171 @@ fn versions_are_kept(story: &mut Story) -> String {
     story.tell("another version was locked");
     newest
 }
+
+/// The world is shown a certificate of a directory's, for the bare address; the server keeps one of the deployment's, for
+/// the proxy. What provision ends with logs in and computes.
+fn by_acme_for_its_address(story: &mut Story) {
+    let address = story.operator.receipt(NAME)["address"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let directory = Directory::start(&story.operator.folder, address.parse().unwrap());
+    story.set("tls.kind=acme-ip");
+    story.set(&format!("tls.directory={}", directory.url));
+    let authorities = directory.authorities.display();
+    story.set(&format!("tls.directory_ca={authorities}"));
+    let events = story.hubctl(&["provision", "--yes"]);
+    assert!(events.iter().any(|event| event["name"] == "check compute"));
+    let issuer = |place: &str| {
+        story.server().run(&format!(
+            "echo | openssl s_client -connect {place} 2>/dev/null | openssl x509 -noout -issuer"
+        ))
+    };
+    let shown = issuer(&format!("{address}:443"));
+    assert!(shown.contains("Pebble"), "{shown}");
+    let shown = issuer("172.31.250.2:8888");
+    assert!(shown.contains("hubctl"), "{shown}");
+    story.tell("a certificate for its address");
+}
+
+/// Without TLS nobody but the server itself reaches it, and the operator through SSH.
+fn without_tls(story: &mut Story) {
+    for set in [
+        "tls.kind=none",
+        "tls.directory=null",
+        "tls.directory_ca=null",
+    ] {
+        story.set(set);
+    }
+    let refused = story.try_hubctl(&["validate"]);
+    assert!(
+        refused.stderr.contains("set `access.web: []`"),
+        "{}",
+        refused.stderr
+    );
+    story.set("access.web=[]");
+    story.hubctl(&["provision", "--yes"]);
+    let listening = story.server().run(
+        "sudo ss -Hltn | awk '{print $4}' | grep -v '^127\\.0\\.0\\.1:' | sed 's/.*://' | sort -nu | tr '\\n' ' '",
+    );
+    assert_eq!(listening, "22", "more than SSH is open");
+
+    let tunnel = Tunnel::start(&story.operator);
+    assert!(
+        tunnel.url.starts_with("http://localhost:") && tunnel.url.ends_with("/jupyter/"),
+        "{}",
+        tunnel.url
+    );
+    let password = story.password("notebook");
+    let seen = tunnel.log_in("login", &[("password", &password)], "api/status");
+    assert_eq!(seen, [403, 302, 200]);
+    story.tell("through the tunnel");
+}
+
+/// What a request to the front gets: the status and where it is sent.
+fn through_the_front(story: &Story, path: &str) -> String {
+    let address = story.operator.receipt(NAME)["address"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    story.server().run(&format!(
+        "curl -sk -o /dev/null -w '%{{http_code}} %{{redirect_url}}' {}",
+        path.replace("ADDRESS", &address)
+    ))
+}
+
+/// The world sees the front alone, on its two ports; it leads to the server, and a browser works through it.
+fn stands_before(story: &Story) {
+    works(story);
+    let url = story.operator.receipt(NAME)["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(!url.contains(":8888"), "{url}");
+    let root = url.replace("/jupyter/", "/");
+    assert_eq!(
+        through_the_front(story, "https://ADDRESS/"),
+        format!("302 {url}")
+    );
+    let plain = root.replace("https:", "http:");
+    assert_eq!(through_the_front(story, &plain), format!("301 {root}"));
+    assert_eq!(
+        through_the_front(story, "https://ADDRESS/jupyter/api"),
+        "200"
+    );
+    let own = story.server().run("sudo ss -Hltn 'sport = 8888'");
+    assert!(own.contains("127.0.0.1:8888"), "{own}");
+}
+
+/// A server with another certificate for the same address, by an authority that nobody knows, is not served.
+fn nobody_else_is_taken_for_it(story: &Story, refusal: &str) {
+    let address = story.operator.receipt(NAME)["address"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let server = story.server();
+    server.run(&format!(
+        "sudo sh -ec 'cd /etc/notebook/tls
+         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=other \
+           -addext subjectAltName=IP:{address} -keyout other-key.pem -out other.pem 2>/dev/null
+         chgrp notebook other-key.pem; chmod 640 other-key.pem
+         sed -i \"s,tls/certificate.pem,tls/other.pem,;s,tls/key.pem,tls/other-key.pem,\" ../jupyter_server_config.py
+         systemctl restart notebook
+         for turn in $(seq 150); do ! curl -sk https://127.0.0.1:8888/jupyter/api >/dev/null || exit 0; sleep 0.2; done
+         exit 1'",
+    ));
+    let refused = through_the_front(story, "https://ADDRESS/jupyter/api");
+    assert_eq!(refused.trim(), refusal);
+}
+
+/// An init reaps what is left; of the machine nothing is reached; nothing is root's.
+fn in_a_container(story: &Story) {
+    let (browser, runtime) = log_in(story);
+    let asked = |code: &str| {
+        runtime.block_on(async {
+            let mut kernel = ::hubctl::health::Kernel::start(&browser).await.unwrap();
+            let said = kernel.execute(code).await.unwrap();
+            kernel.end(&browser).await.unwrap();
+            said.trim().to_owned()
+        })
+    };
+    let said = asked(ORPHAN);
+    assert_eq!(said, "tini reaped");
+    let said = asked(REACH);
+    assert_eq!(said, "closed closed False");
+    let status = asked("print(open('/proc/self/status').read())");
+    for line in ["CapBnd:\t0000000000000000", "NoNewPrivs:\t1"] {
+        assert!(status.contains(line), "{line} is not in\n{status}");
+    }
+    let server = story.server();
+    let memory = server.run("sudo docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.Config.User}}' notebook");
+    let id = server.run("echo $(id -u notebook):$(id -g notebook)");
+    let words: Vec<&str> = memory.split(' ').collect();
+    assert!(words[0] != "0" && words[0] == words[1], "{memory}");
+    assert_eq!(words[2], id);
+}
+
+/// A process whose parent is gone ends, and nobody of the notebook's waits for it.
+const ORPHAN: &str = "
+import os, subprocess, time
+pid = subprocess.run(['sh', '-c', 'sleep 0.2 >/dev/null & echo $!'], stdout=subprocess.PIPE, text=True).stdout.strip()
+until = time.monotonic() + 10
+while os.path.exists('/proc/' + pid) and time.monotonic() < until:
+    time.sleep(0.05)
+print(open('/proc/1/comm').read().strip(), 'a zombie' if os.path.exists('/proc/' + pid) else 'reaped')
+";
+
+/// The machine's SSH, the cloud's metadata, the engine.
+const REACH: &str = "
+import os, socket
+def door(host, port):
+    try:
+        socket.create_connection((host, port), 3).close()
+        return 'open'
+    except OSError:
+        return 'closed'
+print(door('172.31.250.1', 22), door('169.254.169.254', 80), os.path.exists('/run/docker.sock'))
+";
 
 fn log_in(story: &Story) -> (Browser, tokio::runtime::Runtime) {
     let receipt = story.operator.receipt(NAME);

@@ -9,7 +9,7 @@ use ::hubctl::secret::Secret;
 
 use crate::cloud::Cloud;
 use crate::hub::Hub;
-use crate::hubctl::{Operator, done};
+use crate::hubctl::{Operator, Run, done};
 use crate::server::Server;
 
 const SPAWN: Duration = Duration::from_secs(120);
@@ -48,9 +48,17 @@ impl Story {
         story
     }
 
-    /// Another setting (`--set`) from here on.
+    /// Another setting (`--set`) from here on, in place of one of the same field.
     pub(crate) fn set(&mut self, set: &str) {
-        self.arguments.extend(["--set".to_owned(), set.to_owned()]);
+        let field = |text: &str| text.split('=').next().map(str::to_owned);
+        match self
+            .arguments
+            .iter_mut()
+            .find(|given| given.contains('=') && field(given) == field(set))
+        {
+            Some(given) => *given = set.to_owned(),
+            None => self.arguments.extend(["--set".to_owned(), set.to_owned()]),
+        }
     }
 
     /// Runs a command on this profile to its good end.
@@ -61,6 +69,16 @@ impl Story {
             .chain(self.arguments.iter().map(String::as_str))
             .collect();
         self.operator.events(&words)
+    }
+
+    /// The same, whatever comes of it.
+    pub(crate) fn try_hubctl(&mut self, words: &[&str]) -> Run {
+        let words: Vec<&str> = words
+            .iter()
+            .copied()
+            .chain(self.arguments.iter().map(String::as_str))
+            .collect();
+        self.operator.run(&words)
     }
 
     pub(crate) fn server(&self) -> Server {

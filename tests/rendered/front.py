@@ -46,7 +46,7 @@ def answer(connection):
 
 
 def serve():
-    listener = socket.create_server(("127.0.0.1", PORT))
+    listener = socket.create_server(("", PORT))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE, KEY)
     while True:

@@ -135,6 +135,8 @@ fn fields(root: &Json, group: &Json, above: &str, out: &mut String) {
             other => format!("`{other}`"),
         };
         let takes = kind(root, field).replace('|', "\\|");
+        // A row of a table is a line.
+        let description = description.replace('\n', " ");
         let _ = writeln!(out, "| `{path}` | {takes} | {default} | {description} |");
     }
     for (path, description, here) in groups {

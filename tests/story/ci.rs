@@ -53,10 +53,20 @@ impl Ci {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap())
     }
 
-    /// Steps and how each ended.
+    /// Steps and how each ended. What each took is kept for who wants to know.
     fn steps(&self) -> Vec<(String, String)> {
         let text = fs::read_to_string(self.reports.join("steps.csv")).unwrap();
-        println!("{text}");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let name = self.reports.file_name().unwrap().to_string_lossy();
+        fs::write(folder.join(format!("ci-{name}.csv")), &text).unwrap();
+        println!("examples/ci/smoke ({name}):");
+        for line in text.lines() {
+            let cells: Vec<&str> = line.split(',').collect();
+            println!(
+                "  {:<10} {:>8} {:>10} {:>7}",
+                cells[0], cells[1], cells[2], cells[3]
+            );
+        }
         let rows = text.lines().skip(1).map(|line| line.split(',').collect());
         rows.map(|row: Vec<&str>| (row[0].to_owned(), row[3].to_owned()))
             .collect()

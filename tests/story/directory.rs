@@ -67,7 +67,7 @@ impl Directory {
 }
 
 /// This machine's address as `hub` sees it.
-fn seen_from(hub: IpAddr) -> IpAddr {
+pub(crate) fn seen_from(hub: IpAddr) -> IpAddr {
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     socket.connect((hub, 9)).unwrap();
     socket.local_addr().unwrap().ip()

@@ -21,6 +21,8 @@ use crate::server::Server;
 const SPEC: &str =
     "name: class\nprofile: jupyterhub\nlimits:\n  seats: 4\nspawner:\n  start_timeout: 30\n";
 const PROVISION: &str = "`hubctl provision` starts it; `hubctl logs WHOSE` shows what it said";
+const WHY_NOT_IN: &str =
+    "`hubctl list-users` shows who has an account; `hubctl logs hub` why one was not let in";
 
 /// What a doctor said: the links by name, the first that is broken, and how the run ended.
 struct Said {
@@ -55,12 +57,40 @@ struct Case {
 
 struct Clinic {
     operator: Operator,
+    /// The deployment's.
+    name: &'static str,
     address: String,
     /// What was told otherwise than it should have been; all of it is told at the end.
     wrong: String,
 }
 
 impl Clinic {
+    fn of(operator: Operator, name: &'static str) -> Self {
+        let address = operator.receipt(name)["address"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        Self {
+            operator,
+            name,
+            address,
+            wrong: String::new(),
+        }
+    }
+
+    /// All is well, and everything that was told was told as it should be.
+    fn close(mut self) -> Operator {
+        let said = ask(&mut self.operator);
+        assert_eq!(
+            (said.code, said.first),
+            (Some(0), None),
+            "{:#?}",
+            said.links
+        );
+        assert!(self.wrong.is_empty(), "{}", self.wrong);
+        self.operator
+    }
+
     fn sees(&mut self, case: &Case) -> Said {
         let begun = Instant::now();
         let said = ask(&mut self.operator);
@@ -123,17 +153,9 @@ fn each_broken_link_is_named_and_its_remedy_mends_it() {
     );
     assert_eq!(said.links.len(), 17, "all but a name's: {:#?}", said.links);
     assert!(said.links.values().all(|link| link["state"] == "holds"));
-    the_other_commands(&mut operator, &hub);
+    the_other_commands(&mut operator, "class", "ada", &hub);
 
-    let address = operator.receipt("class")["address"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let mut clinic = Clinic {
-        operator,
-        address,
-        wrong: String::new(),
-    };
+    let mut clinic = Clinic::of(operator, "class");
     the_cloud_s_side(&mut clinic, &cloud);
     the_services(&mut clinic, &server);
     the_server_itself(&mut clinic, &server);
@@ -148,14 +170,51 @@ fn each_broken_link_is_named_and_its_remedy_mends_it() {
         skipped: &["address", "connection", "ssh", "login"],
     });
     clinic.provision();
-    let said = ask(&mut clinic.operator);
-    assert_eq!(
-        (said.code, said.first),
-        (Some(0), None),
-        "{:#?}",
-        said.links
-    );
-    assert!(clinic.wrong.is_empty(), "{}", clinic.wrong);
+    clinic.close();
+}
+
+/// The same for hubd and hubproxy: what is of the cloud's side is not looked at again.
+pub(crate) fn the_links_of_hubd(
+    operator: Operator,
+    name: &'static str,
+    server: &Server,
+) -> Operator {
+    let mut clinic = Clinic::of(operator, name);
+    // With its sockets: whoever knocks would start it again.
+    server.run("sudo systemctl stop 'hubproxy*.socket' hubproxy.service");
+    clinic.sees(&Case {
+        name: "hubproxy stopped",
+        link: "connection",
+        cause: "ADDRESS:443 refuses connections; hubproxy.service is inactive (dead)",
+        hint: PROVISION.replace("WHOSE", "proxy"),
+        skipped: &["certificate", "proxy", "hub", "login"],
+    });
+    clinic.provision();
+
+    server.run("sudo systemctl stop hubd-public.socket hubd-internal.socket hubd.service");
+    clinic.sees(&Case {
+        name: "hubd stopped",
+        link: "hub",
+        cause: "the proxy cannot reach the hub (HTTP 503 Service Unavailable); hubd.service is inactive (dead)",
+        hint: PROVISION.replace("WHOSE", "hub"),
+        skipped: &["login", "spawn"],
+    });
+    clinic.provision();
+
+    a_full_disk(&mut clinic, server);
+
+    server.run("echo 'auth required pam_deny.so' | sudo tee /etc/pam.d/hubd");
+    clinic.sees(&Case {
+        name: "hubd's login refused",
+        link: "login",
+        cause: "Invalid username or password",
+        hint: WHY_NOT_IN.to_owned(),
+        skipped: &["spawn", "notebook", "kernel", "compute"],
+    });
+    clinic.provision();
+
+    a_broken_spawn(&mut clinic, server);
+    clinic.close()
 }
 
 fn the_cloud_s_side(clinic: &mut Clinic, cloud: &Cloud) {
@@ -224,7 +283,7 @@ fn the_services(clinic: &mut Clinic, server: &Server) {
     clinic.provision();
 }
 
-fn the_server_itself(clinic: &mut Clinic, server: &Server) {
+fn a_full_disk(clinic: &mut Clinic, server: &Server) {
     // The machine's disk is its host's: a small one is put in a place of its own, and filled. Not in the homes' place, where
     // the operator's key is.
     server.run(
@@ -238,19 +297,9 @@ fn the_server_itself(clinic: &mut Clinic, server: &Server) {
         skipped: &["login", "spawn", "compute"],
     });
     server.run("sudo umount /tmp");
+}
 
-    server.run("echo 'auth required pam_deny.so' | sudo tee /etc/pam.d/jupyterhub");
-    clinic.sees(&Case {
-        name: "login refused",
-        link: "login",
-        cause: "Invalid username or password",
-        hint:
-            "`hubctl list-users` shows who has an account; `hubctl logs hub` why one was not let in"
-                .to_owned(),
-        skipped: &["spawn", "notebook", "kernel", "compute"],
-    });
-    clinic.provision();
-
+fn a_broken_spawn(clinic: &mut Clinic, server: &Server) {
     server.run("sudo chmod 0 /opt/notebook/bin/jupyterhub-singleuser");
     let said = ask(&mut clinic.operator);
     let link = &said.links["spawn"];
@@ -259,11 +308,27 @@ fn the_server_itself(clinic: &mut Clinic, server: &Server) {
     let log = link["log"].to_string();
     assert!(log.contains("jupyterhub-singleuser"), "{link:#}");
     server.run("sudo chmod 755 /opt/notebook/bin/jupyterhub-singleuser");
+}
+
+fn the_server_itself(clinic: &mut Clinic, server: &Server) {
+    a_full_disk(clinic, server);
+
+    server.run("echo 'auth required pam_deny.so' | sudo tee /etc/pam.d/jupyterhub");
+    clinic.sees(&Case {
+        name: "login refused",
+        link: "login",
+        cause: "Invalid username or password",
+        hint: WHY_NOT_IN.to_owned(),
+        skipped: &["spawn", "notebook", "kernel", "compute"],
+    });
+    clinic.provision();
+
+    a_broken_spawn(clinic, server);
 
     mirror_down(clinic, server);
 
     // Another server under the address, as far as this laptop can tell.
-    let known = clinic.operator.state("class").join("known_hosts");
+    let known = clinic.operator.state(clinic.name).join("known_hosts");
     let right = fs::read_to_string(&known).unwrap();
     let wrong: String = right
         .lines()
@@ -310,21 +375,29 @@ fn mirror_down(clinic: &mut Clinic, server: &Server) {
     server.run("sudo sh -c 'rm -rf /etc/apt/sources.list*; mv /root/apt/* /etc/apt/'");
 }
 
-/// What else an operator asks a hub that works.
-fn the_other_commands(operator: &mut Operator, hub: &Hub) {
-    operator.events(&["add-users", "ada"]);
-    let password = operator.password("class", "ada");
-    let mut session = hub.open("ada", &password);
+/// What else an operator asks a hub that works, on which `user` is the first.
+pub(crate) fn the_other_commands(operator: &mut Operator, name: &str, user: &str, hub: &Hub) {
+    operator.events(&["add-users", user]);
+    let password = operator.password(name, user);
+    let mut session = hub.open(user, &password);
     assert_eq!(hub.run(&mut session, "print('here')"), "here");
 
     let routes = operator.events(&["routes"]);
     let paths: Vec<&String> = routes[0]["routes"].as_object().unwrap().keys().collect();
-    assert_eq!(paths, ["/", "/user/ada"], "{routes:#?}");
+    let of_user = format!("/user/{user}");
+    assert_eq!(paths, ["/", &of_user], "{routes:#?}");
     let told = operator.run(&["routes"]);
-    assert!(told.stdout.contains("/user/ada"), "{}", told.stdout);
+    assert!(told.stdout.contains(&of_user), "{}", told.stdout);
+    let told = operator.run(&["logs", "user", user]);
+    assert!(
+        told.stdout.contains("jupyterhub-singleuser"),
+        "{}{}",
+        told.stdout,
+        told.stderr
+    );
 
     // While another run works on it.
-    let lock = State::open(&operator.folder.join("state"), "class").unwrap();
+    let lock = State::open(&operator.folder.join("state"), name).unwrap();
     let status = operator.run(&["status"]);
     drop(lock);
     for part in [
@@ -334,7 +407,7 @@ fn the_other_commands(operator: &mut Operator, hub: &Hub) {
         "units   ",
         "users   1, 0 of them admins",
         "seats   1 run",
-        "        ada: ",
+        &format!("        {user}: "),
         "drift   none",
     ] {
         assert!(

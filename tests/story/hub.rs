@@ -15,7 +15,7 @@ const SPAWN: Duration = Duration::from_secs(120);
 
 /// Somebody at work.
 pub(crate) struct Session {
-    browser: Browser,
+    pub(crate) browser: Browser,
     kernel: Kernel,
 }
 
@@ -156,6 +156,22 @@ impl Hub {
             .runtime
             .block_on(Kernel::start(&session.browser))
             .unwrap_or_else(|fault| panic!("the server is not reached any more: {fault:?}"));
+    }
+
+    /// Somebody who logged in and has done nothing else.
+    pub(crate) fn browse(&self, user: &str, password: &str) -> Browser {
+        self.runtime
+            .block_on(Browser::login(&self.endpoint, user, &Secret::new(password)))
+            .unwrap_or_else(|fault| panic!("{user} cannot log in: {fault:?}"))
+    }
+
+    /// Whether the hub knows who it is: else it asks for a password.
+    pub(crate) fn is_in(&self, browser: &Browser) -> bool {
+        let page = self
+            .runtime
+            .block_on(browser.read("hub/home"))
+            .unwrap_or_else(|fault| panic!("{}: {fault:?}", browser.user()));
+        !page.contains("name=\"password\"")
     }
 
     /// What the user is shown at home.

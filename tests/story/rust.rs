@@ -216,6 +216,12 @@ fn full_disks_stop_nothing(
     if let Err(fault) = hub.try_log_in("bob", password) {
         assert!(format!("{fault:?}").contains("disk is full"), "{fault:?}");
     }
+    // Even a hub that starts now does.
+    server.run("sudo systemctl kill --signal=KILL hubd.service");
+    hub.wait(Duration::from_secs(60));
+    assert_eq!(running(hub, token), 10);
+    assert_eq!(server.run("systemctl is-active hubd.service"), "active");
+
     // Room again, and nothing is lost.
     hub.run(
         &mut class[1],

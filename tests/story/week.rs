@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::cloud::Cloud;
+use crate::doctor::{the_links_of_hubd, the_other_commands};
 use crate::hub::Hub;
 use crate::hubctl::{Operator, done};
 use crate::server::Server;
@@ -98,7 +99,7 @@ fn people_change_and_a_laptop_is_lost() {
     let cloud = Cloud::start();
     let desk = Agent::start(&cloud.place("desk"));
     let spec = format!(
-        "name: week\nprofile: jupyterhub\nlimits:\n  seats: 4\nssh:\n  authorized_keys: [{}]\n",
+        "name: week\nlimits:\n  seats: 4\nssh:\n  authorized_keys: [{}]\n",
         desk.public
     );
     let mut operator = cloud.operator(&spec);
@@ -113,6 +114,10 @@ fn people_change_and_a_laptop_is_lost() {
     );
     let server = Server::of(&operator, "week");
     let hub = Hub::of(&operator, "week");
+
+    the_other_commands(&mut operator, "week", "sam", &hub);
+    operator.events(&["remove-users", "sam", "--yes"]);
+    let mut operator = the_links_of_hubd(operator, "week", &server);
 
     people_come_from_a_list(&mut operator, &hub);
     what_is_done_by_hand_is_seen(&mut operator, &hub, &server);
@@ -185,8 +190,12 @@ fn what_is_done_by_hand_is_seen(operator: &mut Operator, hub: &Hub, server: &Ser
             .unwrap();
         assert!(row.ends_with(note), "{row}");
     }
+    let session = hub.browse("bob", "bobs own words");
+    assert!(hub.is_in(&session));
     let events = operator.events(&["reset-password", "bob"]);
     assert_eq!(done(&events)["reset"], serde_json::json!(["bob"]));
+    assert_eq!(done(&events)["logged_out"], true);
+    assert!(!hub.is_in(&session), "bob's browser is still logged in");
     hub.log_in("bob", &operator.password("week", "bob"));
     assert!(hub.try_log_in("bob", "bobs own words").is_err());
 }
@@ -224,9 +233,10 @@ fn people_go(operator: &mut Operator, hub: &Hub, server: &Server) {
         "none"
     );
     assert_eq!(
-        server.run("systemctl is-active jupyter-ada.service || true"),
+        server.run("systemctl is-active jupyter@ada.service || true"),
         "inactive"
     );
+    assert!(!hub.is_in(&session.browser), "ada is still logged in");
     let list = listed(operator);
     let known = list["hub"].as_object().unwrap();
     assert!(
@@ -297,7 +307,7 @@ impl Lost {
         for (name, old) in self.secrets.as_object().unwrap() {
             assert_ne!(&secrets[name], old, "{name}");
         }
-        let held = server.run("sudo sh -c 'cat /etc/jupyterhub/secrets/*'");
+        let held = server.run("sudo sh -c 'cat /etc/hubd/secrets/*'");
         for (name, old) in self.secrets.as_object().unwrap() {
             assert!(
                 !held.contains(old.as_str().unwrap()),
@@ -311,6 +321,12 @@ impl Lost {
         assert!(hub.try_log_in("bob", &self.password).is_err());
         assert!(!operator.state("week").join("rotate.json").exists());
     }
+}
+
+/// How many browsers are logged in. None of before a rotation can be asked: it does not trust the new authority.
+fn sessions(server: &Server) -> String {
+    let count = "import sqlite3; print(sqlite3.connect('/var/lib/hubd/hubd.sqlite').execute('select count(*) from sessions').fetchone()[0])";
+    server.run_with("sudo python3 -", count)
 }
 
 fn a_laptop_is_lost(operator: &mut Operator, cloud: &Cloud, server: &Server) {
@@ -328,6 +344,9 @@ fn a_laptop_is_lost(operator: &mut Operator, cloud: &Cloud, server: &Server) {
         asked.stderr
     );
     assert_eq!(server.run("echo in"), "in");
+    let hub = Hub::of(operator, "week");
+    hub.browse("bob", &lost.password);
+    assert_ne!(sessions(server), "0");
 
     // Killed once the secrets here are the new ones and the server's are not yet; and again when the key is just another.
     for (phase, event) in [("key", "phase-started"), ("setup", "phase-started")] {
@@ -350,6 +369,7 @@ fn a_laptop_is_lost(operator: &mut Operator, cloud: &Cloud, server: &Server) {
     );
     let events = operator.events(&["rotate", "--yes"]);
     assert!(done(&events)["changed"].as_u64().unwrap() > 0);
+    assert_eq!(sessions(server), "0", "somebody is still logged in");
     lost.is_useless(operator, cloud);
     let events = operator.events(&["provision", "--yes"]);
     assert_eq!(done(&events)["changed"], 0, "{:?}", done(&events));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use hub_api::hub::Hub as Config;
@@ -37,12 +38,14 @@ pub struct Hub {
     pub services: Services,
     /// Tokens of services of the configuration, for those that the hub runs.
     service_tokens: BTreeMap<String, String>,
+    /// Whether what the configuration says of people is not in the store yet: the disk was full.
+    people_due: AtomicBool,
     /// Where servers and services find the API.
     pub api_url: String,
     /// Turned to true when the hub is to end.
     pub ending: watch::Sender<bool>,
     /// Whether every server is to be stopped before the end.
-    pub stop_servers: std::sync::atomic::AtomicBool,
+    pub stop_servers: AtomicBool,
 }
 
 /// Why the hub does not start.
@@ -89,14 +92,22 @@ impl Hub {
         let config = Arc::new(config);
         let tokens = service_tokens(&config)?;
         service::check_users(&config)?;
-        let (given, known, now) = (config.clone(), store.clone(), clock.now());
-        let secrets = tokens.clone();
-        let key = store
-            .write(move |connection| {
-                people::load(connection, &given, known.catalog(), &secrets, now)?;
-                Ok::<_, PeopleError>(secret::ensure(connection, "session")?)
-            })
-            .await?;
+        let (key, people_due) = match bring_in(&store, &config, &tokens).await {
+            Ok(key) => (key, false),
+            // What it knows is enough to serve those who are at work. Who comes is told what is wrong.
+            Err(error) if error.is_full() => {
+                let key = store
+                    .read(|connection| secret::find(connection, SESSION_KEY))
+                    .await?;
+                let key = key.ok_or(error)?;
+                tracing::error!(
+                    "the disk is full: the hub goes on with what it had written, and takes the configuration's roles, groups, \
+                     services and admins in when there is room"
+                );
+                (key, true)
+            }
+            Err(error) => return Err(error.into()),
+        };
         let key = Key::from_bytes(key);
         let base = &config.base_url;
         let sessions = Sessions::new(
@@ -122,6 +133,7 @@ impl Hub {
             authenticators,
             services: Services::default(),
             service_tokens: tokens,
+            people_due: people_due.into(),
             api_url,
             ending: watch::channel(false).0,
             stop_servers: false.into(),
@@ -133,10 +145,40 @@ impl Hub {
         format!("{}hub", self.config.base_url)
     }
 
+    /// Brings what the configuration says of people into the store, if that could not be done at the start.
+    pub async fn bring_people_in(&self) -> Result<(), PeopleError> {
+        if !self.people_due.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        bring_in(&self.store, &self.config, &self.service_tokens).await?;
+        self.people_due.store(false, Ordering::SeqCst);
+        tracing::info!("there is room on the disk again: the configuration's people are taken in");
+        Ok(())
+    }
+
     /// Has the hub end after the requests that run.
     pub fn end(&self) {
         self.ending.send_replace(true);
     }
+}
+
+/// The name of the secret that the keys of sessions are made from.
+const SESSION_KEY: &str = "session";
+
+/// Brings what the configuration says of people into the store. The secret that the keys of sessions are made from.
+async fn bring_in(
+    store: &Store,
+    config: &Arc<Config>,
+    tokens: &BTreeMap<String, String>,
+) -> Result<[u8; 32], PeopleError> {
+    let (config, tokens, known) = (config.clone(), tokens.clone(), store.clone());
+    store
+        .write(move |connection| {
+            let now = known.clock().now();
+            people::load(connection, &config, known.catalog(), &tokens, now)?;
+            Ok(secret::ensure(connection, SESSION_KEY)?)
+        })
+        .await
 }
 
 /// Everything the hub answers.
@@ -173,7 +215,7 @@ pub async fn serve(hub: Arc<Hub>, listeners: Listeners) -> Result<(), StoreError
     watching.abort();
     service::end(&hub.services).await;
     running.abort();
-    if hub.stop_servers.load(std::sync::atomic::Ordering::SeqCst) {
+    if hub.stop_servers.load(Ordering::SeqCst) {
         hub.servers.stop_all().await;
     }
     keeping.abort();

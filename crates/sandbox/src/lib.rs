@@ -24,6 +24,10 @@ pub mod scenario;
 mod serve;
 mod tls;
 
+use std::sync::{Arc, OnceLock};
+
+use machine::namespaces::Namespaces;
+
 pub use control::{Control, Fault, Kind, Service};
 pub use no_machines::NoMachines;
 pub use options::{Options, Pace};
@@ -33,16 +37,23 @@ pub use scenario::Scenario;
 /// Servers that are machines of their own, in namespaces of this host. Needs root; the first time on a box it builds a
 /// Debian image, which takes about a minute. Images are kept in `~/.cache/hubctl-sandbox`.
 pub fn namespaces() -> Maker {
-    use machine::namespaces::{Namespaces, Options};
+    namespaces_held(&Arc::default())
+}
+
+/// The same, and the machines are put where whoever asked finds them.
+pub fn namespaces_held(hold: &Arc<OnceLock<Arc<Namespaces>>>) -> Maker {
+    let hold = Arc::clone(hold);
     Box::new(|dir| {
         Box::pin(async move {
             let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
             let cache = std::path::Path::new(&home).join(".cache/hubctl-sandbox");
-            let namespaces = Namespaces::new(Options::new(dir.join("machines"), cache)).await?;
+            let options = machine::namespaces::Options::new(dir.join("machines"), cache);
+            let namespaces = Arc::new(Namespaces::new(options).await?);
+            let _ = hold.set(Arc::clone(&namespaces));
             Ok(Made {
                 image: namespaces.prepare().await?,
                 pool: namespaces.pool().await,
-                machines: std::sync::Arc::new(namespaces),
+                machines: namespaces,
             })
         })
     })

@@ -3,11 +3,11 @@
 use anyhow::Context as _;
 
 use super::{Deployment, SECOND_SESSION};
-use crate::command::rotate::{Journal, is_same, keys};
+use crate::command::rotate::{Journal, keys};
 use crate::command::server;
 use crate::event::{Event, Observer};
 use crate::host::{Host, Identity};
-use crate::infra::tag;
+use crate::infra::{self, is_same_key, tag};
 use crate::key;
 use crate::tls;
 
@@ -52,7 +52,9 @@ impl Deployment<'_> {
         let old: Vec<String> = journal
             .old_keys
             .iter()
-            .filter(|old| !is_same(old, &new) && !kept.iter().any(|kept| is_same(kept, old)))
+            .filter(|old| {
+                !is_same_key(old, &new) && !kept.iter().any(|kept| is_same_key(kept, old))
+            })
             .cloned()
             .collect();
         keys::change(&host, std::slice::from_ref(&new), &old).await?;
@@ -64,21 +66,12 @@ impl Deployment<'_> {
 
     /// OpenStack's copy, for servers that are made later.
     async fn replace_key_pair(&self, public: &str) -> anyhow::Result<()> {
-        let name = tag::name(&self.spec.name);
-        let found = self.cloud.find_key_pair(&name).await?;
-        if found
-            .as_ref()
-            .is_some_and(|pair| is_same(&pair.public_key, public))
-        {
-            return Ok(());
+        let pace = infra::Pace::default();
+        if infra::replace_key_pair(&self.cloud, &self.spec.name, public, &pace).await? {
+            self.context.ui.on(Event::Note {
+                message: format!("key pair {} holds the new key", tag::name(&self.spec.name)),
+            });
         }
-        if found.is_some() {
-            self.cloud.delete_key_pair(&name).await?;
-        }
-        self.cloud.create_key_pair(&name, public).await?;
-        self.context.ui.on(Event::Note {
-            message: format!("key pair {name} holds the new key"),
-        });
         Ok(())
     }
 

@@ -60,6 +60,10 @@ impl Deployment<'_> {
         Ok(match self.spec.tls.kind {
             TlsKind::SelfSigned => Some(tls::ensure(&self.state, &names, now)?),
             TlsKind::Own => Some(self.own_certificate(&names, now)?),
+            // The proxy gets its own; a notebook server behind it has one for that proxy.
+            TlsKind::Acme | TlsKind::AcmeIp if self.spec.hub.kind == HubKind::Notebook => {
+                Some(tls::ensure(&self.state, &names, now)?)
+            }
             TlsKind::Acme | TlsKind::AcmeIp | TlsKind::None => None,
         })
     }

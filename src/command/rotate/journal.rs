@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::command::deployment::Deployment;
+use crate::infra::is_same_key;
 use crate::key;
 use crate::state::{State, StateError};
 
@@ -42,7 +43,7 @@ impl Journal {
             if journal
                 .new_key
                 .as_deref()
-                .is_none_or(|new| !is_same(new, &old))
+                .is_none_or(|new| !is_same_key(new, &old))
             {
                 journal.old_keys.insert(old.trim().to_owned());
             }
@@ -56,15 +57,6 @@ impl Journal {
     }
 }
 
-/// Whether two public keys are the same, whatever they are called.
-pub(in crate::command) fn is_same(one: &str, other: &str) -> bool {
-    let code = |key: &str| -> Option<(String, String)> {
-        let mut words = key.split_whitespace();
-        Some((words.next()?.to_owned(), words.next()?.to_owned()))
-    };
-    code(one).is_some() && code(one) == code(other)
-}
-
 /// Whether a rotation was cut short.
 pub(in crate::command) fn is_unfinished(state: &State) -> bool {
     state.path(FILE).exists()
@@ -72,23 +64,4 @@ pub(in crate::command) fn is_unfinished(state: &State) -> bool {
 
 pub(super) fn end(state: &State) -> Result<(), StateError> {
     state.delete(FILE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_told_by_what_they_are() {
-        assert!(is_same("ssh-ed25519 AAAA me@here", "ssh-ed25519  AAAA"));
-        for other in [
-            "ssh-ed25519 AAAB me@here",
-            "ssh-rsa AAAA",
-            "ssh-ed25519",
-            "",
-        ] {
-            assert!(!is_same("ssh-ed25519 AAAA", other), "{other}");
-        }
-        assert!(!is_same("", ""));
-    }
 }

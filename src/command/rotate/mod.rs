@@ -9,16 +9,17 @@ use super::Context;
 use super::deployment::Deployment;
 use super::people::{self, HandOut};
 use super::preview::{self, Preview};
-use crate::spec::TlsKind;
+use crate::spec::{HubKind, TlsKind};
 use crate::ui::Exit;
 use crate::users::{self, Whose};
-pub(super) use journal::{FILE as JOURNAL, Journal, is_same, is_unfinished};
+pub(super) use journal::{FILE as JOURNAL, Journal, is_unfinished};
 
 /// Replace every key, secret and password that a lost laptop had
 ///
 /// The SSH key (the old one is taken off the server and out of OpenStack), the secrets of hub and proxy, the hub's own
-/// authority and certificate, and the passwords of the users that hubctl made. Works from another laptop where the spec's
-/// `ssh.authorized_keys` names a key of its agent. One that was cut short goes on when it is run again.
+/// authority and certificate, and the passwords of the users that hubctl made; everybody is logged out. Works from another
+/// laptop where the spec's `ssh.authorized_keys` names a key of its agent. One that was cut short goes on when it is run
+/// again.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Leave the users' passwords
@@ -67,6 +68,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
         journal.passwords = true;
         journal.save(&deployment.state)?;
     }
+    log_out(context, &deployment).await?;
     deployment.wait_for_certificate().await?;
     deployment.check(true).await?;
     people::hand_out(context, &deployment.state, &args.handout)?;
@@ -87,9 +89,7 @@ fn tell(context: &Context, deployment: &Deployment, args: &Args) {
         ui.say("    (ssh.authorized_keys names no further key)");
     }
     ui.say("  - new secrets of hub and proxy: both restart, open notebooks lose their connection for a moment,");
-    ui.say(
-        "    and who is logged in to JupyterHub logs in anew; what runs in the notebooks goes on",
-    );
+    ui.say("    and everybody who is logged in logs in anew; what runs in the notebooks goes on");
     if deployment.spec.tls.kind == TlsKind::SelfSigned {
         ui.say(
             "  - a new authority and certificate: who trusted the old one has to trust the new one",
@@ -101,7 +101,8 @@ fn tell(context: &Context, deployment: &Deployment, args: &Args) {
         ui.say("  - a new password for each user that hubctl made, also for who chose one; a new hand-out");
     }
     ui.say("what it does not: whoever used the old key meanwhile may have left something on the server, and the");
-    ui.say("cloud's own credentials (clouds.yaml) are to be replaced in the cloud");
+    ui.say("cloud's own credentials (clouds.yaml) are to be replaced in the cloud; API tokens that people made stay,");
+    ui.say("the hub's page of tokens revokes them");
 }
 
 fn confirm(context: &Context) -> anyhow::Result<bool> {
@@ -120,4 +121,23 @@ async fn reset_passwords(context: &Context, deployment: &Deployment<'_>) -> anyh
         context.ui.say(&format!("not reset: {name}: {why}"));
     }
     Ok(done.reset.len())
+}
+
+/// hubd's sessions are in its database. Those of JupyterHub ended with its secret for cookies, which is another one now.
+async fn log_out(context: &Context, deployment: &Deployment<'_>) -> anyhow::Result<()> {
+    if deployment.spec.hub.kind != HubKind::Hubd {
+        return Ok(());
+    }
+    let host = deployment.host().context("no session to the server")?;
+    let done = users::log_out(host).await?;
+    match done.left {
+        None if done.logged_out => {
+            context.ui.say("everybody is logged out of the hub");
+            Ok(())
+        }
+        why => bail!(
+            "not everybody could be logged out of the hub: {}; run this again when it is up",
+            why.as_deref().unwrap_or("there is none on the server")
+        ),
+    }
 }

@@ -8,6 +8,7 @@ use crate::doctor::host::size;
 use crate::event::{Event, Observer};
 use crate::health::Report;
 use crate::setup::Vitals;
+use crate::ui::counted;
 
 /// Users' servers that are listed; the largest first.
 const SEATS: usize = 10;
@@ -113,8 +114,10 @@ fn text(standing: &Standing) -> String {
             line(
                 "proxy",
                 &format!(
-                    "hubproxy {}: {} routes, {} connections",
-                    status.version, status.routes, status.connections
+                    "hubproxy {}: {}, {}",
+                    status.version,
+                    counted(status.routes, "route"),
+                    counted(status.connections, "connection")
                 ),
             );
             for told in certificate::lines(status) {

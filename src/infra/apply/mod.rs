@@ -176,33 +176,12 @@ impl Run<'_> {
         result
     }
 
-    /// Creates something; where the answer was lost, looks for it before it tries again.
     async fn made<T>(
         &self,
         create: impl AsyncFn() -> Result<T, CloudError>,
         find: impl AsyncFn() -> Result<Option<T>, CloudError>,
     ) -> Result<T, InfraError> {
-        const TRIES: u32 = 3;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let error = match create().await {
-                Ok(made) => return Ok(made),
-                Err(error) if error.is_lost() => error,
-                Err(error) => return Err(error.into()),
-            };
-            if let Some(found) = find().await? {
-                return Ok(found);
-            }
-            if tries == TRIES {
-                return Err(error.into());
-            }
-            // It may be on its way still.
-            tokio::time::sleep(self.pace.every).await;
-            if let Some(found) = find().await? {
-                return Ok(found);
-            }
-        }
+        made(self.pace.every, create, find).await
     }
 
     /// The tags of what is made.
@@ -312,4 +291,33 @@ fn taggable(kind: Kind) -> Option<Taggable> {
         Kind::FloatingIp => Taggable::FloatingIp,
         Kind::KeyPair | Kind::Volume | Kind::Server | Kind::Record => return None,
     })
+}
+
+/// Creates something; where the answer was lost, looks for it before it tries again.
+pub(super) async fn made<T>(
+    every: Duration,
+    create: impl AsyncFn() -> Result<T, CloudError>,
+    find: impl AsyncFn() -> Result<Option<T>, CloudError>,
+) -> Result<T, InfraError> {
+    const TRIES: u32 = 3;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let error = match create().await {
+            Ok(made) => return Ok(made),
+            Err(error) if error.is_lost() => error,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(found) = find().await? {
+            return Ok(found);
+        }
+        if tries == TRIES {
+            return Err(error.into());
+        }
+        // It may be on its way still.
+        tokio::time::sleep(every).await;
+        if let Some(found) = find().await? {
+            return Ok(found);
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::desired::{Desired, FloatingIpWish, RecordWish};
 use super::super::inventory::Inventory;
+use super::super::key_pair::is_same_key;
 use super::super::plan::{Change, Kind, Verb, Work};
 use super::super::problem::Problem;
 use super::super::rule;
@@ -189,13 +190,6 @@ impl Diff<'_> {
             );
         }
     }
-}
-
-fn is_same_key(ours: &str, theirs: &str) -> bool {
-    let key = |text: &str| -> Vec<String> {
-        text.split_whitespace().take(2).map(str::to_owned).collect()
-    };
-    key(ours) == key(theirs)
 }
 
 /// The address that a record has to lead to, as far as it is known before anything is made.

@@ -1,15 +1,14 @@
-//! Users' containers: their engine, their network and their image, whichever hub starts them.
+//! Containers for notebooks: their engine, their network and their image, whichever hub starts them.
 
 use sha2::{Digest, Sha256};
 use tera::Context;
 
 use super::files::text_file;
 use super::{Content, ManagedFile, Part, Unit};
-use crate::setup::names::{CONTAINERS_DEVICE, CONTAINERS_NETWORK, HUB_PORT};
+use crate::setup::names::{CONTAINERS_DEVICE, CONTAINERS_NETWORK, DOCKER_SERVICE, HUB_PORT};
 use crate::setup::{SetupError, template};
-use crate::spec::model::{HubKind, SpawnerKind, Spec};
+use crate::spec::model::{SpawnerKind, Spec};
 
-pub(super) const ENGINE_SERVICE: &str = "docker.service";
 const DAEMON: &str = "/etc/docker/daemon.json";
 /// What is built on the server is called so, with its content's hash behind it.
 const BUILT: &str = "hubctl/notebook";
@@ -22,7 +21,7 @@ const NOTEBOOK_WITH_INIT: &[&str] = &[
     "/opt/notebook/bin/jupyterhub-singleuser",
 ];
 /// What containers see of this machine's own environment for notebooks.
-const HOST_ENVIRONMENT: [&str; 11] = [
+pub(super) const HOST_ENVIRONMENT: [&str; 11] = [
     "/usr",
     "/opt/notebook",
     "/opt/conda",
@@ -93,36 +92,52 @@ pub enum ImageSource {
     Archive(Content),
 }
 
-/// The engine itself.
+/// The address in their network of the one container that has one of its own.
+pub(super) fn own_address(spec: &Spec) -> String {
+    let second = spec.spawner.network.hosts().nth(1);
+    second
+        .map(|address| address.to_string())
+        .unwrap_or_default()
+}
+
+/// The container engine of the distribution.
 pub(super) struct Engine {
     pub(super) packages: Vec<&'static str>,
-    pub(super) file: ManagedFile,
-    pub(super) unit: Unit,
+    pub(super) files: Vec<ManagedFile>,
+    pub(super) units: Vec<Unit>,
+}
+
+impl Engine {
+    /// Where there are no containers.
+    pub(super) fn none() -> Self {
+        Self {
+            packages: Vec::new(),
+            files: Vec::new(),
+            units: Vec::new(),
+        }
+    }
 }
 
 pub(super) fn engine(context: &Context) -> Result<Engine, SetupError> {
+    let daemon = template::render("docker/daemon.json", context)?;
     Ok(Engine {
         packages: vec!["docker.io", "tini"],
-        file: text_file(
-            Part::System,
-            DAEMON,
-            template::render("jupyterhub/daemon.json", context)?,
-        ),
-        unit: Unit {
-            name: ENGINE_SERVICE,
+        files: vec![text_file(Part::System, DAEMON, daemon)],
+        units: vec![Unit {
+            name: DOCKER_SERVICE,
             reads: vec![DAEMON.to_owned()],
             enable: true,
             verb: "restart",
             ready: Vec::new(),
             early: true,
-        },
+        }],
     })
 }
 
 /// What the spec asks for of containers; nothing where its spawner needs none. Reads the file that the image is made of.
 pub(super) fn containers(spec: &Spec) -> Result<Option<Containers>, SetupError> {
     let asked = &spec.spawner;
-    if asked.kind != SpawnerKind::Docker || spec.hub.kind == HubKind::Notebook {
+    if asked.kind != SpawnerKind::Docker {
         return Ok(None);
     }
     let (image, source) = match (&asked.source, &asked.image) {

@@ -5,7 +5,7 @@ use tera::Context;
 use super::{Content, Edit, EditKind, ManagedFile, Part, Site};
 use crate::secret::Secret;
 use crate::setup::{SetupError, template};
-use crate::spec::model::{HubKind, SpawnerKind, Spec};
+use crate::spec::model::{SpawnerKind, Spec};
 
 pub(super) const CA_FILE: &str = "/usr/local/share/ca-certificates/hubctl.crt";
 /// The packet filter of users' containers.
@@ -32,8 +32,8 @@ pub(super) fn files(spec: &Spec, context: &Context) -> Result<Vec<ManagedFile>, 
     if spec.host.unattended_upgrades {
         add(Part::System, UNATTENDED, "system/unattended-upgrades.conf")?;
     }
-    if spec.spawner.kind == SpawnerKind::Docker && spec.hub.kind != HubKind::Notebook {
-        add(Part::System, CONTAINERS, "jupyterhub/containers.nft")?;
+    if spec.spawner.kind == SpawnerKind::Docker {
+        add(Part::System, CONTAINERS, "docker/containers.nft")?;
     }
     for (part, path, template) in [
         (

@@ -45,8 +45,8 @@ pub(super) fn hub(spec: &Spec, site: &Site, context: &Context) -> Result<Hub, Se
     if containers.is_some() {
         let engine = engine(context)?;
         hub.packages.extend(engine.packages);
-        hub.files.push(engine.file);
-        hub.units.insert(0, engine.unit);
+        hub.files.extend(engine.files);
+        hub.units.splice(0..0, engine.units);
     }
     Ok(hub)
 }

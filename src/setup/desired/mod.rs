@@ -24,11 +24,11 @@ use self::programs::{AUTHORITIES, DEBIAN_PACKAGES, conda, notebook, rattler, uni
 pub(in crate::setup) use self::proxy::api_of as proxy_api;
 use self::variables::{context, speaks_unix};
 use super::hub::HubPlaces;
-use super::names::{HUB_PORT, SSH_GROUP};
+use super::names::{HUB_PORT, RUN_NOTEBOOK, SSH_GROUP};
 use super::{Lock, Locks, SetupError, template};
 use crate::release::Program;
 use crate::secret::Secret;
-use crate::spec::model::{ProxyKind, SpawnerKind, Spec};
+use crate::spec::model::{HubKind, ProxyKind, SpawnerKind, Spec};
 
 /// What is known of the server and generated for it, beside the spec.
 #[derive(Debug, Clone)]
@@ -383,6 +383,9 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
     for other in &other_hubs {
         absent.extend(other.own.iter().map(ToString::to_string));
     }
+    if spec.hub.kind == HubKind::Notebook && containers.is_none() {
+        absent.push(RUN_NOTEBOOK.to_owned());
+    }
     for (path, wanted) in [
         (CA_FILE, spec.host.ca_bundle.is_some()),
         (APT_PROXY, spec.host.http_proxy.is_some()),
@@ -421,7 +424,7 @@ pub fn desired(spec: &Spec, site: &Site) -> Result<Desired, SetupError> {
         ("inet hubctl", "system/metadata.nft", true),
         (
             "inet hubctl_containers",
-            "jupyterhub/containers.nft",
+            "docker/containers.nft",
             containers.is_some(),
         ),
     ] {

@@ -11,7 +11,7 @@ use crate::setup::names::{
     ADMINS_GROUP, CONTAINERS_DEVICE, CULLER_ACCOUNT, HUB_PORT, PROXY_ACCOUNT, PROXY_API_PORT,
     SSH_GROUP, USERS_GROUP, WAY_PORT,
 };
-use crate::spec::model::{Hub, HubUser, SpawnerKind, Spec, TlsKind};
+use crate::spec::model::{Hub, HubKind, HubUser, SpawnerKind, Spec, TlsKind};
 use crate::spec::size;
 
 /// JupyterHub from 6 on speaks HTTP over Unix sockets, to the proxy's API and to users' servers.
@@ -76,6 +76,7 @@ pub(super) fn context(spec: &Spec, site: &Site) -> Result<Context, SetupError> {
         "containers_device",
         &containers.then_some(CONTAINERS_DEVICE),
     );
+    context.insert("hub_reached", &(spec.hub.kind != HubKind::Notebook));
     context.insert("hub_host", "127.0.0.1");
     context.insert("hub_port", &HUB_PORT);
     context.insert("proxy_api_url", &api_url);

@@ -2,6 +2,7 @@
 
 use super::{Runbook, words};
 use crate::setup::desired::{Content, Upgrade};
+use crate::setup::distribution::Distribution;
 use crate::setup::names::UPGRADED;
 use crate::setup::step::Action;
 
@@ -54,13 +55,17 @@ impl Runbook<'_> {
     }
 
     pub(in crate::setup) fn packages(&mut self) {
-        let missing: Vec<String> = self
-            .desired
-            .packages
+        let wanted = &self.desired.packages;
+        let beside = Distribution::of(&self.facts.os)
+            .into_iter()
+            .flat_map(|here| here.beside(wanted))
+            .map(str::to_owned);
+        let missing: Vec<String> = wanted
             .iter()
+            .cloned()
+            .chain(beside)
             .filter(|name| self.is_missing(name))
             .filter(|name| !self.desired.page_packages.contains(name))
-            .cloned()
             .collect();
         let upgrade = match self.desired.upgrade {
             Upgrade::Never => false,

@@ -42,6 +42,26 @@ impl Checks<'_> {
         }
     }
 
+    /// nginx and Apache know what is behind them by a name, which a certificate for an address has only from hubctl.
+    pub(super) fn second_hop(&mut self) {
+        let spec = self.spec;
+        if spec.hub.kind == HubKind::Notebook
+            && spec.proxy.kind.is_front()
+            && spec.tls.kind == TlsKind::Own
+            && spec.domain.is_none()
+            && self.sound(&["hub.kind", "proxy.kind", "tls.kind", "domain"])
+        {
+            self.problem(
+                "tls.kind",
+                format!(
+                    "is `own` without a `domain`: {} checks the notebook server's certificate, and compares names alone",
+                    spec.proxy.kind.word()
+                ),
+                "give the DNS name in `domain`, or set `proxy.kind: hubproxy`, or leave `tls.kind` out",
+            );
+        }
+    }
+
     /// hubd's further choices.
     pub(super) fn hub_kind(&mut self) {
         if self.spec.hub.kind != HubKind::Hubd || !self.sound(&["hub.kind"]) {

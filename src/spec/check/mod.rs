@@ -68,6 +68,7 @@ impl<'a> Checks<'a> {
         self.hub();
         self.combination();
         self.plain();
+        self.second_hop();
         self.hub_kind();
         self.choices();
         self.tls();

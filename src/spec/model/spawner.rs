@@ -58,7 +58,8 @@ pub enum SpawnerKind {
     /// A process of the hub's for each server (`LocalProcessSpawner`). Knows no limits.
     Local,
     /// A Docker container for each server, with limits, as the account of the user and with its home: with `hubd` by its
-    /// root helper, with `jupyterhub` by `dockerspawner`, and whoever takes over that hub takes over the server.
+    /// root helper, with `jupyterhub` by `dockerspawner`, and whoever takes over that hub takes over the server. With
+    /// `notebook` the one server is in a container, with an init that reaps (`tini`).
     Docker,
     /// A process of the user's for each server, started by `sudospawner`: the hub needs no root. Knows no limits.
     Sudo,

@@ -94,6 +94,7 @@ async fn names_are_checked_before_the_server_is_asked() {
         kill_at: None,
         kill_after: false,
         hub: None,
+        ends_sessions: false,
     };
     let error = add(
         &unreachable,

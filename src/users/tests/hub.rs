@@ -13,20 +13,36 @@ pub(super) const TOKEN: &str = "a-token";
 pub(super) struct Hub {
     pub(super) api: String,
     users: Arc<Mutex<BTreeMap<String, Value>>>,
+    logged_out: LoggedOut,
 }
+
+/// Whom it was told to log out; a star is everybody.
+type LoggedOut = Arc<Mutex<Vec<String>>>;
 
 impl Hub {
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = format!("http://{}/hub/api", listener.local_addr().unwrap());
         let users = Arc::new(Mutex::new(BTreeMap::new()));
-        let served = Arc::clone(&users);
+        let logged_out = LoggedOut::default();
+        let served = (Arc::clone(&users), Arc::clone(&logged_out));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, Arc::clone(&served)));
+                tokio::spawn(answer(stream, served.clone()));
             }
         });
-        Self { api, users }
+        Self {
+            api,
+            users,
+            logged_out,
+        }
+    }
+
+    /// Whom it was told to log out since the last time.
+    pub(super) fn logged_out(&self) -> Vec<String> {
+        let mut told = std::mem::take(&mut *self.logged_out.lock().unwrap());
+        told.sort();
+        told
     }
 
     pub(super) fn knows(&self, name: &str, servers: &Value) {
@@ -41,7 +57,10 @@ impl Hub {
     }
 }
 
-async fn answer(mut stream: TcpStream, users: Arc<Mutex<BTreeMap<String, Value>>>) {
+async fn answer(
+    mut stream: TcpStream,
+    (users, logged_out): (Arc<Mutex<BTreeMap<String, Value>>>, LoggedOut),
+) {
     let (mut first, mut token) = (String::new(), String::new());
     let mut lines = BufReader::new(&mut stream).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
@@ -54,10 +73,15 @@ async fn answer(mut stream: TcpStream, users: Arc<Mutex<BTreeMap<String, Value>>
             value.clone_into(&mut token);
         }
     }
-    let (status, body) = if token == TOKEN {
-        carry_out(&first, &mut users.lock().unwrap())
-    } else {
+    let (status, body) = if token != TOKEN {
         (403, json!({}))
+    } else if let Some(whom) = sessions_of(&first) {
+        // As one whose disk is full.
+        let status = if whom == "eve" { 507 } else { 204 };
+        logged_out.lock().unwrap().push(whom);
+        (status, json!({}))
+    } else {
+        carry_out(&first, &mut users.lock().unwrap())
     };
     let body = if status == 204 {
         String::new()
@@ -69,6 +93,15 @@ async fn answer(mut stream: TcpStream, users: Arc<Mutex<BTreeMap<String, Value>>
         body.len()
     );
     let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+}
+
+fn sessions_of(first: &str) -> Option<String> {
+    let path = first.strip_prefix("DELETE /hub/api/")?;
+    let of = path.split(' ').next()?.strip_suffix("sessions")?;
+    let user = of
+        .strip_prefix("users/")
+        .map(|rest| rest.trim_end_matches('/'));
+    Some(user.unwrap_or("*").to_owned())
 }
 
 fn carry_out(first: &str, users: &mut BTreeMap<String, Value>) -> (u16, Value) {

@@ -251,6 +251,31 @@ async fn new_passwords_are_for_notebook_users_alone() {
     );
 }
 
+#[tokio::test]
+async fn whoever_gets_a_new_password_is_logged_out_where_the_hub_can() {
+    let mut bed = bed!();
+    bed.add(&named(&["ada", "bob", "eve"])).await.unwrap();
+    // One that cannot is not asked.
+    let hub = bed.with_hub().await;
+    let done = bed.reset(these(&["ada", "bob"])).await.unwrap();
+    assert_eq!((done.reset.len(), done.logged_out), (2, false));
+    assert_eq!(log_out(&bed.server).await.unwrap(), LoggedOut::default());
+    assert_eq!(hub.logged_out(), [""; 0]);
+
+    bed.server.ends_sessions = true;
+    let done = bed.reset(these(&["ada", "bob", "nobody"])).await.unwrap();
+    assert!(done.logged_out && done.left.is_empty(), "{done:?}");
+    assert_eq!(hub.logged_out(), ["ada", "bob"]);
+    let done = log_out(&bed.server).await.unwrap();
+    assert_eq!((done.logged_out, done.left), (true, None));
+    assert_eq!(hub.logged_out(), ["*"]);
+
+    // The password is another one all the same, and it is said who may still be in.
+    let done = bed.reset(these(&["ada", "eve"])).await.unwrap();
+    assert_eq!(done.reset.len(), 2);
+    assert_eq!(done.left, ["eve may be logged in still: HTTP 507"]);
+}
+
 /// Whatever a reset was killed at: what the credentials file says afterwards is what opens the door.
 #[tokio::test]
 async fn a_reset_killed_anywhere_loses_no_password() {

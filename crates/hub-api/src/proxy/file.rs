@@ -391,6 +391,10 @@ pub struct Forward {
     /// PEM file with the authorities that sign `https` targets. Default: the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
+    /// The name that certificates of `https` targets must be for, in place of the name or address in the target: of a
+    /// server that is reached on loopback and has a certificate for its public name. Default: what the target names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
 }
 
 impl Default for Forward {
@@ -409,6 +413,7 @@ impl Default for Forward {
             insecure: false,
             client_certificate: None,
             ca: None,
+            server_name: None,
         }
     }
 }

@@ -13,13 +13,14 @@ mod proxy;
 pub mod python;
 mod servers;
 pub mod services;
+mod sessions;
 mod tokens;
 mod users;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 
 use crate::app::Hub;
 
@@ -45,6 +46,8 @@ pub fn router(hub: &Arc<Hub>) -> Router<Arc<Hub>> {
                 .patch(users::patch)
                 .delete(users::delete),
         )
+        .route(&at("/users/{user}/sessions"), delete(sessions::end_of_user))
+        .route(&at("/sessions"), delete(sessions::end_all))
         .route(
             &at("/users/{user}/tokens"),
             get(tokens::list).post(tokens::create),

@@ -57,6 +57,16 @@ pub enum UserCommand {
         #[arg(required = true)]
         names: Vec<String>,
     },
+    /// Log users out of every browser
+    ///
+    /// Their servers run on, and API tokens that they made stay.
+    LogOut {
+        #[arg(required_unless_present = "all")]
+        names: Vec<String>,
+        /// Everybody
+        #[arg(long, conflicts_with = "names")]
+        all: bool,
+    },
     /// Remove users, with their tokens; their files stay
     Remove {
         #[arg(required = true)]
@@ -141,6 +151,13 @@ pub(super) async fn user(config: Config, command: UserCommand) -> anyhow::Result
         }
         UserCommand::Add { names, admin } => add(&store, names, admin).await,
         UserCommand::List => list(&store).await,
+        UserCommand::LogOut { all: true, .. } => {
+            store
+                .write(|connection| session::end_all(connection))
+                .await?;
+            Ok(String::new())
+        }
+        UserCommand::LogOut { names, .. } => log_out(&store, names).await,
         UserCommand::Remove { names } => remove(&store, passwords.as_ref(), names).await,
         UserCommand::Admin { name, off } => {
             let wanted = name::normalize_user(&name);
@@ -239,16 +256,31 @@ async fn secrets(
         passwords.set(name, &secret, true).await?;
         writeln!(text, "{name} {secret}")?;
     }
+    end_sessions(store, names).await?;
+    Ok(text)
+}
+
+async fn log_out(store: &Store, names: Vec<String>) -> anyhow::Result<String> {
+    let unknown = end_sessions(store, names).await?;
+    if !unknown.is_empty() {
+        bail!("there is no user {}", unknown.join(", no user "));
+    }
+    Ok(String::new())
+}
+
+/// Logs users out of every browser. Those who are none.
+async fn end_sessions(store: &Store, names: Vec<String>) -> Result<Vec<String>, StoreError> {
     let ended = store.write(move |connection| {
+        let mut unknown = Vec::new();
         for name in names {
-            if let Some(user) = user::find(connection, &name)? {
-                session::end_of_user(connection, user.id, None)?;
+            match user::find(connection, &name::normalize_user(&name))? {
+                Some(user) => session::end_of_user(connection, user.id, None)?,
+                None => unknown.push(name),
             }
         }
-        Ok::<_, StoreError>(())
+        Ok(unknown)
     });
-    ended.await?;
-    Ok(text)
+    ended.await
 }
 
 async fn list(store: &Store) -> anyhow::Result<String> {

@@ -16,7 +16,9 @@ pub mod session;
 pub mod token;
 pub mod user;
 
+mod file;
 mod ids;
+mod reserve;
 mod thread;
 
 use std::path::{Path, PathBuf};
@@ -62,7 +64,17 @@ pub enum StoreError {
 impl StoreError {
     /// Whether there is no room on the disk.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Sql(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+        match self {
+            Self::Sql(cause) | Self::Open { cause, .. } => {
+                cause.sqlite_error().is_some_and(|error| {
+                    // The second: there was none for the index of the log.
+                    error.code == rusqlite::ErrorCode::DiskFull
+                        || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+                })
+            }
+            Self::File { cause, .. } => cause.kind() == std::io::ErrorKind::StorageFull,
+            _ => false,
+        }
     }
 }
 
@@ -85,14 +97,12 @@ struct Inner {
 
 impl Store {
     /// Opens the file, makes it if it is not there (0600), and brings an older schema forward: the file as it was is
-    /// then beside it, named after its schema.
+    /// then beside it, named after its schema. On a full disk it takes the room that [`Store::keep_room`] kept.
     pub fn open(path: &Path, catalog: Catalog, clock: Clock) -> Result<Self> {
-        let mut writer = open_file(path)?;
-        migration::run(&mut writer, path)?;
-        let readers = vec![connect(path)?, connect(path)?];
+        let [writer, readers @ ..] = file::open(path)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
-            workers: Workers::start(writer, readers),
+            workers: Workers::start(writer, readers.into()),
             requesters: Requesters::default(),
             catalog,
             clock,
@@ -176,6 +186,16 @@ impl Store {
             .await
     }
 
+    /// Keeps room on the disk for the next start, unless that is done already.
+    pub async fn keep_room(&self) -> Result<()> {
+        let inner = self.0.clone();
+        // On the thread that writes anyway.
+        self.0
+            .workers
+            .write(move |_| reserve::keep(&inner.path))
+            .await?
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.0.path
@@ -215,36 +235,6 @@ fn commit<T, E: From<StoreError>>(
     let value = f(&transaction)?;
     transaction.commit().map_err(StoreError::from)?;
     Ok(value)
-}
-
-fn open_file(path: &Path) -> Result<Connection> {
-    use std::os::unix::fs::OpenOptionsExt;
-    // SQLite would make it as the umask says; the journal files take the mode of the database.
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|cause| StoreError::File {
-            path: path.to_owned(),
-            cause,
-        })?;
-    connect(path)
-}
-
-fn connect(path: &Path) -> Result<Connection> {
-    let opened = Connection::open(path).and_then(|connection| {
-        connection.busy_timeout(std::time::Duration::from_secs(10))?;
-        connection.set_prepared_statement_cache_capacity(64);
-        connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -1024;",
-        )?;
-        Ok(connection)
-    });
-    opened.map_err(|cause| StoreError::Open {
-        path: path.to_owned(),
-        cause,
-    })
 }
 
 /// A JSON value from a text column.

@@ -26,6 +26,20 @@ pub enum PeopleError {
     Store(#[from] StoreError),
 }
 
+impl PeopleError {
+    /// Whether there is no room on the disk.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Store(error)
+            | Self::Token {
+                cause: MintError::Store(error),
+                ..
+            } => error.is_full(),
+            _ => false,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for PeopleError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Store(error.into())

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use rand::Rng;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::Result;
@@ -52,9 +52,13 @@ pub fn ensure(connection: &Connection, name: &str) -> Result<[u8; 32]> {
         "INSERT OR IGNORE INTO secrets (name, value) VALUES (?1, ?2)",
         params![name, fresh.as_slice()],
     )?;
-    Ok(
-        connection.query_row("SELECT value FROM secrets WHERE name = ?1", [name], |row| {
-            row.get(0)
-        })?,
-    )
+    find(connection, name)?.ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
+}
+
+/// The same, if it was made.
+pub fn find(connection: &Connection, name: &str) -> Result<Option<[u8; 32]>> {
+    let found = connection.query_row("SELECT value FROM secrets WHERE name = ?1", [name], |row| {
+        row.get(0)
+    });
+    Ok(found.optional()?)
 }

@@ -74,6 +74,14 @@ pub fn end_of_user(connection: &Connection, user: i64, except: Option<&str>) -> 
     Ok(())
 }
 
+/// Ends every session of everybody, with every code given and every token issued in one.
+pub fn end_all(connection: &Connection) -> Result<()> {
+    for table in ["sessions", "oauth_codes"] {
+        connection.execute(&format!("DELETE FROM {table}"), [])?;
+    }
+    token::delete_of_sessions(connection)
+}
+
 /// Notes that a session was used.
 pub fn note_activity(connection: &Connection, session_id: &str, at: Timestamp) -> Result<()> {
     connection

@@ -408,6 +408,12 @@ pub fn delete_of_session(connection: &Connection, session_id: &str) -> Result<()
     Ok(())
 }
 
+/// Deletes every token that was issued in some browser's session.
+pub fn delete_of_sessions(connection: &Connection) -> Result<()> {
+    connection.execute("DELETE FROM tokens WHERE session_id IS NOT NULL", [])?;
+    Ok(())
+}
+
 /// Forgets tokens that expired.
 pub fn delete_expired(connection: &Connection, now: Timestamp) -> Result<usize> {
     Ok(connection.execute("DELETE FROM tokens WHERE expires_at <= ?1", [now])?)

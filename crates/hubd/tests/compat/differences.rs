@@ -86,6 +86,11 @@ pub const DIFFERENCES: &[Difference] = &[
         what: "`GET /authorizations/cookie/...`: 404 for every cookie",
         why: "out of use since JupyterHub 2; login cookies are for the hub alone",
     },
+    Difference {
+        cases: &[],
+        what: "`DELETE /users/{name}/sessions`, and `DELETE /sessions` for everybody: 204, the browsers are logged out",
+        why: "whoever lost a password or a laptop needs it; JupyterHub has no word for it, and answers 404",
+    },
 ];
 
 /// Why a case is answered otherwise, if it is.

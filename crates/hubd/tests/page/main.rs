@@ -13,4 +13,5 @@ mod login;
 mod oidc;
 mod password;
 mod real;
+mod session;
 mod token;

@@ -66,7 +66,10 @@ fn client_tls(forward: &settings::Forward) -> Result<ClientTls, AppError> {
     let authorities = forward.ca.as_deref().map(authorities).transpose()?;
     let identity = forward.client.as_ref().map(load_client).transpose()?;
     let has_own = authorities.is_some() || identity.is_some();
-    let tls = ClientTls::new(authorities, identity, forward.insecure);
+    let mut tls = ClientTls::new(authorities, identity, forward.insecure);
+    if let Some(name) = &forward.server_name {
+        tls = tls.named(name.clone());
+    }
     // Hear of a bad key now; without one, most hubs have no https target at all.
     if has_own {
         tls.config()?;

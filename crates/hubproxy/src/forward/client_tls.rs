@@ -23,6 +23,7 @@ pub struct ClientTls {
     authorities: Option<Vec<CertificateDer<'static>>>,
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     insecure: bool,
+    server_name: Option<ServerName<'static>>,
     config: OnceLock<Result<Arc<ClientConfig>, ClientTlsError>>,
 }
 
@@ -32,6 +33,7 @@ impl fmt::Debug for ClientTls {
             .field("authorities", &self.authorities.as_ref().map(Vec::len))
             .field("identity", &self.identity.is_some())
             .field("insecure", &self.insecure)
+            .field("server_name", &self.server_name)
             .finish_non_exhaustive()
     }
 }
@@ -48,8 +50,22 @@ impl ClientTls {
             authorities,
             identity,
             insecure,
+            server_name: None,
             config: OnceLock::new(),
         }
+    }
+
+    /// Targets have certificates for this name, wherever they are reached.
+    pub fn named(self, name: ServerName<'static>) -> Self {
+        Self {
+            server_name: Some(name),
+            ..self
+        }
+    }
+
+    /// What certificates of targets are for, if that is not the target's own name or address.
+    pub fn server_name(&self) -> Option<&ServerName<'static>> {
+        self.server_name.as_ref()
     }
 
     /// The configuration, built once. Call it at start to hear of a bad key early.

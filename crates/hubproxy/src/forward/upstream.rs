@@ -50,12 +50,13 @@ impl Upstream {
         };
         let layer = if target.tls {
             let config = options.client_tls.config().map_err(io::Error::other)?;
-            let name = match &target.endpoint {
-                Endpoint::Address(address) => ServerName::from(address.ip()),
-                Endpoint::Name(name, _) => {
+            let name = match (options.client_tls.server_name(), &target.endpoint) {
+                (Some(name), _) => name.clone(),
+                (None, Endpoint::Address(address)) => ServerName::from(address.ip()),
+                (None, Endpoint::Name(name, _)) => {
                     ServerName::try_from(name.to_string()).map_err(io::Error::other)?
                 }
-                Endpoint::Unix(_) => {
+                (None, Endpoint::Unix(_)) => {
                     return Err(io::Error::other(
                         "TLS over a Unix socket has no name to verify",
                     ));

@@ -252,6 +252,7 @@ pub fn from_args(
             insecure: args.insecure,
             client,
             ca: args.client_ssl_ca,
+            server_name: None,
         },
         error_pages: match (args.error_target, args.error_path) {
             (Some(url), _) => ErrorPages::Target(url),

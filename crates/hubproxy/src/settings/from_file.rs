@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use hub_api::proxy::{self, File, Listen};
+use rustls::pki_types::ServerName;
 
 use super::{Api, ErrorPages, Forward, Settings};
 use crate::config::{Problem, Problems, read};
@@ -132,6 +133,16 @@ fn forward(forward: proxy::Forward, problems: &mut Problems) -> Forward {
     if let Some(ca) = &forward.ca {
         readable("forward.ca", ca, problems);
     }
+    let server_name = forward.server_name.and_then(|name| {
+        let parsed = ServerName::try_from(name.clone());
+        if parsed.is_err() {
+            problems.add(
+                "forward.server_name",
+                format!("\"{name}\" is neither a domain name nor an IP address"),
+            );
+        }
+        parsed.ok()
+    });
     if forward.connect_seconds == 0 {
         problems.add("forward.connect_seconds", "must be 1 or more");
     }
@@ -153,6 +164,7 @@ fn forward(forward: proxy::Forward, problems: &mut Problems) -> Forward {
             .as_ref()
             .and_then(|pair| key_files("forward.client_certificate", pair, problems)),
         ca: forward.ca,
+        server_name,
     }
 }
 
@@ -280,6 +292,23 @@ mod tests {
             );
         }
         assert_eq!(found.len(), 12, "{found:#?}");
+    }
+
+    #[test]
+    fn targets_may_have_certificates_for_another_name() {
+        let text = |name: &str| {
+            format!("[http]\nlisten = [\"0.0.0.0:80\"]\n{API}[forward]\nserver_name = \"{name}\"\n")
+        };
+        for name in ["hub.example.org", "192.0.2.7", "2001:db8::1"] {
+            let named = from_file(&text(name), 1).unwrap().forward.server_name;
+            assert_eq!(named.unwrap().to_str(), name);
+        }
+        for name in ["https://hub.example.org", "[2001:db8::1]", ""] {
+            assert!(
+                problems(&text(name))[0].contains("forward.server_name: "),
+                "{name}"
+            );
+        }
     }
 
     #[test]

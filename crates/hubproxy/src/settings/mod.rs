@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use hub_api::proxy::{AccessLog, Challenge, Hsts, LogFormat, LogLevel, MinVersion};
+use rustls::pki_types::ServerName;
 use secrecy::SecretString;
 
 use crate::serve::Limits;
@@ -181,6 +182,8 @@ pub struct Forward {
     pub client: Option<KeyFiles>,
     /// Authorities of targets, instead of the system's.
     pub ca: Option<PathBuf>,
+    /// What certificates of targets must be for, instead of the target's own name or address.
+    pub server_name: Option<ServerName<'static>>,
 }
 
 /// What clients see when there is no answer to give them.

@@ -24,9 +24,11 @@ struct Identity {
 
 impl Identity {
     fn new() -> Self {
-        let made =
-            rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
-                .unwrap();
+        Self::of(["localhost".to_owned(), "127.0.0.1".to_owned()])
+    }
+
+    fn of(names: impl Into<Vec<String>>) -> Self {
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
         Self {
             certificate: made.cert.der().clone(),
             key: made.signing_key.serialize_der(),
@@ -421,11 +423,10 @@ async fn a_handshake_that_does_not_come_is_given_up() {
     .expect("the connection to be given up");
 }
 
-#[tokio::test]
-async fn https_targets_are_verified_unless_that_is_turned_off() {
-    let identity = Identity::new();
+/// A target that shows this certificate.
+async fn showing(identity: &Identity) -> Target {
     let acceptor = TlsAcceptor::from(identity.server(&[]));
-    let target = Target::each(move |stream, _| {
+    Target::each(move |stream, _| {
         let acceptor = acceptor.clone();
         async move {
             if let Ok(stream) = acceptor.accept(stream).await {
@@ -433,19 +434,54 @@ async fn https_targets_are_verified_unless_that_is_turned_off() {
             }
         }
     })
-    .await;
+    .await
+}
+
+/// A proxy whose one route leads there.
+fn to(url: &str, tls: ClientTls) -> Proxy {
+    let proxy = Proxy::with(
+        Options {
+            client_tls: Arc::new(tls),
+            ..Options::default()
+        },
+        Limits::default(),
+    );
+    proxy.route("/", url);
+    proxy
+}
+
+#[tokio::test]
+async fn a_target_may_have_a_certificate_for_another_name_which_it_must_then_show() {
+    let identity = Identity::of(["hub.example.org".to_owned()]);
+    let target = showing(&identity).await;
     let url = format!("https://{}", target.address);
-    let with = |tls: ClientTls| {
-        let proxy = Proxy::with(
-            Options {
-                client_tls: Arc::new(tls),
-                ..Options::default()
-            },
-            Limits::default(),
-        );
-        proxy.route("/", &url);
-        proxy
+    let trusting = || ClientTls::new(Some(vec![identity.certificate.clone()]), None, false);
+    let named = |name: &str| {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        to(&url, trusting().named(name))
     };
+    // Its address is not in the certificate.
+    assert_eq!(to(&url, trusting()).get("/").await.status, 503);
+    let known = named("hub.example.org");
+    assert_eq!(known.get("/a").await.json()["url"], "/a");
+    assert_eq!(named("other.example.org").get("/").await.status, 503);
+    // The name does not make up for an authority that nobody knows.
+    let name = ServerName::try_from("hub.example.org").unwrap();
+    let other = Identity::of(["hub.example.org".to_owned()]);
+    let unknown = ClientTls::new(Some(vec![other.certificate.clone()]), None, false).named(name);
+    assert_eq!(to(&url, unknown).get("/").await.status, 503);
+    // Nor is a WebSocket let through to somebody else.
+    let upgrade = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    let refused = named("other.example.org").send(upgrade).await;
+    assert_eq!(refused.status, 503);
+}
+
+#[tokio::test]
+async fn https_targets_are_verified_unless_that_is_turned_off() {
+    let identity = Identity::new();
+    let target = showing(&identity).await;
+    let url = format!("https://{}", target.address);
+    let with = |tls: ClientTls| to(&url, tls);
     let other = Identity::new();
     let unknown = with(ClientTls::new(
         Some(vec![other.certificate.clone()]),

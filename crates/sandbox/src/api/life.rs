@@ -116,7 +116,9 @@ impl State {
                     let mut port = Port::new(net, std, id).map_err(|e| e.message)?;
                     if let Some(fixed) = fixed_ip {
                         let asked = [json!({"ip_address": fixed})];
-                        port.fixed_ips = net.asked_addresses(id, &asked).map_err(|e| e.message)?;
+                        port.fixed_ips = net
+                            .asked_addresses(id, &asked, &port.mac)
+                            .map_err(|e| e.message)?;
                     }
                     port.security_groups = groups.to_vec();
                     let port_id = port.std.id.clone();

@@ -110,8 +110,14 @@ pub(super) async fn keep(upper: &Path, base: &Path, tree: &Path) -> Result<(), M
     if copy.join("etc").is_dir() {
         std::fs::write(copy.join("etc/machine-id"), "").map_err(keeping)?;
     }
-    std::fs::write(base_file(tree), format!("{}\n", base.display())).map_err(keeping)?;
+    put_over(base, tree)?;
     std::fs::rename(&copy, tree).map_err(keeping)
+}
+
+/// Notes that a tree is a layer over this image.
+pub(super) fn put_over(base: &Path, tree: &Path) -> Result<(), MachineError> {
+    std::fs::write(base_file(tree), format!("{}\n", base.display()))
+        .map_err(|error| MachineError(format!("keeping the disk as {}: {error}", tree.display())))
 }
 
 /// Removes an image made by [`keep`].

@@ -5,6 +5,8 @@
 //! kernel (its version, `uptime` and all sysctls but `net.*` are the host's, the latter read-only) and, with it, a
 //! boundary: root in a machine is root on the host for who means harm. Run in it what you would run on the host.
 
+mod saved;
+
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ pub use super::options::{Options, View};
 use super::process::{Launch, Process, end_all};
 use super::volume::Volume;
 use super::{MachineError, MachineSpec, Machines, Rule, disk, image};
+pub use saved::Saved;
 
 /// The machines of one sandbox. When the value is dropped, or its process killed, all of them go.
 ///
@@ -46,6 +49,8 @@ pub struct Namespaces {
 struct Entry {
     slot: u32,
     power: Arc<AtomicBool>,
+    /// Off for a moment, of which nobody is to know.
+    held: Arc<AtomicBool>,
     console: Arc<Console>,
     machine: Arc<Mutex<Machine>>,
 }
@@ -175,6 +180,7 @@ impl Namespaces {
         let entry = Entry {
             slot,
             power,
+            held: Arc::default(),
             console,
             machine: Arc::clone(&machine),
         };
@@ -370,7 +376,9 @@ impl Machines for Namespaces {
 
     async fn is_running(&self, id: &str) -> bool {
         let entry = self.entry(id).await;
-        entry.is_ok_and(|entry| entry.power.load(Ordering::Relaxed))
+        entry.is_ok_and(|entry| {
+            entry.held.load(Ordering::Relaxed) || entry.power.load(Ordering::Relaxed)
+        })
     }
 
     async fn console(&self, id: &str) -> Result<String, MachineError> {

@@ -10,6 +10,7 @@ mod answers;
 mod dns;
 mod faults;
 mod identity;
+mod ipv6;
 mod network;
 mod openstackclient;
 mod refusals;

@@ -7,6 +7,8 @@ mod life;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod saved;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod sweep;

@@ -2,7 +2,7 @@
 
 use tera::Context;
 
-use crate::setup::desired::containers::{ImageSource, containers, engine};
+use crate::setup::desired::containers::{self, ImageSource};
 use crate::setup::desired::files::text_file;
 use crate::setup::desired::{ManagedFile, Part, Site, Unit};
 use crate::setup::{SetupError, template};
@@ -63,7 +63,7 @@ fn sudo(plain: Spawner, context: &Context) -> Result<Spawner, SetupError> {
 fn docker(spec: &Spec, site: &Site, context: &Context) -> Result<Spawner, SetupError> {
     let mut context = context.clone();
     let json = |text: &str| serde_json::Value::from(text).to_string();
-    let Some(containers) = containers(spec)? else {
+    let Some(containers) = containers::containers(spec)? else {
         return Err(SetupError::Configuration(
             "a spawner of containers without containers".to_owned(),
         ));
@@ -91,14 +91,14 @@ fn docker(spec: &Spec, site: &Site, context: &Context) -> Result<Spawner, SetupE
         "memory_bytes",
         &size::seat_memory(&spec.limits, site.memory_mb).bytes,
     );
-    let engine = engine(&context)?;
+    let engine = containers::engine(&context)?;
     Ok(Spawner {
         lines: template::render("jupyterhub/spawner-docker.py", &context)?,
         singleuser: containers.command(),
         imports_os: true,
         package: Some("dockerspawner>=14,<15"),
         packages: engine.packages,
-        files: vec![engine.file],
-        units: vec![engine.unit],
+        files: engine.files,
+        units: engine.units,
     })
 }

@@ -1,36 +1,19 @@
 //! nginx and Apache of the distribution: TLS in front of the hub's own proxy, or of a notebook server.
 
-use serde::Serialize;
 use tera::Context;
 
 use super::super::files::text_file;
 use super::super::hub::UNITS;
 use super::super::{Part, Site, Unit};
+use super::backend::Backend;
 use super::{Proxy, inner, public_host, unit};
 use crate::setup::hub::HubPlaces;
-use crate::setup::names::{APACHE_SERVICE, FRONT_PORT, NGINX_SERVICE, NOTEBOOK_SERVICE};
+use crate::setup::names::{APACHE_SERVICE, NGINX_SERVICE, NOTEBOOK_SERVICE};
 use crate::setup::{SetupError, template};
-use crate::spec::model::{ProxyKind, Spec, TlsKind};
+use crate::spec::model::{ProxyKind, Spec};
 
-/// Authorities that the system knows.
-const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Connections at a time that a seat is reckoned with: WebSockets of kernels, terminals and collaboration, and files.
 const CONNECTIONS_PER_SEAT: u32 = 24;
-
-/// What is behind the front.
-#[derive(Debug, Serialize)]
-struct Backend {
-    /// Without a slash at its end.
-    url: String,
-    /// Where its pages begin.
-    base: String,
-    /// The authorities that its certificate must come from, where it speaks TLS.
-    authority: Option<String>,
-    /// Whether these authorities sign for this server alone, so that the name needs no check beside.
-    own_authority: bool,
-    /// The name in its certificate.
-    name: String,
-}
 
 /// Puts the front before what is in `proxy` already.
 pub(super) fn front(
@@ -41,7 +24,7 @@ pub(super) fn front(
 ) -> Result<(), SetupError> {
     let nginx = spec.proxy.kind == ProxyKind::Nginx;
     let places = HubPlaces::of_hub(&spec.hub);
-    let backend = backend(spec, site, places);
+    let backend = Backend::of(spec, site);
     let (service, package) = if nginx {
         (NGINX_SERVICE, "nginx")
     } else {
@@ -78,14 +61,7 @@ pub(super) fn front(
     }
     let mut reads = vec![configuration, drop_in, places.certificate(), places.key()];
     if backend.own_authority {
-        let path = places.authority();
-        let text = site.authority_pem.clone().ok_or_else(|| {
-            SetupError::Configuration("a second hop with TLS, and no authority".to_owned())
-        })?;
-        proxy.files.push(text_file(Part::Hub, &path, text));
-        reads.push(path);
-    } else {
-        proxy.absent.push(places.authority());
+        reads.push(places.authority());
     }
     proxy.packages.push(package);
     proxy.units.push(Unit {
@@ -97,29 +73,4 @@ pub(super) fn front(
         early: false,
     });
     Ok(())
-}
-
-fn backend(spec: &Spec, site: &Site, places: &HubPlaces) -> Backend {
-    let name = public_host(site).trim_matches(['[', ']']).to_lowercase();
-    if inner(spec).is_some() {
-        return Backend {
-            url: format!("http://127.0.0.1:{FRONT_PORT}"),
-            base: "/".to_owned(),
-            authority: None,
-            own_authority: false,
-            name,
-        };
-    }
-    let own_authority = spec.tls.kind == TlsKind::SelfSigned;
-    Backend {
-        url: format!("https://127.0.0.1:{}", spec.hub.port),
-        base: spec.hub.base_path(),
-        authority: Some(if own_authority {
-            places.authority()
-        } else {
-            SYSTEM_AUTHORITIES.to_owned()
-        }),
-        own_authority,
-        name,
-    }
 }

@@ -8,6 +8,7 @@ use tera::Context;
 use super::super::files::{secret_file, text_file};
 use super::super::hub::UNITS;
 use super::super::{Content, ManagedFile, ManagedFolder, Part, Site, StatusPlace, Unit};
+use super::backend::Backend;
 use super::{Door, Proxy, program};
 use crate::release::Program;
 use crate::secret::Secret;
@@ -60,6 +61,10 @@ pub(super) fn hubproxy(
             .iter()
             .map(|_| DIRECTORY_CA.to_owned()),
     );
+    let backend = (spec.hub.kind == HubKind::Notebook).then(|| Backend::of(spec, site));
+    if backend.as_ref().is_some_and(|next| next.own_authority) {
+        reads.push(HubPlaces::of_hub(&spec.hub).authority());
+    }
     reads.extend(units.iter().flat_map(|socket| socket.reads.clone()));
     units.push(Unit {
         name: HUBPROXY_SERVICE,
@@ -83,7 +88,7 @@ pub(super) fn hubproxy(
             group: "root",
             mode: "0755",
         }],
-        files: files(spec, site, context, door, api, hub_url)?,
+        files: files(spec, site, context, door, api, hub_url, backend.as_ref())?,
         units,
         status: Some(StatusPlace {
             listen: api.to_owned(),
@@ -107,8 +112,11 @@ fn files(
     door: Door,
     api: &str,
     hub_url: &str,
+    backend: Option<&Backend>,
 ) -> Result<Vec<ManagedFile>, SetupError> {
     let mut context = context.clone();
+    // One that no hub tells its routes has a single one, by its configuration.
+    context.insert("told_routes", &backend.is_none());
     let sockets = sockets(door);
     let names: Vec<&str> = sockets.iter().map(|(unit, _, _)| *unit).collect();
     context.insert("proxy_sockets", &names.join(" "));
@@ -138,7 +146,7 @@ fn files(
     files.push(text_file(
         Part::Hub,
         CONFIGURATION,
-        configuration(spec, site, door, api, hub_url)?,
+        configuration(spec, site, door, api, hub_url, backend)?,
     ));
     let mut token = secret_file(
         TOKEN,
@@ -175,6 +183,7 @@ fn configuration(
     door: Door,
     api: &str,
     hub_url: &str,
+    backend: Option<&Backend>,
 ) -> Result<String, SetupError> {
     let listen = |text: &str| {
         text.parse::<hubproxy::Listen>()
@@ -183,7 +192,11 @@ fn configuration(
     let day = 24 * 3600;
     let public = door == Door::Public;
     let file = hubproxy::File {
-        state_file: Some(PathBuf::from("/var/lib/hubproxy/routes.json")),
+        // What a hub told it is not asked for anew at its next start.
+        state_file: backend
+            .is_none()
+            .then(|| PathBuf::from("/var/lib/hubproxy/routes.json")),
+        default_target: backend.map(|next| next.url.clone()),
         drain_seconds: Some(u64::from(spec.proxy.drain_seconds)),
         http: Some(hubproxy::Http {
             listen: vec![match door.loopback() {
@@ -228,16 +241,24 @@ fn configuration(
             Door::Behind => hubproxy::Limits {
                 connections_per_address: 0,
                 login_per_minute: 0,
-                ..limits(spec)
+                ..limits(spec, backend)
             },
-            Door::Public | Door::Loopback => limits(spec),
+            Door::Public | Door::Loopback => limits(spec, backend),
         },
         forward: hubproxy::Forward {
             trust_forwarded: door == Door::Behind,
+            // Without: the system's.
+            ca: backend
+                .filter(|next| next.own_authority)
+                .and_then(|next| next.authority.as_ref())
+                .map(PathBuf::from),
+            server_name: backend
+                .filter(|next| next.authority.is_some())
+                .map(|next| next.name.clone()),
             ..hubproxy::Forward::default()
         },
         error_pages: hubproxy::ErrorPages {
-            target: Some(format!("{hub_url}/hub/error")),
+            target: backend.is_none().then(|| format!("{hub_url}/hub/error")),
             path: None,
         },
         ..hubproxy::File::default()
@@ -285,7 +306,7 @@ fn tls(spec: &Spec, site: &Site) -> hubproxy::Tls {
 }
 
 /// A whole class may sit behind one address.
-fn limits(spec: &Spec) -> hubproxy::Limits {
+fn limits(spec: &Spec, backend: Option<&Backend>) -> hubproxy::Limits {
     let asked = &spec.proxy.limits;
     let seats = spec.limits.seats;
     let defaults = hubproxy::Limits::default();
@@ -299,6 +320,9 @@ fn limits(spec: &Spec) -> hubproxy::Limits {
             .login_per_minute
             .unwrap_or_else(|| defaults.login_per_minute.max(3 * seats)),
         login_burst: defaults.login_burst.max(2 * seats),
+        login_path: backend.map_or(defaults.login_path.clone(), |next| {
+            format!("{}login", next.base)
+        }),
         body_bytes: asked.upload_mib.map_or(0, |mib| u64::from(mib) << 20),
         ..defaults
     }

@@ -1,5 +1,6 @@
 //! The proxy: what each kind of it puts on the server, and what the other kinds left there.
 
+mod backend;
 mod chp;
 mod front;
 mod hubproxy;
@@ -189,15 +190,31 @@ pub(super) fn proxy(
         front::front(spec, site, context, &mut proxy)?;
     }
     let mut files = certificate_files(spec, site);
+    match backend::authority(spec, site)? {
+        Some(file) => files.push(file),
+        None if spec.hub.kind == HubKind::Notebook => {
+            proxy.absent.push(HubPlaces::of_hub(&spec.hub).authority());
+        }
+        None => {}
+    }
     files.append(&mut proxy.files);
     proxy.files = files;
     traces::of_others(spec, &mut proxy);
     Ok(proxy)
 }
 
-/// Where the proxy does not get its certificate itself.
+/// Whether a certificate is sent: where nothing speaks TLS none is, nor where the proxy gets its own; but a notebook
+/// server behind that one has a certificate all the same.
+fn sends_certificate(spec: &Spec) -> bool {
+    match spec.tls.kind {
+        TlsKind::SelfSigned | TlsKind::Own => true,
+        TlsKind::Acme | TlsKind::AcmeIp => spec.hub.kind == HubKind::Notebook,
+        TlsKind::None => false,
+    }
+}
+
 fn certificate_files(spec: &Spec, site: &Site) -> Vec<ManagedFile> {
-    if spec.tls.is_acme() || spec.tls.kind == TlsKind::None {
+    if !sends_certificate(spec) {
         return Vec::new();
     }
     let places = HubPlaces::of_hub(&spec.hub);

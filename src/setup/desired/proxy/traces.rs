@@ -1,13 +1,13 @@
 //! What each kind of proxy leaves on a server, for the kinds that come after it.
 
-use super::{Proxy, inner, program, traefik};
+use super::{Proxy, inner, program, sends_certificate, traefik};
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     APACHE_CONFIGURATION, APACHE_SERVICE, HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, HUBPROXY_SOCKETS,
     NGINX_CONFIGURATION, NGINX_SERVICE, NODE_ENVIRONMENT, PROXY_FOLDER, PROXY_SERVICE,
     TRAEFIK_FOLDER, TRAEFIK_SERVICE,
 };
-use crate::spec::model::{ProxyKind, Spec, TlsKind};
+use crate::spec::model::{ProxyKind, Spec};
 
 /// Adds to `proxy` what must go of the kinds that were not chosen. Certificates that a proxy was given by a directory
 /// stay: they are asked for rarely.
@@ -21,7 +21,7 @@ pub(super) fn of_others(spec: &Spec, proxy: &mut Proxy) {
         }
     }
     // Where the proxy has its certificate from elsewhere, or none.
-    if spec.tls.is_acme() || spec.tls.kind == TlsKind::None {
+    if !sends_certificate(spec) {
         let places = HubPlaces::of_hub(&spec.hub);
         proxy.absent.extend([places.certificate(), places.key()]);
     }

@@ -141,17 +141,15 @@ impl Net {
         })
     }
 
-    /// The addresses of a port nobody asked particular ones for: one of IPv4 and one of IPv6, as far as there are any.
-    pub fn any_addresses(&self, network_id: &str) -> Result<Vec<FixedIp>, NeutronError> {
-        let subnets: Vec<&Subnet> = self
-            .subnets
-            .iter()
-            .filter(|s| s.network_id == network_id)
-            .collect();
+    /// The addresses of a port nobody asked particular ones for: one of IPv4 and one of IPv6, as far as there are any, and
+    /// those that it makes up itself.
+    pub fn any_addresses(&self, network_id: &str, mac: &str) -> Result<Vec<FixedIp>, NeutronError> {
         let mut found = Vec::new();
         for v4 in [true, false] {
-            let of_version: Vec<&&Subnet> = subnets
+            let of_version: Vec<&Subnet> = self
+                .subnets
                 .iter()
+                .filter(|s| s.network_id == network_id && !s.is_automatic())
                 .filter(|s| s.cidr.addr().is_ipv4() == v4)
                 .collect();
             let free = of_version
@@ -166,22 +164,36 @@ impl Net {
                 None => return Err(exhausted(network_id)),
             }
         }
+        found.extend(self.automatic_addresses(network_id, mac));
         Ok(found)
     }
 
-    /// The addresses of a port whose body asks: `[{"subnet_id"}, {"ip_address"}, {both}]`.
+    /// The addresses of a port whose body asks: `[{"subnet_id"}, {"ip_address"}, {both}]`; those that it makes up itself
+    /// are there without being asked for.
     pub fn asked_addresses(
         &self,
         network_id: &str,
         asked: &[Value],
+        mac: &str,
     ) -> Result<Vec<FixedIp>, NeutronError> {
-        asked
+        let mut found = asked
             .iter()
-            .map(|one| self.asked_address(network_id, one))
-            .collect()
+            .map(|one| self.asked_address(network_id, one, mac))
+            .collect::<Result<Vec<_>, _>>()?;
+        for automatic in self.automatic_addresses(network_id, mac) {
+            if !found.contains(&automatic) {
+                found.push(automatic);
+            }
+        }
+        Ok(found)
     }
 
-    fn asked_address(&self, network_id: &str, asked: &Value) -> Result<FixedIp, NeutronError> {
+    fn asked_address(
+        &self,
+        network_id: &str,
+        asked: &Value,
+        mac: &str,
+    ) -> Result<FixedIp, NeutronError> {
         let address = match asked.text("ip_address") {
             None => None,
             Some(text) => {
@@ -217,6 +229,18 @@ impl Net {
                 ));
             }
         };
+        if let Some(automatic) = subnet.automatic(mac) {
+            return match address {
+                Some(address) if address != automatic.address => Err(NeutronError::bad(
+                    "AllocationOnAutoAddressSubnet",
+                    format!(
+                        "IPv6 address {address} cannot be directly assigned to a port on subnet {} as the subnet is configured for automatic addresses",
+                        subnet.std.id
+                    ),
+                )),
+                _ => Ok(automatic),
+            };
+        }
         match address {
             Some(address) => self.take_address(subnet, address),
             None => {

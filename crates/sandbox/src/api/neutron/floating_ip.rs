@@ -2,20 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::address::exhausted;
-use super::listing::{list, only_fields};
+use super::collection::Collection;
 use super::network::Network;
 use super::port::Port;
 use super::standard::{self, Resource, Standard};
-use super::{Net, NeutronError, create_all, quota};
-use crate::api::{Caller, Ctx, Fields, Payload, Query};
+use super::{Net, NeutronError, quota};
+use crate::api::{Caller, Fields};
 
 #[derive(Debug, Clone)]
 pub struct FloatingIp {
@@ -167,136 +162,72 @@ fn bad(reason: impl std::fmt::Display) -> NeutronError {
     NeutronError::bad("BadRequest", format!("Bad floatingip request: {reason}."))
 }
 
-pub fn routes() -> Router<Ctx> {
-    Router::new()
-        .route("/floatingips", get(index).post(create))
-        .route("/floatingips/{id}", get(show).put(update).delete(delete))
-}
+impl Collection for FloatingIp {
+    const PATH: &'static str = "floatingips";
 
-async fn index(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    query: Query,
-) -> Result<Json<Value>, NeutronError> {
-    let state = ctx.lock();
-    let net = &state.network;
-    list(
-        &ctx,
-        "floatingips",
-        &query,
-        net.floating_ips
+    fn all(net: &Net) -> &Vec<Self> {
+        &net.floating_ips
+    }
+
+    fn all_mut(net: &mut Net) -> &mut Vec<Self> {
+        &mut net.floating_ips
+    }
+
+    fn view(&self, net: &Net) -> Value {
+        self.json(net)
+    }
+
+    fn create(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronError> {
+        let network_id = body
+            .text("floating_network_id")
+            .ok_or_else(|| NeutronError::missing("floating_network_id"))?;
+        let network: &Network = standard::get(&net.networks, caller, &network_id)?;
+        if !network.external {
+            return Err(bad(format!(
+                "Network {network_id} is not a valid external network"
+            )));
+        }
+        if body.text("floating_ip_address").is_some() && !caller.admin {
+            return Err(NeutronError::policy(
+                "create_floatingip:floating_ip_address",
+            ));
+        }
+        quota::check(net, "floatingip", &caller.project_id)?;
+        let mut subnets = net
+            .subnets
             .iter()
-            .filter(|f| f.visible(&caller))
-            .map(|f| f.json(net)),
-    )
-}
-
-async fn show(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-    query: Query,
-) -> Result<Json<Value>, NeutronError> {
-    let state = ctx.lock();
-    let found = standard::get(&state.network.floating_ips, &caller, &id)?;
-    Ok(Json(
-        json!({"floatingip": only_fields(found.json(&state.network), &query)}),
-    ))
-}
-
-async fn create(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Payload(body): Payload,
-) -> Result<Response, NeutronError> {
-    let mut state = ctx.lock();
-    create_all(
-        &mut state.network,
-        &body,
-        "floatingip",
-        "floatingips",
-        |net, body| add(net, &caller, body),
-    )
-}
-
-fn add(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronError> {
-    let network_id = body
-        .text("floating_network_id")
-        .ok_or_else(|| NeutronError::missing("floating_network_id"))?;
-    let network: &Network = standard::get(&net.networks, caller, &network_id)?;
-    if !network.external {
-        return Err(bad(format!(
-            "Network {network_id} is not a valid external network"
-        )));
+            .filter(|s| s.network_id == network_id && s.cidr.addr().is_ipv4());
+        let asked = body
+            .text("floating_ip_address")
+            .and_then(|text| text.parse::<IpAddr>().ok());
+        let address = match asked {
+            Some(address) => match subnets.find(|s| s.cidr.contains(&address)) {
+                Some(subnet) => Some(net.take_address(subnet, address)?.address),
+                None => None,
+            },
+            None => subnets.find_map(|s| net.free_address(s)),
+        };
+        let Some(IpAddr::V4(address)) = address else {
+            return Err(exhausted(&network_id));
+        };
+        let std = Standard::new(&caller.project_id, body);
+        let mut floating = FloatingIp {
+            std,
+            network_id,
+            address,
+            port_id: None,
+            fixed_address: None,
+            router_id: None,
+        };
+        floating.take(net, caller, body)?;
+        let mut view = floating.json(net);
+        // The answer to a create is always this; the agent reports later.
+        view["status"] = json!("DOWN");
+        net.floating_ips.push(floating);
+        Ok(view)
     }
-    if body.text("floating_ip_address").is_some() && !caller.admin {
-        return Err(NeutronError::policy(
-            "create_floatingip:floating_ip_address",
-        ));
-    }
-    quota::check(net, "floatingip", &caller.project_id)?;
-    let mut subnets = net
-        .subnets
-        .iter()
-        .filter(|s| s.network_id == network_id && s.cidr.addr().is_ipv4());
-    let asked = body
-        .text("floating_ip_address")
-        .and_then(|text| text.parse::<IpAddr>().ok());
-    let address = match asked {
-        Some(address) => match subnets.find(|s| s.cidr.contains(&address)) {
-            Some(subnet) => Some(net.take_address(subnet, address)?.address),
-            None => None,
-        },
-        None => subnets.find_map(|s| net.free_address(s)),
-    };
-    let Some(IpAddr::V4(address)) = address else {
-        return Err(exhausted(&network_id));
-    };
-    let std = Standard::new(&caller.project_id, body);
-    let mut floating = FloatingIp {
-        std,
-        network_id,
-        address,
-        port_id: None,
-        fixed_address: None,
-        router_id: None,
-    };
-    floating.take(net, caller, body)?;
-    let mut view = floating.json(net);
-    // The answer to a create is always this; the agent reports later.
-    view["status"] = json!("DOWN");
-    net.floating_ips.push(floating);
-    Ok(view)
-}
 
-async fn update(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Payload(body): Payload,
-) -> Result<Json<Value>, NeutronError> {
-    let mut state = ctx.lock();
-    let net = &mut state.network;
-    let body = body
-        .get("floatingip")
-        .ok_or_else(|| NeutronError::no_body("floatingip"))?;
-    let mut floating = standard::get_mut(&mut net.floating_ips, &caller, &id, "update")?.clone();
-    floating.take(net, &caller, body)?;
-    floating.std.update(body);
-    let view = floating.json(net);
-    if let Some(place) = net.floating_ips.iter_mut().find(|f| f.std.id == id) {
-        *place = floating;
+    fn update(&mut self, net: &Net, caller: &Caller, body: &Value) -> Result<(), NeutronError> {
+        self.take(net, caller, body)
     }
-    Ok(Json(json!({"floatingip": view})))
-}
-
-async fn delete(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, NeutronError> {
-    let mut state = ctx.lock();
-    standard::get_mut(&mut state.network.floating_ips, &caller, &id, "delete")?;
-    state.network.floating_ips.retain(|f| f.std.id != id);
-    Ok(StatusCode::NO_CONTENT.into_response())
 }

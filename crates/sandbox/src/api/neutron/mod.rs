@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{Ctx, caller};
 
 pub mod address;
+pub mod collection;
 pub mod error;
 pub mod extension;
 pub mod floating_ip;
@@ -23,6 +24,7 @@ pub mod quota;
 pub mod router;
 pub mod rule;
 pub mod security_group;
+mod slaac;
 pub mod standard;
 pub mod subnet;
 pub mod tag;
@@ -46,14 +48,14 @@ pub struct Net {
 pub fn router(ctx: &Ctx) -> Router {
     let mut v2 = Router::new()
         .merge(extension::routes())
-        .merge(floating_ip::routes())
-        .merge(network::routes())
-        .merge(port::routes())
+        .merge(collection::routes::<floating_ip::FloatingIp>())
+        .merge(collection::routes::<network::Network>())
+        .merge(collection::routes::<port::Port>())
         .merge(quota::routes())
         .merge(router::routes())
-        .merge(rule::routes())
-        .merge(security_group::routes())
-        .merge(subnet::routes());
+        .merge(collection::routes::<rule::GroupRule>())
+        .merge(collection::routes::<security_group::Group>())
+        .merge(collection::routes::<subnet::Subnet>());
     if ctx.cloud.scenario.tags {
         v2 = v2.merge(tag::routes());
     }

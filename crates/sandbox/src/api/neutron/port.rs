@@ -1,18 +1,14 @@
 //! Ports.
 
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::address::FixedIp;
-use super::listing::{list, only_fields};
+use super::collection::Collection;
 use super::network::Network;
 use super::standard::{self, Resource, Standard};
-use super::{Net, NeutronError, create_all, quota, security_group};
-use crate::api::{Caller, Ctx, Fields, Payload, Query, id};
+use super::{Net, NeutronError, quota, security_group};
+use crate::api::{Caller, Fields, State, id};
 
 #[derive(Debug, Clone)]
 pub struct Port {
@@ -54,11 +50,12 @@ impl Port {
     /// A port on a network, with the project's default group and any addresses.
     pub fn new(net: &mut Net, std: Standard, network_id: &str) -> Result<Self, NeutronError> {
         let default = net.default_group(&std.project_id);
+        let mac = id::mac();
         Ok(Self {
-            fixed_ips: net.any_addresses(network_id)?,
+            fixed_ips: net.any_addresses(network_id, &mac)?,
             std,
             network_id: network_id.to_owned(),
-            mac: id::mac(),
+            mac,
             admin_state_up: true,
             security_groups: vec![default],
             port_security: true,
@@ -74,18 +71,23 @@ impl Port {
             return;
         };
         let std = Standard::new(&subnet.std.project_id, &Value::Null);
-        let Some(address) = net.free_address(subnet) else {
+        let mac = id::mac();
+        let free = || {
+            let address = net.free_address(subnet)?;
+            Some(FixedIp {
+                subnet_id: subnet_id.to_owned(),
+                address,
+            })
+        };
+        let Some(fixed_ip) = subnet.automatic(&mac).or_else(free) else {
             return;
         };
         net.ports.push(Self {
             std,
             network_id: network_id.to_owned(),
-            mac: id::mac(),
+            mac,
             admin_state_up: true,
-            fixed_ips: vec![FixedIp {
-                subnet_id: subnet_id.to_owned(),
-                address,
-            }],
+            fixed_ips: vec![fixed_ip],
             security_groups: Vec::new(),
             port_security: false,
             device_id: format!("dhcp{}", id::uuid()),
@@ -97,6 +99,11 @@ impl Port {
     /// Whether it is Neutron's own and vanishes with its network.
     pub fn goes_with_network(&self) -> bool {
         self.device_owner == DHCP
+    }
+
+    /// Whether it has an address of a subnet.
+    pub fn is_on(&self, subnet_id: &str) -> bool {
+        self.fixed_ips.iter().any(|ip| ip.subnet_id == subnet_id)
     }
 
     pub fn is_servers(&self) -> bool {
@@ -135,101 +142,6 @@ impl Port {
     }
 }
 
-pub fn routes() -> Router<Ctx> {
-    Router::new()
-        .route("/ports", get(index).post(create))
-        .route("/ports/{id}", get(show).put(update).delete(delete))
-}
-
-async fn index(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    query: Query,
-) -> Result<Json<Value>, NeutronError> {
-    let state = ctx.lock();
-    list(
-        &ctx,
-        "ports",
-        &query,
-        state
-            .network
-            .ports
-            .iter()
-            .filter(|p| p.visible(&caller))
-            .map(Port::json),
-    )
-}
-
-async fn show(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-    query: Query,
-) -> Result<Json<Value>, NeutronError> {
-    let state = ctx.lock();
-    let found = standard::get(&state.network.ports, &caller, &id)?;
-    Ok(Json(json!({"port": only_fields(found.json(), &query)})))
-}
-
-async fn create(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Payload(body): Payload,
-) -> Result<Response, NeutronError> {
-    let mut state = ctx.lock();
-    create_all(&mut state.network, &body, "port", "ports", |net, body| {
-        add(net, &caller, body)
-    })
-}
-
-fn add(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronError> {
-    let network_id = body
-        .text("network_id")
-        .ok_or_else(|| NeutronError::missing("network_id"))?;
-    let network: &Network = standard::get(&net.networks, caller, &network_id)?;
-    if network.external && !network.shared && !caller.owns(&network.std.project_id) {
-        return Err(NeutronError::new(
-            StatusCode::FORBIDDEN,
-            "HTTPForbidden",
-            format!(
-                "Tenant {} not allowed to create port on this network",
-                caller.project_id
-            ),
-        ));
-    }
-    let port_security = body
-        .flag("port_security_enabled")
-        .unwrap_or(network.port_security);
-    quota::check(net, "port", &caller.project_id)?;
-    let mut port = Port::new(net, Standard::new(&caller.project_id, body), &network_id)?;
-    if let Some(asked) = body.get("fixed_ips").and_then(Value::as_array) {
-        port.fixed_ips = net.asked_addresses(&network_id, asked)?;
-    }
-    if let Some(mac) = body.text("mac_address") {
-        if net
-            .ports
-            .iter()
-            .any(|p| p.mac == mac && p.network_id == network_id)
-        {
-            return Err(NeutronError::conflict(
-                "MacAddressInUse",
-                format!(
-                    "Unable to complete operation for network {network_id}. The mac address {mac} is in use."
-                ),
-            ));
-        }
-        port.mac = mac;
-    }
-    port.port_security = port_security;
-    if !port_security {
-        port.security_groups.clear();
-    }
-    port.take(net, caller, body)?;
-    let view = port.json();
-    net.ports.push(port);
-    Ok(view)
-}
-
 impl Port {
     /// What create and update have in common.
     fn take(&mut self, net: &Net, caller: &Caller, body: &Value) -> Result<(), NeutronError> {
@@ -259,77 +171,132 @@ impl Port {
     }
 }
 
-async fn update(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Payload(body): Payload,
-) -> Result<Json<Value>, NeutronError> {
-    let mut state = ctx.lock();
-    let net = &mut state.network;
-    let body = body
-        .get("port")
-        .ok_or_else(|| NeutronError::no_body("port"))?;
-    let mut port = standard::get_mut(&mut net.ports, &caller, &id, "update")?.clone();
-    port.std.update(body);
-    if let Some(on) = body.flag("port_security_enabled") {
-        let groups_stay = body.texts("security_groups").is_none_or(|g| !g.is_empty());
-        if !on && !port.security_groups.is_empty() && groups_stay {
-            return Err(NeutronError::conflict(
-                "PortSecurityPortHasSecurityGroup",
-                "Port has security group associated. Cannot disable port security or IP address until security group is removed.",
+impl Collection for Port {
+    const PATH: &'static str = "ports";
+
+    fn all(net: &Net) -> &Vec<Self> {
+        &net.ports
+    }
+
+    fn all_mut(net: &mut Net) -> &mut Vec<Self> {
+        &mut net.ports
+    }
+
+    fn view(&self, _: &Net) -> Value {
+        self.json()
+    }
+
+    fn create(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronError> {
+        let network_id = body
+            .text("network_id")
+            .ok_or_else(|| NeutronError::missing("network_id"))?;
+        let network: &Network = standard::get(&net.networks, caller, &network_id)?;
+        if network.external && !network.shared && !caller.owns(&network.std.project_id) {
+            return Err(NeutronError::new(
+                StatusCode::FORBIDDEN,
+                "HTTPForbidden",
+                format!(
+                    "Tenant {} not allowed to create port on this network",
+                    caller.project_id
+                ),
             ));
         }
-        port.port_security = on;
-    }
-    port.take(net, &caller, body)?;
-    if let Some(asked) = body.get("fixed_ips").and_then(Value::as_array) {
-        let kept = |one: &Value| {
-            let address = one.text("ip_address");
-            port.fixed_ips
+        let port_security = body
+            .flag("port_security_enabled")
+            .unwrap_or(network.port_security);
+        quota::check(net, "port", &caller.project_id)?;
+        let mut port = Self::new(net, Standard::new(&caller.project_id, body), &network_id)?;
+        if let Some(mac) = body.text("mac_address") {
+            if net
+                .ports
                 .iter()
-                .find(|ip| Some(ip.address.to_string()) == address)
-                .cloned()
-        };
-        let mut ips = Vec::new();
-        for one in asked {
-            match kept(one) {
-                Some(ip) => ips.push(ip),
-                None => {
-                    ips.extend(net.asked_addresses(&port.network_id, std::slice::from_ref(one))?)
+                .any(|p| p.mac == mac && p.network_id == network_id)
+            {
+                return Err(NeutronError::conflict(
+                    "MacAddressInUse",
+                    format!(
+                        "Unable to complete operation for network {network_id}. The mac address {mac} is in use."
+                    ),
+                ));
+            }
+            port.fixed_ips = net.any_addresses(&network_id, &mac)?;
+            port.mac = mac;
+        }
+        if let Some(asked) = body.get("fixed_ips").and_then(Value::as_array) {
+            port.fixed_ips = net.asked_addresses(&network_id, asked, &port.mac)?;
+        }
+        port.port_security = port_security;
+        if !port_security {
+            port.security_groups.clear();
+        }
+        port.take(net, caller, body)?;
+        let view = port.json();
+        net.ports.push(port);
+        Ok(view)
+    }
+
+    fn update(&mut self, net: &Net, caller: &Caller, body: &Value) -> Result<(), NeutronError> {
+        if let Some(on) = body.flag("port_security_enabled") {
+            let groups_stay = body.texts("security_groups").is_none_or(|g| !g.is_empty());
+            if !on && !self.security_groups.is_empty() && groups_stay {
+                return Err(NeutronError::conflict(
+                    "PortSecurityPortHasSecurityGroup",
+                    "Port has security group associated. Cannot disable port security or IP address until security group is removed.",
+                ));
+            }
+            self.port_security = on;
+        }
+        self.take(net, caller, body)?;
+        if let Some(asked) = body.get("fixed_ips").and_then(Value::as_array) {
+            let kept = |one: &Value| {
+                let address = one.text("ip_address");
+                self.fixed_ips
+                    .iter()
+                    .find(|ip| Some(ip.address.to_string()) == address)
+                    .cloned()
+            };
+            let mut ips: Vec<FixedIp> = Vec::new();
+            let mut add = |found: Vec<FixedIp>| {
+                for ip in found {
+                    if !ips.contains(&ip) {
+                        ips.push(ip);
+                    }
+                }
+            };
+            for one in asked {
+                match kept(one) {
+                    Some(ip) => add(vec![ip]),
+                    None => {
+                        let one = std::slice::from_ref(one);
+                        add(net.asked_addresses(&self.network_id, one, &self.mac)?);
+                    }
                 }
             }
+            add(net.automatic_addresses(&self.network_id, &self.mac));
+            self.fixed_ips = ips;
         }
-        port.fixed_ips = ips;
+        Ok(())
     }
-    let view = port.json();
-    if let Some(place) = net.ports.iter_mut().find(|p| p.std.id == id) {
-        *place = port;
-    }
-    Ok(Json(json!({"port": view})))
-}
 
-async fn delete(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, NeutronError> {
-    let mut state = ctx.lock();
-    let net = &mut state.network;
-    let port = standard::get_mut(&mut net.ports, &caller, &id, "delete")?;
-    if port.device_owner == ROUTER_INTERFACE {
-        return Err(NeutronError::conflict(
-            "ServicePortInUse",
-            format!(
-                "Port {id} cannot be deleted directly via the port API: has device owner {ROUTER_INTERFACE}."
-            ),
-        ));
+    fn may_go(&self, _: &Net, _: &Caller) -> Result<(), NeutronError> {
+        if self.device_owner == ROUTER_INTERFACE {
+            let id = &self.std.id;
+            return Err(NeutronError::conflict(
+                "ServicePortInUse",
+                format!(
+                    "Port {id} cannot be deleted directly via the port API: has device owner {ROUTER_INTERFACE}."
+                ),
+            ));
+        }
+        Ok(())
     }
-    net.remove_port(&id);
-    for server in &mut state.compute.servers {
-        server.nics.retain(|n| n.id != id);
+
+    fn remove(state: &mut State, id: &str) {
+        state.network.remove_port(id);
+        for server in &mut state.compute.servers {
+            server.nics.retain(|n| n.id != id);
+        }
     }
-    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 impl Net {

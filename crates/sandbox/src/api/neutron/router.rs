@@ -1,20 +1,18 @@
 //! Routers: gateways to the outside and interfaces to subnets.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::put;
 use axum::{Json, Router as Routes};
 use serde_json::{Value, json};
 
 use super::address::FixedIp;
-use super::listing::{list, only_fields};
+use super::collection::{self, Collection};
 use super::network::Network;
 use super::port::{Port, ROUTER_INTERFACE};
 use super::standard::{self, Resource, Standard};
 use super::subnet::Subnet;
-use super::{Net, NeutronError, create_all, quota};
-use crate::api::{Caller, Ctx, Fields, Payload, Query};
+use super::{Net, NeutronError, quota};
+use crate::api::{Caller, Ctx, Fields, Payload, id};
 
 #[derive(Debug, Clone)]
 pub struct Router {
@@ -85,9 +83,10 @@ impl Net {
                 "Network {network_id} is not an external network"
             )));
         }
+        let mac = id::mac();
         let fixed_ips = match info.get("external_fixed_ips").and_then(Value::as_array) {
-            Some(asked) if !asked.is_empty() => self.asked_addresses(&network_id, asked)?,
-            _ => self.any_addresses(&network_id)?,
+            Some(asked) if !asked.is_empty() => self.asked_addresses(&network_id, asked, &mac)?,
+            _ => self.any_addresses(&network_id, &mac)?,
         };
         Ok(Some(Gateway {
             network_id,
@@ -124,10 +123,9 @@ impl Net {
     }
 }
 
+/// Beside what every kind has: the joins with subnets.
 pub fn routes() -> Routes<Ctx> {
-    Routes::new()
-        .route("/routers", get(index).post(create))
-        .route("/routers/{id}", get(show).put(update).delete(delete))
+    collection::routes::<Router>()
         .route("/routers/{id}/add_router_interface", put(add_interface))
         .route(
             "/routers/{id}/remove_router_interface",
@@ -135,117 +133,70 @@ pub fn routes() -> Routes<Ctx> {
         )
 }
 
-async fn index(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    query: Query,
-) -> Result<Json<Value>, NeutronError> {
-    let state = ctx.lock();
-    list(
-        &ctx,
-        "routers",
-        &query,
-        state
-            .network
-            .routers
-            .iter()
-            .filter(|r| r.visible(&caller))
-            .map(Router::json),
-    )
-}
+impl Collection for Router {
+    const PATH: &'static str = "routers";
 
-async fn show(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-    query: Query,
-) -> Result<Json<Value>, NeutronError> {
-    let state = ctx.lock();
-    let found = standard::get(&state.network.routers, &caller, &id)?;
-    Ok(Json(json!({"router": only_fields(found.json(), &query)})))
-}
+    fn all(net: &Net) -> &Vec<Self> {
+        &net.routers
+    }
 
-async fn create(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Payload(body): Payload,
-) -> Result<Response, NeutronError> {
-    let mut state = ctx.lock();
-    create_all(
-        &mut state.network,
-        &body,
-        "router",
-        "routers",
-        |net, body| {
-            quota::check(net, "router", &caller.project_id)?;
-            let router = Router {
-                gateway: net.gateway(&caller, &body["external_gateway_info"])?,
-                std: Standard::new(&caller.project_id, body),
-                admin_state_up: body.flag("admin_state_up").unwrap_or(true),
-                routes: json!([]),
-            };
-            let view = router.json();
-            net.routers.push(router);
-            Ok(view)
-        },
-    )
-}
+    fn all_mut(net: &mut Net) -> &mut Vec<Self> {
+        &mut net.routers
+    }
 
-async fn update(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Payload(body): Payload,
-) -> Result<Json<Value>, NeutronError> {
-    let mut state = ctx.lock();
-    let net = &mut state.network;
-    let body = body
-        .get("router")
-        .ok_or_else(|| NeutronError::no_body("router"))?;
-    let mut router = standard::get_mut(&mut net.routers, &caller, &id, "update")?.clone();
-    if let Some(info) = body.get("external_gateway_info") {
-        let wanted = info.text("network_id");
-        let current = router.gateway.as_ref().map(|g| g.network_id.clone());
-        if current.is_some() && wanted != current && net.floating_through(&id, None) {
+    fn view(&self, _: &Net) -> Value {
+        self.json()
+    }
+
+    fn create(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronError> {
+        quota::check(net, "router", &caller.project_id)?;
+        let router = Self {
+            gateway: net.gateway(caller, &body["external_gateway_info"])?,
+            std: Standard::new(&caller.project_id, body),
+            admin_state_up: body.flag("admin_state_up").unwrap_or(true),
+            routes: json!([]),
+        };
+        let view = router.json();
+        net.routers.push(router);
+        Ok(view)
+    }
+
+    fn update(&mut self, net: &Net, caller: &Caller, body: &Value) -> Result<(), NeutronError> {
+        if let Some(info) = body.get("external_gateway_info") {
+            let id = &self.std.id;
+            let wanted = info.text("network_id");
+            let current = self.gateway.as_ref().map(|g| g.network_id.clone());
+            if current.is_some() && wanted != current && net.floating_through(id, None) {
+                return Err(NeutronError::conflict(
+                    "RouterExternalGatewayInUseByFloatingIp",
+                    format!(
+                        "Gateway cannot be updated for router {id}, since a gateway to external network {} is required by one or more floating IPs.",
+                        current.unwrap_or_default()
+                    ),
+                ));
+            }
+            if wanted != current || wanted.is_none() {
+                self.gateway = net.gateway(caller, info)?;
+            }
+        }
+        self.admin_state_up = body.flag("admin_state_up").unwrap_or(self.admin_state_up);
+        if let Some(routes) = body.get("routes") {
+            self.routes = routes.clone();
+        }
+        Ok(())
+    }
+
+    fn may_go(&self, net: &Net, _: &Caller) -> Result<(), NeutronError> {
+        let id = &self.std.id;
+        let held: Vec<&str> = net.interfaces(id).map(|p| p.std.id.as_str()).collect();
+        if !held.is_empty() {
             return Err(NeutronError::conflict(
-                "RouterExternalGatewayInUseByFloatingIp",
-                format!(
-                    "Gateway cannot be updated for router {id}, since a gateway to external network {} is required by one or more floating IPs.",
-                    current.unwrap_or_default()
-                ),
+                "RouterInUse",
+                format!("Router {id} has ports still attached: {}", held.join(",")),
             ));
         }
-        if wanted != current || wanted.is_none() {
-            router.gateway = net.gateway(&caller, info)?;
-        }
+        Ok(())
     }
-    router.std.update(body);
-    router.admin_state_up = body.flag("admin_state_up").unwrap_or(router.admin_state_up);
-    router.routes = body.get("routes").cloned().unwrap_or(router.routes);
-    let view = router.json();
-    if let Some(place) = net.routers.iter_mut().find(|r| r.std.id == id) {
-        *place = router;
-    }
-    Ok(Json(json!({"router": view})))
-}
-
-async fn delete(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, NeutronError> {
-    let mut state = ctx.lock();
-    let net = &mut state.network;
-    standard::get_mut(&mut net.routers, &caller, &id, "delete")?;
-    let held: Vec<String> = net.interfaces(&id).map(|p| p.std.id.clone()).collect();
-    if !held.is_empty() {
-        return Err(NeutronError::conflict(
-            "RouterInUse",
-            format!("Router {id} has ports still attached: {}", held.join(",")),
-        ));
-    }
-    net.routers.retain(|r| r.std.id != id);
-    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 fn interface_json(router: &Router, port: &Port) -> Value {

@@ -1,18 +1,13 @@
 //! Rules of security groups.
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use super::listing::{list, only_fields};
+use super::collection::Collection;
 use super::security_group::Group;
 use super::standard::{self, Resource, Standard};
-use super::{Net, NeutronError, create_all, quota};
-use crate::api::{Caller, Ctx, Fields, Payload, Query};
+use super::{Net, NeutronError, quota};
+use crate::api::{Caller, Fields};
 
 #[derive(Debug, Clone)]
 pub struct GroupRule {
@@ -265,91 +260,56 @@ fn remote(body: &Value, v4: bool) -> Result<Option<IpNet>, NeutronError> {
     Ok(Some(net))
 }
 
-pub fn routes() -> Router<Ctx> {
-    Router::new()
-        .route("/security-group-rules", get(index).post(create))
-        .route("/security-group-rules/{id}", get(show).delete(delete))
-}
+impl Collection for GroupRule {
+    const PATH: &'static str = "security-group-rules";
+    /// A rule is what it is.
+    const CHANGES: bool = false;
 
-async fn index(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    query: Query,
-) -> Result<Json<Value>, NeutronError> {
-    let mut state = ctx.lock();
-    state.network.default_group(&caller.project_id);
-    let rules = state
-        .network
-        .rules
-        .iter()
-        .filter(|r| r.visible(&caller))
-        .map(GroupRule::json);
-    list(&ctx, "security-group-rules", &query, rules)
-}
-
-async fn show(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-    query: Query,
-) -> Result<Json<Value>, NeutronError> {
-    let state = ctx.lock();
-    let found = standard::get(&state.network.rules, &caller, &id)?;
-    Ok(Json(
-        json!({"security_group_rule": only_fields(found.json(), &query)}),
-    ))
-}
-
-async fn create(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Payload(body): Payload,
-) -> Result<Response, NeutronError> {
-    let mut state = ctx.lock();
-    create_all(
-        &mut state.network,
-        &body,
-        "security_group_rule",
-        "security_group_rules",
-        |net, body| add(net, &caller, body),
-    )
-}
-
-fn add(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronError> {
-    let group_id = body
-        .text("security_group_id")
-        .ok_or_else(|| NeutronError::missing("security_group_id"))?;
-    standard::get_mut::<Group>(&mut net.groups, caller, &group_id, "update")?
-        .std
-        .touch();
-    let rule = GroupRule::from_body(&caller.project_id, &group_id, body)?;
-    if let Some(remote) = &rule.remote_group_id {
-        standard::get::<Group>(&net.groups, caller, remote)?;
+    fn all(net: &Net) -> &Vec<Self> {
+        &net.rules
     }
-    if let Some(there) = net.rules.iter().find(|r| r.same(&rule)) {
-        return Err(NeutronError::conflict(
-            "SecurityGroupRuleExists",
-            format!(
-                "Security group rule already exists. Rule id is {}.",
-                there.std.id
-            ),
-        ));
-    }
-    quota::check(net, "security_group_rule", &caller.project_id)?;
-    let view = rule.json();
-    net.rules.push(rule);
-    Ok(view)
-}
 
-async fn delete(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, NeutronError> {
-    let mut state = ctx.lock();
-    standard::get_mut(&mut state.network.rules, &caller, &id, "delete")?;
-    state.network.rules.retain(|r| r.std.id != id);
-    Ok(StatusCode::NO_CONTENT.into_response())
+    fn all_mut(net: &mut Net) -> &mut Vec<Self> {
+        &mut net.rules
+    }
+
+    fn view(&self, _: &Net) -> Value {
+        self.json()
+    }
+
+    fn before_list(net: &mut Net, caller: &Caller) {
+        net.default_group(&caller.project_id);
+    }
+
+    fn create(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronError> {
+        let group_id = body
+            .text("security_group_id")
+            .ok_or_else(|| NeutronError::missing("security_group_id"))?;
+        standard::get_mut::<Group>(&mut net.groups, caller, &group_id, "update")?
+            .std
+            .touch();
+        let rule = Self::from_body(&caller.project_id, &group_id, body)?;
+        if let Some(remote) = &rule.remote_group_id {
+            standard::get::<Group>(&net.groups, caller, remote)?;
+        }
+        if let Some(there) = net.rules.iter().find(|r| r.same(&rule)) {
+            return Err(NeutronError::conflict(
+                "SecurityGroupRuleExists",
+                format!(
+                    "Security group rule already exists. Rule id is {}.",
+                    there.std.id
+                ),
+            ));
+        }
+        quota::check(net, "security_group_rule", &caller.project_id)?;
+        let view = rule.json();
+        net.rules.push(rule);
+        Ok(view)
+    }
+
+    fn update(&mut self, _: &Net, _: &Caller, _: &Value) -> Result<(), NeutronError> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

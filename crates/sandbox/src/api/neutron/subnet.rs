@@ -2,20 +2,15 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::address::Pool;
-use super::listing::{list, only_fields};
+use super::collection::Collection;
 use super::port::Port;
 use super::standard::{self, Resource, Standard};
-use super::{Net, NeutronError, create_all, quota};
-use crate::api::{Caller, Ctx, Fields, Payload, Query};
+use super::{Net, NeutronError, quota};
+use crate::api::{Caller, Fields, State};
 
 #[derive(Debug, Clone)]
 pub struct Subnet {
@@ -180,132 +175,83 @@ fn pool(body: &Value, cidr: IpNet) -> Result<Pool, NeutronError> {
     }
 }
 
-pub fn routes() -> Router<Ctx> {
-    Router::new()
-        .route("/subnets", get(index).post(create))
-        .route("/subnets/{id}", get(show).put(update).delete(delete))
-}
+impl Collection for Subnet {
+    const PATH: &'static str = "subnets";
 
-async fn index(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    query: Query,
-) -> Result<Json<Value>, NeutronError> {
-    let state = ctx.lock();
-    list(
-        &ctx,
-        "subnets",
-        &query,
-        state
-            .network
-            .subnets
-            .iter()
-            .filter(|s| s.visible(&caller))
-            .map(Subnet::json),
-    )
-}
+    fn all(net: &Net) -> &Vec<Self> {
+        &net.subnets
+    }
 
-async fn show(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-    query: Query,
-) -> Result<Json<Value>, NeutronError> {
-    let state = ctx.lock();
-    let found = standard::get(&state.network.subnets, &caller, &id)?;
-    Ok(Json(json!({"subnet": only_fields(found.json(), &query)})))
-}
+    fn all_mut(net: &mut Net) -> &mut Vec<Self> {
+        &mut net.subnets
+    }
 
-async fn create(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Payload(body): Payload,
-) -> Result<Response, NeutronError> {
-    let mut state = ctx.lock();
-    create_all(
-        &mut state.network,
-        &body,
-        "subnet",
-        "subnets",
-        |net, body| add(net, &caller, body),
-    )
-}
+    fn view(&self, _: &Net) -> Value {
+        self.json()
+    }
 
-fn add(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronError> {
-    let network_id = body
-        .text("network_id")
-        .ok_or_else(|| NeutronError::missing("network_id"))?;
-    let network = standard::get_mut(
-        &mut net.networks,
-        caller,
-        &network_id,
-        "create_subnet:network",
-    )?;
-    network.std.touch();
-    quota::check(net, "subnet", &caller.project_id)?;
-    let subnet = Subnet::from_body(Standard::new(&caller.project_id, body), &network_id, body)?;
-    let siblings = net.subnets.iter().filter(|s| s.network_id == network_id);
-    for sibling in siblings {
-        let (a, b) = (sibling.cidr, subnet.cidr);
-        if a.addr().is_ipv4() == b.addr().is_ipv4() && (a.contains(&b) || b.contains(&a)) {
-            return Err(NeutronError::invalid(format!(
-                "Requested subnet with cidr: {b} for network: {network_id} overlaps with another subnet"
-            )));
+    fn create(net: &mut Net, caller: &Caller, body: &Value) -> Result<Value, NeutronError> {
+        let network_id = body
+            .text("network_id")
+            .ok_or_else(|| NeutronError::missing("network_id"))?;
+        let network = standard::get_mut(
+            &mut net.networks,
+            caller,
+            &network_id,
+            "create_subnet:network",
+        )?;
+        network.std.touch();
+        quota::check(net, "subnet", &caller.project_id)?;
+        let subnet = Self::from_body(Standard::new(&caller.project_id, body), &network_id, body)?;
+        let siblings = net.subnets.iter().filter(|s| s.network_id == network_id);
+        for sibling in siblings {
+            let (a, b) = (sibling.cidr, subnet.cidr);
+            if a.addr().is_ipv4() == b.addr().is_ipv4() && (a.contains(&b) || b.contains(&a)) {
+                return Err(NeutronError::invalid(format!(
+                    "Requested subnet with cidr: {b} for network: {network_id} overlaps with another subnet"
+                )));
+            }
         }
+        let view = subnet.json();
+        let (id, dhcp) = (subnet.std.id.clone(), subnet.dhcp);
+        net.announce(&subnet);
+        net.subnets.push(subnet);
+        if dhcp {
+            Port::add_dhcp(net, &network_id, &id);
+        }
+        Ok(view)
     }
-    let view = subnet.json();
-    let (id, dhcp) = (subnet.std.id.clone(), subnet.dhcp);
-    net.subnets.push(subnet);
-    if dhcp {
-        Port::add_dhcp(net, &network_id, &id);
-    }
-    Ok(view)
-}
 
-async fn update(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Payload(body): Payload,
-) -> Result<Json<Value>, NeutronError> {
-    let mut state = ctx.lock();
-    let body = body
-        .get("subnet")
-        .ok_or_else(|| NeutronError::no_body("subnet"))?;
-    let found = standard::get_mut(&mut state.network.subnets, &caller, &id, "update")?;
-    found.std.update(body);
-    found.dhcp = body.flag("enable_dhcp").unwrap_or(found.dhcp);
-    if let Some(servers) = body.texts("dns_nameservers") {
-        found.name_servers = servers;
+    fn update(&mut self, _: &Net, _: &Caller, body: &Value) -> Result<(), NeutronError> {
+        self.dhcp = body.flag("enable_dhcp").unwrap_or(self.dhcp);
+        if let Some(servers) = body.texts("dns_nameservers") {
+            self.name_servers = servers;
+        }
+        if let Some(gateway) = body.get("gateway_ip") {
+            self.gateway = gateway.as_str().and_then(|text| text.parse().ok());
+        }
+        Ok(())
     }
-    if let Some(gateway) = body.get("gateway_ip") {
-        found.gateway = gateway.as_str().and_then(|text| text.parse().ok());
-    }
-    Ok(Json(json!({"subnet": found.json()})))
-}
 
-async fn delete(
-    State(ctx): State<Ctx>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, NeutronError> {
-    let mut state = ctx.lock();
-    let net = &mut state.network;
-    standard::get_mut(&mut net.subnets, &caller, &id, "delete")?;
-    let on_subnet = |p: &Port| p.fixed_ips.iter().any(|ip| ip.subnet_id == id);
-    if net
-        .ports
-        .iter()
-        .any(|p| on_subnet(p) && !p.goes_with_network())
-    {
-        return Err(NeutronError::conflict(
-            "SubnetInUse",
-            format!(
-                "Unable to complete operation on subnet {id}: One or more ports have an IP allocation from this subnet."
-            ),
-        ));
+    fn may_go(&self, net: &Net, _: &Caller) -> Result<(), NeutronError> {
+        let id = &self.std.id;
+        if net
+            .ports
+            .iter()
+            .any(|p| p.is_on(id) && !p.goes_with_network())
+        {
+            return Err(NeutronError::conflict(
+                "SubnetInUse",
+                format!(
+                    "Unable to complete operation on subnet {id}: One or more ports have an IP allocation from this subnet."
+                ),
+            ));
+        }
+        Ok(())
     }
-    net.ports.retain(|p| !on_subnet(p));
-    net.subnets.retain(|s| s.std.id != id);
-    Ok(StatusCode::NO_CONTENT.into_response())
+
+    fn remove(state: &mut State, id: &str) {
+        state.network.ports.retain(|p| !p.is_on(id));
+        state.network.subnets.retain(|s| s.std.id != id);
+    }
 }

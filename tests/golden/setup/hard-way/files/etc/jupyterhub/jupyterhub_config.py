@@ -17,7 +17,7 @@ def secret(name):
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:881"
 c.JupyterHub.hub_connect_url = "http://127.0.0.1:881"
 c.JupyterHub.bind_url = "https://:443/"
-c.JupyterHub.public_url = "https://hub.example.org/"
+c.JupyterHub.public_url = "https://192.0.2.7/"
 c.JupyterHub.data_files_path = "/opt/jupyterhub/share/jupyterhub"
 c.JupyterHub.db_url = "sqlite:////var/lib/jupyterhub/jupyterhub.sqlite"
 # A copy of the database is made beside it before a new version changes it.

@@ -6,7 +6,7 @@ from tornado.web import RedirectHandler
 
 c = get_config()  # noqa: F821
 
-# Behind the proxy on this machine, which speaks TLS to it with the same certificate.
+# Behind the proxy on this machine, which speaks TLS to it.
 c.ServerApp.ip = "127.0.0.1"
 c.ServerApp.trust_xheaders = True
 c.ServerApp.port = 8888

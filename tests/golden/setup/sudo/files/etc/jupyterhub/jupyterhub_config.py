@@ -34,7 +34,7 @@ c.PAMAuthenticator.service = "jupyterhub"
 c.PAMAuthenticator.open_sessions = False
 c.PAMAuthenticator.allowed_groups = {"jupyterhub-users", "jupyterhub-admins"}
 c.PAMAuthenticator.admin_groups = {"jupyterhub-admins"}
-c.Authenticator.admin_users = set(["ada"])
+c.Authenticator.admin_users = set([])
 c.Authenticator.delete_invalid_users = False
 
 # Their servers.
