@@ -75,7 +75,7 @@ fn hubd_with_containers() {
     assert_eq!(&limits[2..], ["1024", "jupyter.slice"]);
     // No secret of a server's is where others look.
     let command =
-        server.run("ps -eo args | grep '[d]ocker run'; systemctl cat jupyter@bob.service");
+        server.run("ps -eo args | grep '[d]ocker run'; sudo systemctl cat jupyter@bob.service");
     assert!(
         command.contains("--env JUPYTERHUB_API_TOKEN ")
             && !command.contains("JUPYTERHUB_API_TOKEN=")

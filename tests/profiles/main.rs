@@ -22,6 +22,7 @@ mod hubctl;
 #[path = "../story/server.rs"]
 mod server;
 
+mod environments;
 mod hard_way;
 mod hubd_docker;
 mod notebook;

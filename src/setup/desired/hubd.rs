@@ -94,7 +94,7 @@ fn files(
         ]),
     );
     context.insert("hubd_program", &program(HUBD_ACCOUNT));
-    context.insert("container", &containers.map(container));
+    context.insert("container", &containers.map(container).transpose()?);
     let mut files = Vec::new();
     let mut add = |path: &str, template, context: &Context| {
         let text = template::render(template, context)?;
@@ -219,8 +219,8 @@ fn listen(containers: Option<&Containers>) -> hubd::Listen {
     listen
 }
 
-/// What the helper starts in place of plain units.
-fn container(containers: &Containers) -> helper::Container {
+/// What the helper starts in place of plain units, as a part of its file.
+fn container(containers: &Containers) -> Result<String, SetupError> {
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect();
     let mut environment = BTreeMap::from([
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
@@ -231,13 +231,16 @@ fn container(containers: &Containers) -> helper::Container {
         let path = "/opt/notebook/bin:/usr/local/bin:/usr/bin:/bin";
         environment.insert("PATH".to_owned(), path.to_owned());
     }
-    helper::Container {
+    let container = helper::Container {
         image: containers.image.clone(),
         network: containers.network.to_owned(),
         command: words(containers.command()),
         read_only: containers.sees().iter().map(Into::into).collect(),
         environment,
-    }
+    };
+    let text = toml::to_string(&BTreeMap::from([("container", container)]))
+        .map_err(|error| SetupError::Configuration(error.to_string()))?;
+    Ok(text.trim_end().to_owned())
 }
 
 /// So many CPUs in whole percent of one, as the helper's file has them.

@@ -60,7 +60,7 @@ def op_venv(step):
         run(python, "-I", "-c", "\n".join("try: import %s\nexcept ImportError: pass" % name for name in step["warm"]),
             deadline=300, env=dict(HOME="/nonexistent"))
         unit = "hubctl-compile-" + os.path.basename(folder)
-        subprocess.run(["systemctl", "stop", unit], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(["systemctl", "stop", unit + ".timer", unit + ".service"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         run("systemd-run", "--quiet", "--collect", "--unit", unit, "--nice=19", "--property=IOSchedulingClass=idle",
             "--on-active=60", python, "-I", "-m", "compileall", "-q", folder + "/lib")
     for source, target in step["links"]:
