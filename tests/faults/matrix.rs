@@ -106,8 +106,13 @@ fn matrix(profile: &str, at_least: usize) {
 fn strike(bed: &mut Bed, base: &Base, step: &Step, life: &[Blow]) -> Result<u64, String> {
     bed.back(base);
     for (number, blow) in life.iter().enumerate() {
-        bed.arm(&blow.plan(step));
-        let run = bed.provision();
+        let mut run = hit(bed, step, blow);
+        if number > 0 && run.status.success() && bed.noted("struck").is_empty() {
+            // The step was not due any more: looking at the server after the blow before was enough (systemd reads a unit's
+            // file when it is asked for the unit).
+            bed.back(base);
+            run = hit(bed, step, blow);
+        }
         if bed.noted("struck").is_empty() {
             return Err(format!("never struck: {}", last_words(&run)));
         }
@@ -128,6 +133,11 @@ fn strike(bed: &mut Bed, base: &Base, step: &Step, life: &[Blow]) -> Result<u64,
         return Err(format!("the run after the next: {}", last_words(&again)));
     }
     changed(&next).ok_or_else(|| last_words(&next))
+}
+
+fn hit(bed: &mut Bed, step: &Step, blow: &Blow) -> Run {
+    bed.arm(&blow.plan(step));
+    bed.provision()
 }
 
 /// What the operator is told of the blow.
