@@ -3,7 +3,8 @@
 //! to do.
 //!
 //! `make test-long` alone does this (`docs/faults.md` is its page): nextest's default filter leaves it out.
-//! HUBCTL_TEST_STEPS=sshd takes the steps whose name has the word. Needs root: the sandbox makes its servers of namespaces.
+//! HUBCTL_TEST_STEPS=sshd,venv takes the steps whose name has one of these words, and leaves the page as it is. Needs root:
+//! the sandbox makes its servers of namespaces.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -52,7 +53,8 @@ fn matrix(profile: &str, at_least: usize) {
     ));
     let mut rows = Vec::new();
     for step in &fresh.steps {
-        if only.as_ref().is_some_and(|word| !step.name.contains(word)) {
+        let is_asked = |words: &String| words.split(',').any(|word| step.name.contains(word));
+        if !only.as_ref().is_none_or(is_asked) {
             continue;
         }
         let quick = furnished.steps.iter().find(|one| one.name == step.name);
@@ -104,8 +106,13 @@ fn matrix(profile: &str, at_least: usize) {
 fn strike(bed: &mut Bed, base: &Base, step: &Step, life: &[Blow]) -> Result<u64, String> {
     bed.back(base);
     for (number, blow) in life.iter().enumerate() {
-        bed.arm(&blow.plan(step));
-        let run = bed.provision();
+        let mut run = hit(bed, step, blow);
+        if number > 0 && run.status.success() && bed.noted("struck").is_empty() {
+            // The step was not due any more: looking at the server after the blow before was enough (systemd reads a unit's
+            // file when it is asked for the unit).
+            bed.back(base);
+            run = hit(bed, step, blow);
+        }
         if bed.noted("struck").is_empty() {
             return Err(format!("never struck: {}", last_words(&run)));
         }
@@ -126,6 +133,11 @@ fn strike(bed: &mut Bed, base: &Base, step: &Step, life: &[Blow]) -> Result<u64,
         return Err(format!("the run after the next: {}", last_words(&again)));
     }
     changed(&next).ok_or_else(|| last_words(&next))
+}
+
+fn hit(bed: &mut Bed, step: &Step, blow: &Blow) -> Run {
+    bed.arm(&blow.plan(step));
+    bed.provision()
 }
 
 /// What the operator is told of the blow.

@@ -103,8 +103,8 @@ impl Blow {
 #[test]
 fn a_step_is_struck_at_its_first_act_its_last_and_its_longest() {
     let seen = "1.0\twrite /a\twrite /a.new\n1.1\twrite /a\tos.rename /a.new\n\
-                1.2\tvenv /v\trun uv\n1.3\tvenv /v\trun uv pip\n8.3\tvenv /v\twrite /v/stamp\n\
-                8.4\tunit x\trun start\n8.5\tunit x\trun show\n8.6\tunit x\trun show\n";
+                1.2\tvenv /v\trun uv\n1.5\tvenv /v\trun uv pip\n8.5\tvenv /v\twrite /v/stamp\n\
+                8.6\tunit x\trun start\n8.7\tunit x\trun show\n8.8\tunit x\trun show\n";
     let told: Vec<String> = read(seen)
         .iter()
         .flat_map(|step| {

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use sandbox::machine::Machines;
 
-use crate::support::{Cloud, until};
+use crate::support::Cloud;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_goes_back_to_what_was_saved_of_it() {
@@ -23,36 +23,23 @@ async fn a_machine_goes_back_to_what_was_saved_of_it() {
     cloud.get(address, begin).await;
     let identity = "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub";
     let who = cloud.get(address, identity).await;
-    let look = "sudo mount /dev/vdb /srv; cat /srv/file /etc/made; ls -d /etc/folder /opt/later /usr/bin/wget 2>/dev/null";
+    let look = "sudo mount /dev/vdb /srv; cat /srv/file /etc/made; ls -d /etc/folder /opt/later /usr/bin/wget 2>/dev/null || true";
 
     let saved = cloud.machines.save(&spec.id, "begun").await.unwrap();
     assert!(cloud.machines.is_running(&spec.id).await);
     assert!(cloud.machines.save(&spec.id, "begun").await.is_err());
-    for turn in 0..2 {
-        cloud.login(address).await;
-        assert_eq!(cloud.get(address, identity).await, who, "turn {turn}");
-        assert_eq!(
-            cloud.get(address, look).await,
-            "one\none\n/etc/folder",
-            "turn {turn}"
-        );
-        // Whatever happens to it then, in the middle of which it is ended.
-        let spoil = "echo two | sudo tee /srv/file /etc/made >/dev/null; sudo rmdir /etc/folder; sudo mkdir /opt/later; \
-                     sudo cp /bin/ls /usr/bin/wget; sync; sudo systemd-run -q sh -c 'while :; do date >>/srv/file; done'";
-        cloud.get(address, spoil).await;
-        let boot = cloud
-            .get(address, "cat /proc/sys/kernel/random/boot_id")
-            .await;
-        cloud.machines.restore(&saved).await.unwrap();
-        assert!(cloud.machines.is_running(&spec.id).await);
-        let again = async || {
-            let said = cloud
-                .ssh(address, "cat /proc/sys/kernel/random/boot_id")
-                .await;
-            said.code == Some(0) && said.out.trim() != boot
-        };
-        assert!(until(60, again).await, "never back");
-    }
+    cloud.login(address).await;
+    assert_eq!(cloud.get(address, identity).await, who);
+    // Whatever happens to it then, in the middle of which it is ended.
+    let spoil = "sudo mount /dev/vdb /srv; echo two | sudo tee /srv/file /etc/made >/dev/null; sudo rmdir /etc/folder; \
+                 sudo mkdir /opt/later; sudo cp /bin/ls /usr/bin/wget; \
+                 sudo systemd-run -q sh -c 'while :; do date >>/srv/file; done'";
+    cloud.get(address, spoil).await;
+    cloud.machines.restore(&saved).await.unwrap();
+    assert!(cloud.machines.is_running(&spec.id).await);
+    cloud.login(address).await;
+    assert_eq!(cloud.get(address, identity).await, who);
+    assert_eq!(cloud.get(address, look).await, "one\none\n/etc/folder");
     // What is saved of a machine that went back lies over what it went back to.
     cloud.get(address, "echo three | sudo tee /etc/made").await;
     let later = cloud.machines.save(&spec.id, "later").await.unwrap();
@@ -60,10 +47,6 @@ async fn a_machine_goes_back_to_what_was_saved_of_it() {
     cloud.get(address, "echo four | sudo tee /etc/made").await;
     cloud.machines.restore(&later).await.unwrap();
     cloud.login(address).await;
-    assert_eq!(
-        cloud.get(address, look).await,
-        "one\nthree\n/etc/folder",
-        "the later one"
-    );
+    assert_eq!(cloud.get(address, look).await, "one\nthree\n/etc/folder");
     cloud.end().await;
 }
