@@ -36,9 +36,7 @@ pub fn namespaces() -> Maker {
     use machine::namespaces::{Namespaces, Options};
     Box::new(|dir| {
         Box::pin(async move {
-            let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
-            let cache = std::path::Path::new(&home).join(".cache/hubctl-sandbox");
-            let namespaces = Namespaces::new(Options::new(dir.join("machines"), cache)).await?;
+            let namespaces = Namespaces::new(Options::new(dir.join("machines"), cache())).await?;
             Ok(Made {
                 image: namespaces.prepare().await?,
                 pool: namespaces.pool().await,
@@ -46,4 +44,14 @@ pub fn namespaces() -> Maker {
             })
         })
     })
+}
+
+/// The root of the base image of machines; built where it is not there yet, which takes about a minute and needs root.
+pub async fn image() -> Result<std::path::PathBuf, machine::MachineError> {
+    machine::image(&cache()).await
+}
+
+fn cache() -> std::path::PathBuf {
+    let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
+    std::path::Path::new(&home).join(".cache/hubctl-sandbox")
 }
