@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo man test test-long test-openstack lint build install tools sandbox bench golden dist
+.PHONY: demo man test test-long test-openstack test-vm test-dist lint build install tools sandbox bench golden dist
 
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
@@ -25,9 +25,17 @@ test-long: build
 test-openstack: tools
 	scripts/test-openstack
 
+# A stock Debian 12 in QEMU, as root: what depends on unified control groups. Emulated, it takes half an hour.
+test-vm: tools
+	scripts/test-vm
+
 # Programs for any Linux with glibc 2.31 or later, packed, with checksums, into target/dist.
 dist:
 	scripts/dist
+
+# What `make dist` packed, as root: on Debian 11, downloaded, and a hub provisioned with it on the sandbox.
+test-dist: tools
+	scripts/test-dist
 
 lint: tools
 	cargo fmt --all --check

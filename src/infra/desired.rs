@@ -328,7 +328,7 @@ fn server(
                 choose::image_words(&image)
             ),
             format!(
-                "name a folder with those for {theirs} (`--set release.source=FOLDER`), or an image for {ours} (`--set server.image=NAME`)"
+                "name those for {theirs} in `release.source` (a folder, or a release's archive), or an image for {ours} (`--set server.image=NAME`)"
             ),
         ));
     }

@@ -496,7 +496,7 @@ fn programs_for_another_processor_than_the_images_are_refused_before_it_is_used(
     }
     assert_eq!(
         told(Some("x86_64"), Some("aarch64")).trim(),
-        "image Debian 12 is for aarch64, and hubctl's own programs here are built for x86_64\n  name a folder with those \
-         for aarch64 (`--set release.source=FOLDER`), or an image for x86_64 (`--set server.image=NAME`)"
+        "image Debian 12 is for aarch64, and hubctl's own programs here are built for x86_64\n  name those for \
+         aarch64 in `release.source` (a folder, or a release's archive), or an image for x86_64 (`--set server.image=NAME`)"
     );
 }

@@ -45,9 +45,7 @@ pub fn namespaces_held(hold: &Arc<OnceLock<Arc<Namespaces>>>) -> Maker {
     let hold = Arc::clone(hold);
     Box::new(|dir| {
         Box::pin(async move {
-            let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
-            let cache = std::path::Path::new(&home).join(".cache/hubctl-sandbox");
-            let options = machine::namespaces::Options::new(dir.join("machines"), cache);
+            let options = machine::namespaces::Options::new(dir.join("machines"), cache());
             let namespaces = Arc::new(Namespaces::new(options).await?);
             let _ = hold.set(Arc::clone(&namespaces));
             Ok(Made {
@@ -57,4 +55,14 @@ pub fn namespaces_held(hold: &Arc<OnceLock<Arc<Namespaces>>>) -> Maker {
             })
         })
     })
+}
+
+/// The root of the base image of machines; built where it is not there yet, which takes about a minute and needs root.
+pub async fn image() -> Result<std::path::PathBuf, machine::MachineError> {
+    machine::image(&cache()).await
+}
+
+fn cache() -> std::path::PathBuf {
+    let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
+    std::path::Path::new(&home).join(".cache/hubctl-sandbox")
 }

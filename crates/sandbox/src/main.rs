@@ -1,4 +1,4 @@
-//! `sandbox serve`: a small OpenStack until interrupted.
+//! `sandbox serve`: a small OpenStack until interrupted. `sandbox image`: what its machines start from.
 
 #![expect(
     clippy::print_stdout,
@@ -26,6 +26,8 @@ struct Args {
 enum Command {
     /// Serve the cloud until interrupted, then take everything away
     Serve(Serve),
+    /// Build the image that machines start from, where it is not there yet, and print where it is (needs root)
+    Image,
 }
 
 #[derive(clap::Args)]
@@ -63,14 +65,26 @@ fn main() -> ExitCode {
         .with_max_level(tracing::Level::WARN)
         .with_writer(std::io::stderr)
         .init();
-    let Command::Serve(args) = Args::parse().command;
-    match serve(args) {
+    let done = match Args::parse().command {
+        Command::Serve(args) => serve(args),
+        Command::Image => image(),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn image() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let image = runtime.block_on(sandbox::image())?;
+    println!("{}", image.display());
+    Ok(())
 }
 
 fn serve(args: Serve) -> anyhow::Result<()> {

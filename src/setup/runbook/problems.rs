@@ -100,7 +100,7 @@ impl Runbook<'_> {
                         program.machine
                     ),
                     hint: Some(format!(
-                        "name a folder with one built for {} in `release.source`",
+                        "name one built for {} in `release.source` (a folder, or a release's archive)",
                         self.facts.arch
                     )),
                 });

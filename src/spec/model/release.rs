@@ -13,7 +13,8 @@ use super::super::format;
 #[serde(default, deny_unknown_fields)]
 pub struct Release {
     /// Folder here that holds them (`hubproxy`, `hubd`, `hub-helper`), built for the server's processor, or the URL of a
-    /// release's archive or of the `SHA256SUMS` beside it. Default: beside hubctl itself, or `../lib/hubctl` from there.
+    /// release's archive or of the `SHA256SUMS` beside it, of whose archives the one for this machine's processor is taken.
+    /// Default: beside hubctl itself, or `../lib/hubctl` from there.
     pub source: Option<ReleaseSource>,
     /// SHA-256 of what is at the URL.
     #[schemars(with = "Option<format::Sha256>")]

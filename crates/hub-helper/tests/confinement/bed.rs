@@ -1,7 +1,7 @@
 //! A machine with the helper, its units, a hub's account and two users, set up by hand.
 
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use sandbox::machine::namespaces::View;
@@ -10,7 +10,7 @@ use tera::{Context, Tera};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::support::{Cloud, Said};
+use crate::support::{Cloud, Said, patience};
 
 const SINGLEUSER: &str = include_str!("singleuser.py");
 pub const PASSWORD: &str = "correct horse 4711";
@@ -43,8 +43,9 @@ impl Bed {
     }
 
     async fn install(&self) {
-        let helper = stripped(Path::new(env!("CARGO_BIN_EXE_hub-helper")), "hub-helper").await;
-        let spawner = stripped(&example().await, "spawner").await;
+        build(&["--package", "hub-helper", "--example", "spawner"]).await;
+        let helper = program("hub-helper").await;
+        let spawner = program("examples/spawner").await;
         self.put("/opt/hubctl/bin/hub-helper", "755", &helper).await;
         self.put("/opt/hubd/bin/spawner", "755", &spawner).await;
         let singleuser = format!("#!/usr/bin/python3 -I\n{SINGLEUSER}");
@@ -176,7 +177,8 @@ impl Bed {
             }
         };
         let socket = started["target"].as_str().unwrap();
-        let wait = format!("timeout 10 sh -c 'until [ -S {socket} ]; do sleep 0.02; done'");
+        let seconds = 10 * patience();
+        let wait = format!("timeout {seconds} sh -c 'until [ -S {socket} ]; do sleep 0.02; done'");
         let said = self.as_account("hubd", &wait).await;
         assert_eq!(said.code, Some(0), "{started} {said:?}");
         started
@@ -200,8 +202,9 @@ impl Bed {
         } else {
             format!("server-{name}.sock")
         };
+        let seconds = 30 * patience();
         let curl = format!(
-            "sudo -u hubd curl -s --max-time 30 --unix-socket /run/jupyter/{user}/{socket} -w '\\n%{{http_code}}' \
+            "sudo -u hubd curl -s --max-time {seconds} --unix-socket /run/jupyter/{user}/{socket} -w '\\n%{{http_code}}' \
              --data-binary @- http://server{path}"
         );
         let said = self.say(&curl, body.as_bytes()).await;
@@ -237,9 +240,10 @@ impl Bed {
         let script = format!(
             "python3 -c '
 import socket, sys
-s = socket.socket(socket.AF_UNIX); s.settimeout(30)
+s = socket.socket(socket.AF_UNIX); s.settimeout({})
 s.connect(\"/run/hub-helper.sock\"); s.sendall(sys.argv[1].encode() + b\"\\n\"); print(s.makefile().readline())
 ' {}",
+            30 * patience(),
             quoted(&request.to_string())
         );
         let said = self.as_account(account, &script).await;
@@ -275,35 +279,34 @@ fn rendered(template: &str) -> String {
     tera.render(template, &context).unwrap()
 }
 
-/// The example that is the hub's half, built beside this test.
-async fn example() -> PathBuf {
+/// Builds what this test runs beside its own program. `scripts/test-vm` has built it, where there is a compiler.
+pub async fn build(what: &[&str]) {
+    if std::env::var_os("HUBCTL_TEST_BUILT").is_some() {
+        return;
+    }
     let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "hub-helper",
-            "--example",
-            "spawner",
-        ])
+        .args(["build", "--quiet"])
+        .args(what)
         .kill_on_drop(true)
         .status()
         .await
         .unwrap();
     assert!(built.success());
-    Path::new(env!("CARGO_BIN_EXE_hub-helper"))
-        .parent()
-        .unwrap()
-        .join("examples/spawner")
 }
 
-/// The program without what only a debugger reads: it goes over SSH.
-async fn stripped(program: &Path, name: &str) -> Vec<u8> {
+/// A program beside the helper's, without what only a debugger reads: it goes over SSH.
+pub async fn program(name: &str) -> Vec<u8> {
+    let beside = Path::new(env!("CARGO_BIN_EXE_hub-helper"))
+        .parent()
+        .unwrap();
+    if std::env::var_os("HUBCTL_TEST_BUILT").is_some() {
+        return std::fs::read(beside.join(name)).unwrap();
+    }
     let folder = tempfile::tempdir().unwrap();
-    let small = folder.path().join(name);
+    let small = folder.path().join("small");
     let done = Command::new("strip")
         .arg("-o")
-        .args([&small, program])
+        .args([&small, &beside.join(name)])
         .status()
         .await
         .unwrap();

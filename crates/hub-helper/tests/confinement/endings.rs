@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::bed::Bed;
-use crate::support::until;
+use crate::support::{patience, until};
 
 async fn ended(bed: &Bed, server: &str, state: &Value) -> Value {
     let said = std::cell::RefCell::new(Value::Null);
@@ -114,7 +114,7 @@ pub async fn what_does_not_end_politely_is_killed(bed: &Bed) {
     let kill =
         json!({"version": hub_api::helper::VERSION, "verb": {"verb": "kill", "user": "ada"}});
     assert_eq!(bed.ask("hubd", kill).await, r#"{"answer":"ended"}"#);
-    assert!(stopping.elapsed() < Duration::from_secs(10));
+    assert!(stopping.elapsed() < Duration::from_secs(10) * patience());
     assert_eq!(bed.poll("ada", &ada["state"]).await["running"], false);
     let left = bed.root("ps -u ada -o pid=,args= || true").await;
     assert_eq!(left, "", "{orphan} or another is left");

@@ -10,6 +10,8 @@ mod endings;
 #[cfg(test)]
 mod logins;
 #[cfg(test)]
+mod owner;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 #[path = "../../../sandbox/tests/machine/support.rs"]
@@ -34,6 +36,7 @@ async fn users_are_confined_and_their_servers_ends_are_told() {
     users::neither_leaves_its_unit(&bed).await;
     endings::a_hub_started_anew_finds_what_runs(&bed).await;
     endings::a_hog_is_killed_alone_and_called_that(&bed).await;
+    owner::its_owner_reads_why(&bed).await;
     endings::a_failure_shows_its_last_lines_without_secrets(&bed).await;
     endings::what_does_not_end_politely_is_killed(&bed).await;
     bed.end().await;

@@ -15,6 +15,11 @@ class Handler(BaseHTTPRequestHandler):
     def address_string(self):
         return "unix"
 
+    def do_GET(self):  # The hub's question whether it is there.
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if self.path == "/eat":  # The server itself takes more than it may.

@@ -21,6 +21,11 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use ipnet::{IpNet, Ipv4Net};
 
+/// The base image in a cache, built where it is not there yet.
+pub(crate) async fn image(cache: &Path) -> Result<PathBuf, MachineError> {
+    image::prepare(cache).await
+}
+
 /// Why a machine could not be had. The text becomes the server's Nova `fault`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -36,7 +36,10 @@ impl Cloud {
         let mut options = Options::new(dir.path().join("state"), cache());
         change(&mut options);
         let machines = Namespaces::new(options).await.unwrap();
-        let image = machines.prepare().await.unwrap();
+        let image = match std::env::var_os("HUBCTL_TEST_IMAGE") {
+            Some(image) => image.into(),
+            None => machines.prepare().await.unwrap(),
+        };
         let key = dir.path().join("key");
         run(
             "ssh-keygen",
@@ -128,7 +131,7 @@ impl Cloud {
                 "-o",
                 "LogLevel=ERROR",
                 "-o",
-                "ConnectTimeout=3",
+                &format!("ConnectTimeout={}", 3 * patience()),
                 "-o",
                 "IdentitiesOnly=yes",
             ])
@@ -184,9 +187,15 @@ pub fn open() -> Vec<Rule> {
     ]
 }
 
+/// How many times as long as usual things may take: `scripts/test-vm` runs on an emulated machine.
+pub fn patience() -> u32 {
+    let given = std::env::var("HUBCTL_TEST_PATIENCE");
+    given.map_or(1, |times| times.parse().unwrap())
+}
+
 /// Looks again and again until it holds; false when the seconds are over.
 pub async fn until(seconds: u64, mut look: impl AsyncFnMut() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let deadline = Instant::now() + Duration::from_secs(seconds) * patience();
     while Instant::now() < deadline {
         if look().await {
             return true;
