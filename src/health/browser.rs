@@ -78,7 +78,7 @@ impl Browser {
         let body = response.text().await.unwrap_or_default();
         Err(match status {
             StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED | StatusCode::OK => Fault::new(
-                said(&body, "login_error")
+                why_not_in(&body)
                     .unwrap_or_else(|| format!("{user} is not let in (HTTP {status})")),
                 "`hubctl list-users` shows who has an account; `hubctl logs hub` why one was not let in",
             ),
@@ -406,6 +406,14 @@ impl Browser {
     }
 }
 
+/// What the login page says to a login that failed: JupyterHub's, or hubd's, which has a heading before it.
+fn why_not_in(page: &str) -> Option<String> {
+    said(page, "login_error").or_else(|| {
+        let at = page.find("id=\"login-error\"")?;
+        said(page.get(at..)?, "</strong")
+    })
+}
+
 impl Page {
     fn fault(&self, what: &str) -> Fault {
         let said = said(&self.body, "error")
@@ -416,5 +424,27 @@ impl Page {
             self.url.path(),
             self.status
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_hubs_say_why_one_is_not_let_in() {
+        for (page, why) in [
+            (
+                "<p class=\"login_error\">\n  Invalid username or password\n</p>",
+                Some("Invalid username or password"),
+            ),
+            (
+                "<strong>x</strong><p role=\"alert\" id=\"login-error\"><strong>Not logged in.</strong> Not right.</p>",
+                Some("Not right."),
+            ),
+            ("<h1>Another page</h1>", None),
+        ] {
+            assert_eq!(why_not_in(page).as_deref(), why);
+        }
     }
 }

@@ -185,7 +185,7 @@ pub(crate) fn the_links_of_hubd(
     clinic.sees(&Case {
         name: "hubproxy stopped",
         link: "connection",
-        cause: "ADDRESS:443 refuses connections; hubproxy.service is inactive (dead)",
+        cause: "ADDRESS:443 refuses connections; hubproxy.service is inactive (dead), hubproxy-http.socket is inactive (dead), hubproxy-https.socket is inactive (dead), hubproxy-api.socket is inactive (dead)",
         hint: PROVISION.replace("WHOSE", "proxy"),
         skipped: &["certificate", "proxy", "hub", "login"],
     });
@@ -195,7 +195,7 @@ pub(crate) fn the_links_of_hubd(
     clinic.sees(&Case {
         name: "hubd stopped",
         link: "hub",
-        cause: "the proxy cannot reach the hub (HTTP 503 Service Unavailable); hubd.service is inactive (dead)",
+        cause: "the proxy cannot reach the hub (HTTP 503 Service Unavailable); hubd.service is inactive (dead), hubd-public.socket is inactive (dead), hubd-internal.socket is inactive (dead)",
         hint: PROVISION.replace("WHOSE", "hub"),
         skipped: &["login", "spawn"],
     });
@@ -207,7 +207,7 @@ pub(crate) fn the_links_of_hubd(
     clinic.sees(&Case {
         name: "hubd's login refused",
         link: "login",
-        cause: "Invalid username or password",
+        cause: "User name or password are not right, or you may not use this hub.",
         hint: WHY_NOT_IN.to_owned(),
         skipped: &["spawn", "notebook", "kernel", "compute"],
     });
@@ -306,7 +306,9 @@ fn a_broken_spawn(clinic: &mut Clinic, server: &Server) {
     println!("spawn broken: {link}");
     assert_eq!(said.first.as_deref(), Some("spawn"), "{:#?}", said.links);
     let log = link["log"].to_string();
-    assert!(log.contains("jupyterhub-singleuser"), "{link:#}");
+    // As the hub says it, or systemd: the program cannot be run.
+    let told = ["jupyterhub-singleuser", "status=203/EXEC"];
+    assert!(told.iter().any(|why| log.contains(why)), "{link:#}");
     server.run("sudo chmod 755 /opt/notebook/bin/jupyterhub-singleuser");
 }
 
@@ -389,8 +391,10 @@ pub(crate) fn the_other_commands(operator: &mut Operator, name: &str, user: &str
     let told = operator.run(&["routes"]);
     assert!(told.stdout.contains(&of_user), "{}", told.stdout);
     let told = operator.run(&["logs", "user", user]);
+    // By one of the names that the server has in its own log.
+    let names = ["ServerApp", "SingleUser", "singleuser"];
     assert!(
-        told.stdout.contains("jupyterhub-singleuser"),
+        names.iter().any(|name| told.stdout.contains(name)),
         "{}{}",
         told.stdout,
         told.stderr
