@@ -24,7 +24,6 @@ mod server;
 
 mod hard_way;
 mod notebook;
-mod provider;
 mod sdsc;
 mod story;
 mod sudo;
