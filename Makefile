@@ -25,7 +25,7 @@ test-long: build
 test-openstack: tools
 	scripts/test-openstack
 
-# A stock Debian 12 in QEMU, as root: what depends on unified control groups. Emulated, it takes half an hour.
+# A stock Debian 12 in QEMU, as root: what depends on unified control groups. Emulated, it takes 20 minutes.
 test-vm: tools
 	scripts/test-vm
 
