@@ -24,6 +24,7 @@ mod server;
 
 mod hard_way;
 mod notebook;
+mod provider;
 mod sdsc;
 mod story;
 mod sudo;
