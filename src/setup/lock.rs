@@ -135,11 +135,11 @@ impl Locks {
         })
     }
 
-    /// Writes the file beside, and renames it: it is never half there.
+    /// Writes the file beside, and renames it: it is never half there. `mode` is what it may be to whom, as `chmod` has it.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), LockError> {
+    pub fn save(&self, path: &Path, mode: u32) -> Result<(), LockError> {
         let text = toml::to_string_pretty(&self).map_err(|error| LockError::Damaged {
             path: path.to_owned(),
             cause: error.to_string(),
@@ -150,7 +150,7 @@ impl Locks {
         };
         let write = || {
             let mut file = tempfile::Builder::new()
-                .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+                .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
                 .tempfile_in(folder)?;
             file.write_all(format!("{HEAD}\n{text}").as_bytes())?;
             file.as_file().sync_all()?;
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(locks, Locks::default());
         assert!(locks.keep("/opt/notebook", lock()));
         assert!(!locks.keep("/opt/notebook", lock()));
-        locks.save(&path).unwrap();
+        locks.save(&path, 0o644).unwrap();
         let read = Locks::load(&path).unwrap();
         assert_eq!(read, locks);
         assert_eq!(read.of("/opt/notebook", "jinja2\n"), Some(&lock()));

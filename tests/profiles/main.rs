@@ -26,6 +26,7 @@ mod environments;
 mod hard_way;
 mod hubd_docker;
 mod notebook;
+mod provider;
 mod sdsc;
 mod story;
 mod sudo;

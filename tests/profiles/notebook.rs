@@ -148,34 +148,8 @@ fn without_tls(story: &mut Story) {
         tunnel.url
     );
     let password = story.password("notebook");
-    let log_in = async {
-        let jar = std::sync::Arc::new(reqwest::cookie::Jar::default());
-        let client = reqwest::Client::builder()
-            .cookie_provider(std::sync::Arc::clone(&jar))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(std::time::Duration::from_secs(30))
-            .build()?;
-        let at = |path: &str| format!("{}{path}", tunnel.url);
-        client.get(at("login")).send().await?.error_for_status()?;
-        let url = reqwest::Url::parse(&at("login")).unwrap();
-        let cookies = reqwest::cookie::CookieStore::cookies(&*jar, &url).unwrap();
-        let xsrf = cookies
-            .to_str()
-            .unwrap()
-            .split("; ")
-            .find_map(|cookie| cookie.strip_prefix("_xsrf="))
-            .unwrap()
-            .to_owned();
-        let ask = || client.get(at("api/status")).send();
-        let before = ask().await?.status();
-        let form = [("password", &password), ("_xsrf", &xsrf)];
-        let asked = client.post(at("login")).form(&form).send().await?;
-        let after = ask().await?.status();
-        Ok::<_, reqwest::Error>((before.as_u16(), asked.status().as_u16(), after.as_u16()))
-    };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    assert_eq!(runtime.block_on(log_in).unwrap(), (403, 302, 200));
+    let seen = tunnel.log_in("login", &[("password", &password)], "api/status");
+    assert_eq!(seen, [403, 302, 200]);
     story.tell("through the tunnel");
 }
 

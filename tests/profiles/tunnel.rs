@@ -2,6 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::cookie::{CookieStore, Jar};
 
 use crate::hubctl::Operator;
 use crate::story::NAME;
@@ -40,6 +44,37 @@ impl Tunnel {
             program,
             url: url.trim().to_owned(),
         }
+    }
+
+    /// Fills in the form at a page; the statuses of what is inside before that, of the form's answer, and of what is
+    /// inside after it.
+    pub(crate) fn log_in(&self, page: &str, form: &[(&str, &str)], inside: &str) -> [u16; 3] {
+        let work = async {
+            let jar = Arc::new(Jar::default());
+            let client = reqwest::Client::builder()
+                .cookie_provider(Arc::clone(&jar))
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .timeout(Duration::from_secs(30))
+                .build()?;
+            let at = |path: &str| reqwest::Url::parse(&self.url).unwrap().join(path).unwrap();
+            let before = client.get(at(inside)).send().await?.status();
+            client.get(at(page)).send().await?.error_for_status()?;
+            let cookies = jar.cookies(&at(page)).expect("a cookie");
+            let xsrf = cookies
+                .to_str()
+                .unwrap()
+                .split("; ")
+                .find_map(|cookie| cookie.strip_prefix("_xsrf="))
+                .expect("a token of the form's")
+                .to_owned();
+            let form = [form, &[("_xsrf", &xsrf)]].concat();
+            let asked = client.post(at(page)).form(&form).send().await?.status();
+            let after = client.get(at(inside)).send().await?.status();
+            Ok::<_, reqwest::Error>([before, asked, after].map(|status| status.as_u16()))
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(work).unwrap()
     }
 }
 

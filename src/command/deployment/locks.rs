@@ -26,7 +26,12 @@ impl Deployment<'_> {
             news |= self.locks.keep(&folder, lock);
         }
         if news && self.look.is_none() {
-            self.locks.save(&place(&self.spec, &self.state))?;
+            // What is in the state folder is the operator's alone; a file beside the spec is for whoever shares that.
+            let mode = match self.spec.environment.lock {
+                Some(_) => 0o644,
+                None => 0o600,
+            };
+            self.locks.save(&place(&self.spec, &self.state), mode)?;
         }
         Ok(())
     }
