@@ -36,6 +36,9 @@ def op_set_aside(step):
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except sqlite3.Error as error:
         detail("%s: %s; it is kept as it is" % (path, error))
+    # Room that hubd kept for it on a full disk; nobody writes it any more.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path + ".reserve")
     # The file itself last: the next database must not find the log of this one.
     for suffix in ("-wal", "-shm", "-journal", ""):
         if os.path.lexists(path + suffix):
