@@ -81,7 +81,8 @@ fn text(standing: &Standing) -> String {
         let flavor = match (&outcome.flavor, outcome.vcpus, outcome.memory_mib) {
             (Some(name), Some(vcpus), Some(memory)) => {
                 format!(
-                    ", {name} ({vcpus} cores, {})",
+                    ", {name} ({}, {})",
+                    counted(vcpus, "core"),
                     size(memory.saturating_mul(1 << 20))
                 )
             }
@@ -145,10 +146,10 @@ fn host(line: &mut impl FnMut(&str, &str), vitals: &Vitals) {
     line(
         "host",
         &format!(
-            "up {}, load {:.1} on {} cores, {} of {} memory available",
+            "up {}, load {:.1} on {}, {} of {} memory available",
             duration(vitals.uptime),
             vitals.load,
-            vitals.cpus,
+            counted(vitals.cpus, "core"),
             size(vitals.memory.available),
             size(vitals.memory.total)
         ),
