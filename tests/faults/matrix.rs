@@ -114,7 +114,11 @@ fn strike(bed: &mut Bed, base: &Base, step: &Step, life: &[Blow]) -> Result<u64,
             run = hit(bed, step, blow);
         }
         if bed.noted("struck").is_empty() {
-            return Err(format!("never struck: {}", last_words(&run)));
+            return Err(format!(
+                "never struck: {}; {}",
+                blow.plan(step),
+                last_words(&run)
+            ));
         }
         told(&run, blow.harm)?;
         // Which could do without what failed, and has done all of it.
@@ -125,7 +129,10 @@ fn strike(bed: &mut Bed, base: &Base, step: &Step, life: &[Blow]) -> Result<u64,
     bed.server.run("sudo rm -rf /run/faults");
     let next = bed.provision();
     if !next.status.success() {
-        return Err(format!("the next run: {}", last_words(&next)));
+        let journal = bed
+            .server
+            .run("sudo journalctl --no-pager -o short-precise -n 80 -u jupyterhub* -u hubd* -u hubproxy*");
+        return Err(format!("the next run: {}\n{journal}", last_words(&next)));
     }
     let again = bed.provision();
     let changed = |run: &Run| done(&run.events())["changed"].as_u64();

@@ -8,7 +8,8 @@
 #   gone    the other side is told, and has the time to die
 # A plan has one of
 #   "survey"   nothing is struck
-#   "step"     this one, at its so-manieth "act", with this "harm", so many seconds "after" it has begun
+#   "step"     this one, at the so-manieth ("turn") of its acts that are called "act" (of all of them, where that is null),
+#              with this "harm", so many seconds "after" it has begun
 #   "harms"    each so-manieth ("every") step at its first act, with each harm in turn
 def _arm():
     import errno, json, os, signal, sys, threading, time
@@ -43,7 +44,8 @@ def _arm():
         if event == "os.mkdir" and os.path.isdir(args[0]):
             return None
         if event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.chown", "os.symlink", "shutil.rmtree"):
-            return event + " " + str(args[0])
+            # Which number an open file has is a matter of luck.
+            return event + " " + ("it" if isinstance(args[0], int) else str(args[0]))
 
     def note(name, line):
         with open("/run/faults/" + name, "a") as file:
@@ -68,7 +70,8 @@ def _arm():
             if name != plan["step"]:
                 return None
             acts.append(what)
-            return plan["harm"] if len(acts) == plan["act"] else None
+            turn = acts.count(plan["act"]) if plan["act"] else len(acts)
+            return plan["harm"] if what == (plan["act"] or what) and turn == plan["turn"] else None
         if "harms" in plan and fresh and (len(seen) - 1) % plan["every"] == 0:
             return plan["harms"][struck % len(plan["harms"])]
 

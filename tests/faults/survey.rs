@@ -24,8 +24,10 @@ struct Act {
 #[derive(Clone)]
 pub(crate) struct Blow {
     pub(crate) harm: &'static str,
-    /// Counted from 1.
-    act: usize,
+    /// What is done then, unless it is anything; steps that are done side by side do more or less, as the others do.
+    act: Option<String>,
+    /// The so-manieth of the kind, counted from 1.
+    turn: usize,
     after: f64,
 }
 
@@ -61,8 +63,22 @@ impl Step {
     /// killed when most is done; where it takes its time, in the midst of its longest command, where the connection is
     /// cut as well.
     pub(crate) fn lives(&self) -> Vec<Vec<Blow>> {
-        let blow = |harm, act, after| Blow { harm, act, after };
-        let error = blow("error", 1, 0.0);
+        let blow = |harm, number: usize, after| {
+            let what = &self.acts[number].what;
+            let same = self.acts[..=number].iter().filter(|act| act.what == *what);
+            Blow {
+                harm,
+                act: Some(what.clone()),
+                turn: same.count(),
+                after,
+            }
+        };
+        let error = Blow {
+            harm: "error",
+            act: None,
+            turn: 1,
+            after: 0.0,
+        };
         let commands = self.acts.iter().enumerate();
         let longest = commands
             .filter(|(_, act)| act.what.starts_with("run "))
@@ -71,8 +87,8 @@ impl Step {
             Some((number, act)) if act.seconds > LONG => {
                 let after = (act.seconds / 2.0).min(MIDST);
                 vec![
-                    vec![error, blow("killed", number + 1, after)],
-                    vec![blow("cut", number + 1, after)],
+                    vec![error, blow("killed", number, after)],
+                    vec![blow("cut", number, after)],
                 ]
             }
             _ => vec![vec![error, blow("killed", self.last(), 0.0)]],
@@ -89,41 +105,43 @@ impl Step {
             .rev()
             .find(|number| is_new(*number))
             .unwrap_or(0)
-            + 1
     }
 }
 
 impl Blow {
     /// For `strike.py`.
     pub(crate) fn plan(&self, step: &Step) -> Value {
-        json!({"lock": LOCK, "step": step.name, "harm": self.harm, "act": self.act, "after": self.after})
+        json!({
+            "lock": LOCK, "step": step.name, "harm": self.harm, "act": self.act, "turn": self.turn, "after": self.after,
+        })
     }
 }
 
 #[test]
 fn a_step_is_struck_at_its_first_act_its_last_and_its_longest() {
     let seen = "1.0\twrite /a\twrite /a.new\n1.1\twrite /a\tos.rename /a.new\n\
-                1.2\tvenv /v\trun uv\n1.5\tvenv /v\trun uv pip\n8.5\tvenv /v\twrite /v/stamp\n\
+                1.2\tvenv /v\trun uv\n1.5\tvenv /v\trun uv\n8.5\tvenv /v\twrite /v/stamp\n\
                 8.6\tunit x\trun start\n8.7\tunit x\trun show\n8.8\tunit x\trun show\n";
     let told: Vec<String> = read(seen)
         .iter()
         .flat_map(|step| {
             let lives = step.lives().into_iter();
             lives.map(|life| {
-                let blows = life
-                    .iter()
-                    .map(|blow| format!("{} {} {}", blow.harm, blow.act, blow.after));
-                format!("{}: {}", step.name, blows.collect::<Vec<_>>().join(", "))
+                let blows = life.iter().map(|blow| {
+                    let act = blow.act.as_deref().unwrap_or("any");
+                    format!("{} at {act} {}, {} s on", blow.harm, blow.turn, blow.after)
+                });
+                format!("{}: {}", step.name, blows.collect::<Vec<_>>().join("; "))
             })
         })
         .collect();
     assert_eq!(
         told,
         [
-            "write /a: error 1 0, killed 2 0",
-            "venv /v: error 1 0, killed 2 3.5",
-            "venv /v: cut 2 3.5",
-            "unit x: error 1 0, killed 2 0",
+            "write /a: error at any 1, 0 s on; killed at os.rename /a.new 1, 0 s on",
+            "venv /v: error at any 1, 0 s on; killed at run uv 2, 3.5 s on",
+            "venv /v: cut at run uv 2, 3.5 s on",
+            "unit x: error at any 1, 0 s on; killed at run show 1, 0 s on",
         ]
     );
 }
