@@ -110,6 +110,10 @@ fn shortage(resource: &str, needed: u64, quota: &Quota) -> String {
                 "port" => "ports",
                 other => other,
             };
+            let what = match left {
+                1 => what.strip_suffix('s').unwrap_or(what),
+                _ => what,
+            };
             let needs = if needed == 1 {
                 String::new()
             } else {
@@ -154,9 +158,10 @@ fn remedy(
                 .max_by_key(|flavor| (flavor.ram, flavor.vcpus));
             match fits {
                 Some(flavor) => format!(
-                    "the largest flavor that fits, {} ({} cores, {}), holds {} of {} seats: `--set server.flavor={}`",
+                    "the largest flavor that fits, {} ({} {}, {}), holds {} of {} seats: `--set server.flavor={}`",
                     flavor.name,
                     flavor.vcpus,
+                    if flavor.vcpus == 1 { "core" } else { "cores" },
                     size::words(flavor.ram),
                     size::seats_held(&spec.limits, flavor.ram),
                     spec.limits.seats,

@@ -550,7 +550,7 @@ async fn problems_come_before_anything_is_made() {
             json!({ "server": { "flavor": "m1.smal" } }),
             "no flavor is called m1.smal",
         ),
-        ("cores=1", json!({}), "1 cores left of 1"),
+        ("cores=1", json!({}), "1 core left of 1"),
         (
             "gigabytes=5",
             json!({ "volume": { "size": 6 } }),

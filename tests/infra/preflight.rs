@@ -63,7 +63,7 @@ fn quotas_are_reckoned_with_remedies() {
         (
             "memory",
             |w| w.quota("ram", 51200, 51200 - 4096),
-            "4 GiB of memory left of 50 GiB, the server needs 8 GiB\n  the largest flavor that fits, m1.small (1 cores, 2 GiB), holds 1 of 10 seats: `--set server.flavor=m1.small`",
+            "4 GiB of memory left of 50 GiB, the server needs 8 GiB\n  the largest flavor that fits, m1.small (1 core, 2 GiB), holds 1 of 10 seats: `--set server.flavor=m1.small`",
         ),
         (
             "servers",
@@ -107,7 +107,7 @@ fn quotas_are_reckoned_with_remedies() {
         (
             "ports, the router's included",
             |w| w.quota("port", 10, 9),
-            "1 ports left of 10, 2 are needed\n  delete one that nobody uses, or ask your project for more",
+            "1 port left of 10, 2 are needed\n  delete one that nobody uses, or ask your project for more",
         ),
         (
             "gigabytes",
