@@ -101,6 +101,13 @@ impl std::fmt::Debug for StoredSecret {
 }
 
 impl Receipt {
+    /// Whether the hub is without TLS, so that nobody but its server reaches it.
+    pub fn is_on_loopback(&self) -> bool {
+        self.url
+            .as_deref()
+            .is_some_and(|url| url.starts_with("http:"))
+    }
+
     /// The named secret, made of `bytes` random bytes (as hexadecimal) when it is asked for the first time.
     pub fn secret(&mut self, name: &str, bytes: usize) -> crate::secret::Secret {
         let stored = self.secrets.entry(name.to_owned()).or_insert_with(|| {

@@ -58,12 +58,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     args.handout.check()?;
     let name = context.name(args.name.as_deref())?;
     let state = context.state(&name)?;
-    anyhow::ensure!(
-        !state.receipt()?.notebook,
-        "{name} is one person's notebook server (`hub.kind: notebook`): it has no users, and one password, which is in {}; \
-         for several people make a hub under another `name`",
-        state.path(users::credentials::FILE).display()
-    );
+    people::refuse_notebook(&state, "for several people make a hub under another `name`")?;
     let passwords = request.passwords();
     let host = server::of(context, &name, &state).await?;
     request.url = people::url(&state.receipt()?);

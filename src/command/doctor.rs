@@ -1,24 +1,26 @@
 //! `hubctl doctor`: the way of a user, link by link, and what to do about the first that is broken.
 
 mod dns;
+mod person;
 mod why;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 
 use super::deployment::{place_of, trust, trust_of, url};
+use super::way::Way;
 use super::{Context, server};
 use crate::cloud::Cloud;
 use crate::doctor::{self, Chart, Finding};
 use crate::event::{Event, Observer, Silent};
-use crate::health::{self, Checking, Endpoint, Fault, Part};
+use crate::health::{self, Endpoint, Fault, Part};
 use crate::host::Host;
 use crate::infra::{self, Inventory, Outcome, door, rule};
 use crate::setup::{self, Vitals};
-use crate::spec::{HubKind, Spec};
+use crate::spec::{HubKind, Spec, TlsKind};
 use crate::state::{Receipt, State};
 use crate::ui::{Diagnosis, Exit};
 use dns::dns;
@@ -38,21 +40,9 @@ pub struct Args {
     pub junit: Option<PathBuf>,
 }
 
-/// A server of a user's takes no longer to start, where no spec says otherwise; and the hub speaks first.
-const SPAWN: u32 = 60;
-const LATER: Duration = Duration::from_secs(30);
-
 const OUTSIDE: [Part; 4] = [Part::Connection, Part::Certificate, Part::Proxy, Part::Hub];
-const INSIDE: [Part; 7] = [
-    Part::Login,
-    Part::Spawn,
-    Part::Notebook,
-    Part::Kernel,
-    Part::Compute,
-    Part::Stop,
-    Part::Logout,
-];
-
+/// Of a hub that its server alone reaches.
+const LOCAL: [Part; 2] = [Part::Proxy, Part::Hub];
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let name = context.name(args.name.as_deref())?;
     let has_spec = context.has_spec() && context.outline()?.name.as_ref() == Some(&name);
@@ -110,27 +100,21 @@ impl Doctor<'_> {
     async fn examine(&mut self) -> anyhow::Result<()> {
         let inventory = self.cloud().await;
         let (address, closed) = self.way_there(inventory.as_ref()).await?;
-
-        // The hub from outside. What is broken there is told after the server was asked why.
-        let endpoint = address.map(|address| self.endpoint(address, inventory.as_ref()));
-        let endpoint = endpoint.transpose()?;
-        let mut outside = self.outside(endpoint.as_ref(), closed.contains(&443)).await;
         let outcome = inventory.as_ref().and_then(Outcome::of);
-        let ask_first = outside
-            .iter()
-            .any(|finding| matches!(finding.state, doctor::State::Broken { .. }));
-        if !ask_first {
-            self.tell_all(std::mem::take(&mut outside));
-        }
         let shut = closed.contains(&22) || address.is_none();
-        let (mut server, host, vitals) = self.server(outcome.as_ref(), shut).await;
-        if let (Some(host), Some(vitals)) = (&host, &vitals) {
-            for finding in &mut outside {
-                ask_why(finding, host, vitals, None).await;
-            }
-        }
-        self.tell_all(outside);
-        self.tell_all(std::mem::take(&mut server));
+        let (way, host, vitals) = if self.is_on_loopback() {
+            self.by_ssh(outcome.as_ref(), shut).await?
+        } else {
+            let way = address.map(|address| self.endpoint(address, inventory.as_ref()));
+            let way = way.transpose()?.map(Way::straight);
+            let is_closed = way
+                .as_ref()
+                .is_some_and(|way| closed.contains(&way.endpoint().port()));
+            let (host, vitals) = self
+                .by_web(way.as_ref(), is_closed, outcome.as_ref(), shut)
+                .await;
+            (way, host, vitals)
+        };
         if let Some(vitals) = &vitals {
             self.warn(vitals);
         }
@@ -139,18 +123,91 @@ impl Doctor<'_> {
         let blocked = self
             .chart
             .blocked(&[OUTSIDE.as_slice(), &[Part::Ssh, Part::Host]].concat());
-        match (blocked, &host, &vitals, &endpoint) {
-            (None, Some(host), Some(vitals), Some(endpoint)) => {
-                let inside = self.inside(host, vitals, endpoint).await;
+        match (blocked, &host, &vitals, &way) {
+            (None, Some(host), Some(vitals), Some(way)) => {
+                let inside = self.inside(host, vitals, way.endpoint()).await;
                 self.tell_all(inside);
             }
             (because, ..) => {
                 let because = because.unwrap_or(Part::Ssh);
-                self.tell_all(INSIDE.map(|part| Finding::skipped(part, because)).into());
+                let skipped = self.as_user().iter();
+                let skipped = skipped.map(|part| Finding::skipped(*part, because));
+                self.tell_all(skipped.collect());
             }
         }
         self.exchanges = host.as_ref().map_or(0, Host::exchanges);
         Ok(())
+    }
+
+    /// The hub from outside, then the server from inside. What is broken outside is told after the server was asked why.
+    async fn by_web(
+        &mut self,
+        way: Option<&Way>,
+        is_closed: bool,
+        outcome: Option<&Outcome>,
+        shut: bool,
+    ) -> (Option<Host>, Option<Vitals>) {
+        let mut outside = self.outside(way.map(Way::endpoint), is_closed).await;
+        let ask_first = outside
+            .iter()
+            .any(|finding| matches!(finding.state, doctor::State::Broken { .. }));
+        if !ask_first {
+            self.tell_all(std::mem::take(&mut outside));
+        }
+        let (server, host, vitals) = self.server(outcome, shut).await;
+        if let (Some(host), Some(vitals)) = (&host, &vitals) {
+            for finding in &mut outside {
+                ask_why(finding, host, vitals, None).await;
+            }
+        }
+        self.tell_all(outside);
+        self.tell_all(server);
+        (host, vitals)
+    }
+
+    /// The server from inside, then its hub, which nobody but the server reaches.
+    async fn by_ssh(
+        &mut self,
+        outcome: Option<&Outcome>,
+        shut: bool,
+    ) -> anyhow::Result<(Option<Way>, Option<Host>, Option<Vitals>)> {
+        let (server, host, vitals) = self.server(outcome, shut).await;
+        self.tell_all(server);
+        let (Some(host), Some(vitals)) = (&host, &vitals) else {
+            let because = self.chart.blocked(&[Part::Ssh, Part::Host]);
+            let because = because.unwrap_or(Part::Ssh);
+            self.tell_all(LOCAL.map(|part| Finding::skipped(part, because)).into());
+            return Ok((None, host, vitals));
+        };
+        let url = match &self.spec {
+            Some(spec) => format!("http://127.0.0.1{}", spec.web_place()),
+            None => self.receipt.url.clone().unwrap_or_default(),
+        };
+        let way = Way::over(host, &url)
+            .await?
+            .with_notebook(self.is_notebook());
+        let report = health::light(way.endpoint(), &Silent).await;
+        let mut findings = doctor::findings(&report, &LOCAL);
+        for finding in &mut findings {
+            ask_why(finding, host, vitals, None).await;
+        }
+        self.tell_all(findings);
+        Ok((Some(way), Some(host.clone()), Some(vitals.clone())))
+    }
+
+    /// Whether the hub is without TLS, so that nobody but its server reaches it.
+    fn is_on_loopback(&self) -> bool {
+        match &self.spec {
+            Some(spec) => spec.tls.kind == TlsKind::None,
+            None => self.receipt.is_on_loopback(),
+        }
+    }
+
+    fn is_notebook(&self) -> bool {
+        match &self.spec {
+            Some(spec) => spec.hub.kind == HubKind::Notebook,
+            None => self.receipt.notebook,
+        }
     }
 
     /// Says what was found of a link, as soon as it is known.
@@ -286,17 +343,13 @@ impl Doctor<'_> {
             Some(spec) => trust_of(spec, &self.state)?,
             None => trust(&self.state)?,
         };
-        let notebook = match &self.spec {
-            Some(spec) => spec.hub.kind == HubKind::Notebook,
-            None => self.receipt.notebook,
-        };
         let place = match &self.spec {
             Some(spec) => spec.web_place(),
             None => place_of(&self.receipt),
         };
         let url = url(self.domain(inventory).as_deref(), address, &place);
         let endpoint = Endpoint::new(&url, Some(address), &trust)?;
-        Ok(if notebook {
+        Ok(if self.is_notebook() {
             endpoint.of_notebook()
         } else {
             endpoint
@@ -394,61 +447,6 @@ impl Doctor<'_> {
         }
     }
 
-    /// As a user of its own, who is gone after.
-    async fn inside(&self, host: &Host, vitals: &Vitals, endpoint: &Endpoint) -> Vec<Finding> {
-        let started = Instant::now();
-        let no_user = |error: &anyhow::Error| {
-            let mut fault = Diagnosis::of(error).fault();
-            fault.cause = format!("no test user could be made: {}", fault.cause);
-            let mut findings = INSIDE.map(|part| Finding::skipped(part, Part::Login));
-            findings[0] = Finding::of(Part::Login, started.elapsed().as_secs_f64(), Err(fault));
-            findings.to_vec()
-        };
-        let Some(kind) = vitals.hub() else {
-            return no_user(&anyhow::anyhow!("no hub is set up on the server"));
-        };
-        // Its exchange stays open for as long as the user is there: a session of its own.
-        let made = async {
-            let session = host.again(LATER, &Silent).await?;
-            anyhow::Ok(health::synthetic(&session, &Checking::of(kind)).await?)
-        };
-        let visitor = match made.await {
-            Ok(visitor) => visitor,
-            Err(error) => return no_user(&error),
-        };
-        let seconds = self
-            .spec
-            .as_ref()
-            .map_or(SPAWN, |spec| spec.spawner.start_timeout);
-        let within = Duration::from_secs(u64::from(seconds)) + LATER;
-        let (user, password) = (&visitor.user, &visitor.password);
-        let report = health::full(endpoint, user, password, within, &Silent).await;
-        let mut findings = doctor::findings(&report, &INSIDE);
-        // A hub that worked a moment ago.
-        if let Some(broken) = report.broken.as_ref()
-            && OUTSIDE.contains(&broken.part)
-        {
-            let cause = format!("the hub was there, and then: {broken}");
-            findings = INSIDE
-                .map(|part| Finding::skipped(part, Part::Login))
-                .to_vec();
-            findings[0] = Finding::broken(Part::Login, broken.seconds, cause, &broken.hint);
-        }
-        for finding in &mut findings {
-            ask_why(finding, host, vitals, Some(&visitor.user)).await;
-        }
-        let observer: &dyn Observer = &*self.context.ui;
-        match visitor.end().await {
-            Ok(left) if left.is_empty() => {}
-            Ok(left) => observer.warn(format!(
-                "of the test user is still there: {}",
-                left.join(", ")
-            )),
-            Err(error) => observer.warn(format!("the test user was not taken away: {error}")),
-        }
-        findings
-    }
-
     fn report(self) -> anyhow::Result<Exit> {
         let broken = self.chart.broken().map(|finding| finding.part);
         let seconds = self.context.started.elapsed().as_secs_f64();
@@ -467,6 +465,9 @@ impl Doctor<'_> {
             ui.data(&doctor::junit::document(&self.chart).context("writing JUnit")?);
         } else {
             match broken {
+                None if self.chart.has_untried() => ui.say(&format!(
+                    "\nevery link that could be tried holds ({seconds:.1} s)"
+                )),
                 None => ui.say(&format!("\nevery link holds ({seconds:.1} s)")),
                 Some(part) => ui.say(&format!(
                     "\nthe first broken link is {} ({seconds:.1} s)",

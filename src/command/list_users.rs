@@ -1,6 +1,6 @@
 //! `hubctl list-users`: who is there.
 
-use super::{Context, server};
+use super::{Context, people, server};
 use crate::ui::Exit;
 use crate::users::{self, Account, HubUser, PasswordState, Roster};
 
@@ -15,6 +15,7 @@ pub struct Args {
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let name = context.name(args.name.as_deref())?;
     let state = context.state_for_reading(&name)?;
+    people::refuse_notebook(&state, "`hubctl status` shows how it is")?;
     let host = server::of(context, &name, &state).await?;
     let roster = users::roster(&host).await?;
     let ui = &context.ui;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Context, server};
 use crate::host::{Command, HostError, Limits};
 use crate::setup::HubPlaces;
-use crate::setup::names::{HUB_HELPER_SERVICE, HUBPROXY_SERVICE, PROXY_SERVICE};
+use crate::setup::names::{DOCKER_SERVICE, HUB_HELPER_SERVICE, PROXIES};
 use crate::ui::Exit;
 use crate::users::names;
 
@@ -40,13 +40,10 @@ const FOLLOW: Limits = Limits::new(
 );
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
-    let units = units(&args.whose, args.user.as_deref())?;
+    let matches = matches(&args.whose, args.user.as_deref())?;
     let name = context.name(args.name.as_deref())?;
     let host = server::visit(context, &name).await?;
-    let mut command = Command::new("sudo").args(["-n", "journalctl", "--no-pager"]);
-    for unit in units {
-        command = command.arg(format!("--unit={unit}"));
-    }
+    let mut command = Command::new("sudo").args(["-n", "journalctl", "--no-pager", "--quiet"]);
     command = command.arg(format!("--lines={}", args.lines));
     let limits = if args.follow {
         command = command.arg("--follow");
@@ -54,9 +51,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     } else {
         Limits::default()
     };
+    let command = command.args(matches);
+    let mut silent = true;
     let ui = &context.ui;
     let output = host
         .exchange(&command, Vec::new(), limits, |line| {
+            silent = false;
             if ui.is_json() {
                 ui.record(&serde_json::json!({"event": "log", "line": line}));
             } else {
@@ -65,6 +65,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
         })
         .await?;
     if output.exit_status == 0 {
+        if silent {
+            ui.say(nothing(&args.whose));
+        }
         Ok(Exit::Ok)
     } else {
         Err(HostError::Failed {
@@ -76,10 +79,20 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     }
 }
 
-/// The units behind a name, whichever kind of it there is.
-fn units(whose: &str, user: Option<&str>) -> Result<Vec<String>, names::NameProblem> {
+fn nothing(whose: &str) -> &'static str {
+    match whose {
+        "hub" | "proxy" => "nothing is kept of it; `hubctl doctor` finds out whether it is there",
+        _ => {
+            "nothing is kept of it; with the spawners `local` and `sudo` servers speak in the hub's log: `hubctl logs hub`"
+        }
+    }
+}
+
+/// What the journal is asked for, whichever kind of it there is.
+fn matches(whose: &str, user: Option<&str>) -> Result<Vec<String>, names::NameProblem> {
+    let units = |names: &[&str]| names.iter().map(|name| format!("--unit={name}")).collect();
     Ok(match (whose, user) {
-        ("user", Some(user)) => units_of_user(user)?,
+        ("user", Some(user)) => matches_of_user(user)?,
         (_, Some(odd)) => {
             return Err(names::NameProblem {
                 name: odd.to_owned(),
@@ -87,24 +100,34 @@ fn units(whose: &str, user: Option<&str>) -> Result<Vec<String>, names::NameProb
                 hint: format!("`hubctl logs user {odd}` shows what {odd}'s server says"),
             });
         }
-        ("hub", None) => HubPlaces::all()
-            .map(|hub| hub.service)
-            .into_iter()
-            .chain([HUB_HELPER_SERVICE])
-            .map(str::to_owned)
-            .collect(),
-        ("proxy", None) => vec![PROXY_SERVICE.to_owned(), HUBPROXY_SERVICE.to_owned()],
-        (user, None) => units_of_user(user)?,
+        ("hub", None) => {
+            let [first, second, third] = HubPlaces::all().map(|hub| hub.service);
+            units(&[first, second, third, HUB_HELPER_SERVICE])
+        }
+        ("proxy", None) => units(&PROXIES),
+        (user, None) => matches_of_user(user)?,
     })
 }
 
-fn units_of_user(user: &str) -> Result<Vec<String>, names::NameProblem> {
+/// A user's server is a unit, of which systemd speaks too, or a container, for which the engine speaks.
+fn matches_of_user(user: &str) -> Result<Vec<String>, names::NameProblem> {
     names::check(user)?;
-    Ok(HubPlaces::all()
+    let mut alternatives: Vec<Vec<String>> = HubPlaces::all()
         .iter()
         .filter(|hub| hub.user_unit.contains("{name}"))
         .map(|hub| hub.user_unit.replace("{name}", user))
-        .collect())
+        .flat_map(|unit| {
+            [
+                vec![format!("_SYSTEMD_UNIT={unit}")],
+                vec!["_PID=1".to_owned(), format!("UNIT={unit}")],
+            ]
+        })
+        .collect();
+    alternatives.push(vec![
+        format!("_SYSTEMD_UNIT={DOCKER_SERVICE}"),
+        format!("CONTAINER_NAME=jupyter-{user}"),
+    ]);
+    Ok(alternatives.join(&"+".to_owned()))
 }
 
 #[cfg(test)]
@@ -112,28 +135,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_a_users_name_becomes_a_unit() {
+    fn nothing_but_a_users_name_is_asked_for() {
         assert_eq!(
-            units("hub", None).unwrap(),
+            matches("hub", None).unwrap(),
             [
-                "jupyterhub.service",
-                "hubd.service",
-                "notebook.service",
-                "hub-helper.service"
+                "--unit=jupyterhub.service",
+                "--unit=hubd.service",
+                "--unit=notebook.service",
+                "--unit=hub-helper.service"
             ]
         );
         assert_eq!(
-            units("ada", None).unwrap(),
-            ["jupyter-ada.service", "jupyter@ada.service"]
+            matches("proxy", None).unwrap(),
+            [
+                "--unit=nginx.service",
+                "--unit=apache2.service",
+                "--unit=traefik.service",
+                "--unit=hubproxy.service",
+                "--unit=jupyterhub-proxy.service"
+            ]
         );
         assert_eq!(
-            units("user", Some("ada")).unwrap(),
-            units("ada", None).unwrap()
+            matches("ada", None).unwrap().join(" "),
+            "_SYSTEMD_UNIT=jupyter-ada.service + _PID=1 UNIT=jupyter-ada.service \
+             + _SYSTEMD_UNIT=jupyter@ada.service + _PID=1 UNIT=jupyter@ada.service \
+             + _SYSTEMD_UNIT=docker.service CONTAINER_NAME=jupyter-ada"
         );
-        assert!(units("hub", Some("ada")).is_err());
-        for odd in ["*", "a b", "--vacuum-size=1", "../x", ""] {
-            assert!(units(odd, None).is_err(), "{odd}");
-            assert!(units("user", Some(odd)).is_err(), "{odd}");
+        assert_eq!(
+            matches("user", Some("ada")).unwrap(),
+            matches("ada", None).unwrap()
+        );
+        assert!(matches("hub", Some("ada")).is_err());
+        for odd in ["*", "a b", "--vacuum-size=1", "../x", "", "+"] {
+            assert!(matches(odd, None).is_err(), "{odd}");
+            assert!(matches("user", Some(odd)).is_err(), "{odd}");
         }
     }
 }

@@ -35,6 +35,7 @@ mod preview;
 mod programs;
 mod server;
 mod span;
+mod way;
 
 use std::process::ExitCode;
 

@@ -32,6 +32,18 @@ pub(super) fn url(receipt: &Receipt) -> String {
     receipt.url.clone().or_else(by_address).unwrap_or_default()
 }
 
+/// One person's notebook server has no users, and says what to do instead.
+pub(super) fn refuse_notebook(state: &State, instead: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !state.receipt()?.notebook,
+        "{} is one person's notebook server (`hub.kind: notebook`): it has no users, and one password, which is in {}; \
+         {instead}",
+        state.name(),
+        state.path(credentials::FILE).display()
+    );
+    Ok(())
+}
+
 /// Makes the page anew from the credentials file, and says what on it holds no longer.
 pub(super) fn hand_out(context: &Context, state: &State, to: &HandOut) -> anyhow::Result<()> {
     let receipt = state.receipt()?;

@@ -37,6 +37,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     args.handout.check()?;
     let name = context.name(args.name.as_deref())?;
     let state = context.state(&name)?;
+    people::refuse_notebook(&state, "`hubctl destroy` takes all of it away")?;
     let host = server::of(context, &name, &state).await?;
     let removal = Removal {
         names: args.names.clone(),

@@ -26,6 +26,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     args.handout.check()?;
     let name = context.name(args.name.as_deref())?;
     let state = context.state(&name)?;
+    people::refuse_notebook(&state, "`hubctl rotate` gives it another")?;
     let host = server::of(context, &name, &state).await?;
     let url = people::url(&state.receipt()?);
     let whose = Whose::These(args.names.clone());

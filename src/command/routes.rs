@@ -16,6 +16,11 @@ pub struct Args {
 
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let name = context.name(args.name.as_deref())?;
+    let state = context.state_for_reading(&name)?;
+    anyhow::ensure!(
+        !state.receipt()?.notebook,
+        "{name} is one person's notebook server: it has one address, and no routes"
+    );
     let host = server::visit(context, &name).await?;
     let (proxy, routes) = match setup::routes(&host).await? {
         Ok(found) => found,

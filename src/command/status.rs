@@ -5,6 +5,7 @@ mod show;
 use super::Context;
 use super::deployment::{Deployment, place_of, trust, url};
 use super::server;
+use super::way::Way;
 use crate::event::Silent;
 use crate::health::{self, Endpoint, Report};
 use crate::host::Host;
@@ -30,7 +31,10 @@ struct Standing {
     name: String,
     items: Vec<Item>,
     outcome: Option<Outcome>,
-    endpoint: Option<Endpoint>,
+    /// Where the hub is for its users.
+    url: Option<String>,
+    /// The way there, where one was found.
+    way: Option<Way>,
     health: Option<Report>,
     /// The server from inside, or why it was not looked at.
     vitals: Option<Result<Vitals, String>>,
@@ -56,8 +60,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
         without_spec(context, &name).await?
     };
     standing.busy = busy;
-    if let Some(endpoint) = &standing.endpoint {
-        standing.health = Some(health::light(endpoint, &Silent).await);
+    if let Some(way) = &standing.way {
+        standing.health = Some(health::light(way.endpoint(), &Silent).await);
     }
     let works = standing.health.as_ref().is_some_and(Report::is_healthy);
     show(context, &standing, works);
@@ -92,10 +96,14 @@ async fn with_spec(context: &Context) -> anyhow::Result<Standing> {
         Some(host) => Some(look_inside(host).await),
         None => None,
     };
+    let url = deployment.outcome.as_ref();
+    let url = url.map(|outcome| deployment.url(outcome));
+    let way = deployment.way().await.ok();
     Ok(Standing {
         name: deployment.spec.name.clone(),
         items: deployment.inventory.items(),
-        endpoint: deployment.endpoint().ok(),
+        url,
+        way,
         outcome: deployment.outcome.clone(),
         health: None,
         vitals,
@@ -113,7 +121,8 @@ async fn without_spec(context: &Context, name: &str) -> anyhow::Result<Standing>
     let mut standing = Standing {
         name: name.to_owned(),
         items: inventory.items(),
-        endpoint: None,
+        url: None,
+        way: None,
         health: None,
         vitals: None,
         proxy: None,
@@ -127,14 +136,22 @@ async fn without_spec(context: &Context, name: &str) -> anyhow::Result<Standing>
             .first()
             .map(|record| record.name.trim_end_matches('.'));
         let receipt = state.receipt()?;
-        let url = url(domain, outcome.address, &place_of(&receipt));
-        let endpoint = Endpoint::new(&url, Some(outcome.address), &trust(&state)?)?;
-        standing.endpoint = Some(if receipt.notebook {
-            endpoint.of_notebook()
+        let host = server::visit_server(context, &state, outcome).await;
+        let url = match &receipt.url {
+            Some(own) if receipt.is_on_loopback() => own.clone(),
+            _ => url(domain, outcome.address, &place_of(&receipt)),
+        };
+        let way = if !receipt.is_on_loopback() {
+            let endpoint = Endpoint::new(&url, Some(outcome.address), &trust(&state)?)?;
+            Some(Way::straight(endpoint))
+        } else if let Ok(host) = &host {
+            Way::over(host, &url).await.ok()
         } else {
-            endpoint
-        });
-        standing.vitals = Some(match server::visit_server(context, &state, outcome).await {
+            None
+        };
+        standing.way = way.map(|way| way.with_notebook(receipt.notebook));
+        standing.url = Some(url);
+        standing.vitals = Some(match host {
             Ok(host) => look_inside(&host).await,
             Err(error) => Err(Diagnosis::of(&error).fault().cause),
         });

@@ -3,9 +3,8 @@
 use std::net::TcpListener;
 
 use anyhow::Context as _;
-use url::Url;
 
-use super::{Context, server};
+use super::{Context, server, way};
 use crate::event::Observer;
 use crate::host::{Destination, Passage};
 use crate::ui::Exit;
@@ -42,20 +41,6 @@ fn destination(text: &str) -> Result<Destination, String> {
     }
 }
 
-/// Where the hub is on the server's loopback, and where its pages begin: as the last provision left it.
-fn place_of(url: Option<&str>) -> (Destination, String) {
-    let url = url.and_then(|url| Url::parse(url).ok());
-    let port = url.as_ref().and_then(Url::port_or_known_default);
-    let destination = Destination {
-        host: "127.0.0.1".to_owned(),
-        port: port.unwrap_or(443),
-    };
-    (
-        destination,
-        url.map_or_else(|| "/".to_owned(), |url| url.path().to_owned()),
-    )
-}
-
 pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> {
     let name = context.name(args.name.as_deref())?;
     // A port that is taken is said before anything is contacted.
@@ -68,7 +53,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     let address = listener.local_addr().context("asking for the port")?;
     let host = server::visit(context, &name).await?;
     let known = context.state_for_reading(&name)?.receipt()?.url;
-    let (place, path) = place_of(known.as_deref());
+    let (place, path) = way::destination(known.as_deref());
     let plain = known.is_some_and(|url| url.starts_with("http:"));
     let (to, scheme, path) = match &args.to {
         // Of another place nothing is known but what its port is for.
@@ -105,20 +90,6 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tunnel_leads_to_where_the_hub_is() {
-        for (url, port, path) in [
-            (None, 443, "/"),
-            (Some("https://192.0.2.7/"), 443, "/"),
-            (Some("https://192.0.2.7:8888/jupyter/"), 8888, "/jupyter/"),
-            (Some("http://127.0.0.1/"), 80, "/"),
-        ] {
-            let (place, found) = place_of(url);
-            assert_eq!((place.port, found.as_str()), (port, path), "{url:?}");
-            assert_eq!(place.host, "127.0.0.1");
-        }
-    }
 
     #[test]
     fn a_destination_has_a_port() {

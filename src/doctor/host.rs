@@ -1,6 +1,7 @@
 //! What the server's own figures mean for its users.
 
 use crate::health::{Fault, Part};
+use crate::setup::names::PROXIES;
 use crate::setup::{Disk, HubPlaces, Service, Vitals};
 
 /// With less, an account, a login or a notebook's file cannot be made.
@@ -91,7 +92,10 @@ pub fn culprits(vitals: &Vitals, part: Part) -> Vec<&Service> {
     vitals
         .idle()
         .filter(|service| match part {
-            Part::Connection | Part::Certificate | Part::Proxy => is_proxys(service),
+            // One person's server may stand without any.
+            Part::Connection | Part::Certificate | Part::Proxy => {
+                is_proxys(service) || (vitals.proxies().next().is_none() && is_hubs(service))
+            }
             Part::Hub => is_hubs(service) || is_proxys(service),
             Part::Login | Part::Spawn | Part::Notebook | Part::Kernel => is_hubs(service),
             _ => false,
@@ -99,19 +103,28 @@ pub fn culprits(vitals: &Vitals, part: Part) -> Vec<&Service> {
         .collect()
 }
 
-/// Whether a unit is one of the proxy's.
+/// Whether a unit is one of the proxy's: its service, or a socket that systemd holds for it.
 pub fn is_proxys(service: &Service) -> bool {
-    service.name.starts_with("jupyterhub-proxy") || service.name.starts_with("hubproxy")
+    PROXIES
+        .iter()
+        .any(|proxy| service.name.starts_with(proxy.trim_end_matches(".service")))
 }
 
 /// The units whose last words may tell why a link is broken.
 pub fn witnesses(vitals: &Vitals, part: Part, user: Option<&str>) -> Vec<String> {
     let hub = vitals.hub().map(HubPlaces::of);
-    let proxy = || vitals.proxy().map(|service| service.name.clone());
     let hubs = || hub.map(|hub| hub.service.to_owned());
+    let proxies = || {
+        let units: Vec<String> = vitals.proxies().map(|unit| unit.name.clone()).collect();
+        if units.is_empty() {
+            hubs().into_iter().collect()
+        } else {
+            units
+        }
+    };
     let users = || Some(hub?.user_unit.replace("{name}", user?));
     match part {
-        Part::Connection | Part::Certificate | Part::Proxy => proxy().into_iter().collect(),
+        Part::Connection | Part::Certificate | Part::Proxy => proxies(),
         Part::Hub | Part::Login => hubs().into_iter().collect(),
         Part::Spawn => users().into_iter().chain(hubs()).collect(),
         Part::Notebook | Part::Kernel | Part::Compute => users().into_iter().collect(),

@@ -31,6 +31,11 @@ pub fn document(chart: &Chart) -> Result<String, quick_junit::SerializeError> {
                 status.set_message(format!("needs {}", because.name()));
                 status
             }
+            State::Untried { why } => {
+                let mut status = TestCaseStatus::skipped();
+                status.set_message(why.as_str());
+                status
+            }
         };
         let mut case = TestCase::new(finding.part.name(), status);
         case.set_classname(format!("hubctl.doctor.{}", chart.name))

@@ -50,6 +50,10 @@ pub enum State {
     Skipped {
         because: Part,
     },
+    /// It cannot be tried from here.
+    Untried {
+        why: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -82,7 +86,7 @@ impl Chart {
             .iter()
             .filter(|finding| needs.contains(&finding.part))
             .find_map(|finding| match finding.state {
-                State::Holds { .. } => None,
+                State::Holds { .. } | State::Untried { .. } => None,
                 State::Broken { .. } => Some(finding.part),
                 State::Skipped { because } => Some(because),
             })
@@ -93,6 +97,13 @@ impl Chart {
         self.findings
             .iter()
             .find(|finding| matches!(finding.state, State::Broken { .. }))
+    }
+
+    /// Whether there was a link that could not be tried.
+    pub fn has_untried(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| matches!(finding.state, State::Untried { .. }))
     }
 
     pub fn seconds(&self) -> f64 {
@@ -134,6 +145,14 @@ impl Finding {
         }
     }
 
+    pub fn untried(part: Part, why: impl Into<String>) -> Self {
+        Self {
+            part,
+            seconds: 0.0,
+            state: State::Untried { why: why.into() },
+        }
+    }
+
     /// From a look at one link.
     pub fn of(part: Part, seconds: f64, looked: Result<String, Fault>) -> Self {
         match looked {
@@ -171,6 +190,7 @@ impl Finding {
             State::Skipped { because } => {
                 vec![format!("skipped  {name:<15} needs {}", because.name())]
             }
+            State::Untried { why } => vec![format!("untried  {name:<15} {why}")],
         }
     }
 }

@@ -141,6 +141,77 @@ fn a_broken_link_is_blamed_on_the_units_behind_it() {
         witnesses(&rust, Part::Connection, None),
         ["hubproxy.service"]
     );
+
+    // A front, and what is behind it.
+    let behind = Vitals {
+        services: vec![
+            unit("jupyterhub.service", "active", "running", "success"),
+            unit("jupyterhub-proxy.service", "active", "running", "success"),
+            unit("nginx.service", "failed", "failed", "exit-code"),
+        ],
+        ..Vitals::default()
+    };
+    assert_eq!(
+        words(&behind, Part::Connection),
+        ["nginx.service is failed (exit-code)"]
+    );
+    assert_eq!(
+        witnesses(&behind, Part::Proxy, None),
+        ["nginx.service", "jupyterhub-proxy.service"]
+    );
+    let traefik = Vitals {
+        services: vec![
+            unit("jupyterhub.service", "active", "running", "success"),
+            unit("traefik-https.socket", "inactive", "dead", "success"),
+            unit("traefik.service", "active", "running", "success"),
+        ],
+        ..Vitals::default()
+    };
+    assert_eq!(
+        words(&traefik, Part::Connection),
+        ["traefik-https.socket is inactive (dead)"]
+    );
+
+    // One person's server stands for itself.
+    let alone = Vitals {
+        services: vec![unit("notebook.service", "inactive", "dead", "success")],
+        ..Vitals::default()
+    };
+    assert_eq!(alone.hub(), Some(crate::spec::HubKind::Notebook));
+    for part in [Part::Connection, Part::Hub, Part::Login] {
+        assert_eq!(words(&alone, part), ["notebook.service is inactive (dead)"]);
+    }
+    assert_eq!(
+        witnesses(&alone, Part::Connection, None),
+        ["notebook.service"]
+    );
+    assert_eq!(
+        witnesses(&alone, Part::Compute, Some("notebook")),
+        ["notebook.service"]
+    );
+}
+
+#[test]
+fn what_cannot_be_tried_is_neither_whole_nor_broken() {
+    let mut chart = Chart::new("class");
+    assert!(!chart.has_untried());
+    chart.findings = vec![
+        Finding::untried(Part::Login, "people log in at a provider"),
+        Finding::skipped(Part::Spawn, Part::Login),
+    ];
+    assert!(chart.has_untried());
+    assert_eq!(chart.broken(), None);
+    assert_eq!(
+        chart.findings[0].lines(),
+        ["untried  login           people log in at a provider"]
+    );
+    let xml = junit::document(&chart).unwrap();
+    for part in [
+        r#"tests="2" skipped="2" errors="0" failures="0""#,
+        r#"<skipped message="people log in at a provider"/>"#,
+    ] {
+        assert!(xml.contains(part), "{part}\n{xml}");
+    }
 }
 
 #[test]

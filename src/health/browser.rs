@@ -89,6 +89,30 @@ impl Browser {
         })
     }
 
+    /// Whether the hub has people log in elsewhere, at a provider: its login page leads away, or asks for no password.
+    /// One that cannot be seen is not taken for that.
+    pub async fn logs_in_elsewhere(endpoint: &Endpoint) -> bool {
+        let page = endpoint.at("hub/login");
+        let Ok(client) = endpoint.client(None) else {
+            return false;
+        };
+        let Ok(response) = client.get(page.clone()).send().await else {
+            return false;
+        };
+        if response.status().is_redirection() {
+            let target = response.headers().get(header::LOCATION);
+            let target = target
+                .and_then(|value| value.to_str().ok())
+                .and_then(|target| page.join(target).ok());
+            return target.is_some_and(|target| target.path() != page.path());
+        }
+        response.status().is_success()
+            && response
+                .text()
+                .await
+                .is_ok_and(|body| !body.contains("name=\"password\""))
+    }
+
     /// Logs in to one person's notebook server.
     pub async fn login_to_notebook(endpoint: &Endpoint, password: &Secret) -> Result<Self, Fault> {
         let jar = Arc::new(Jar::default());

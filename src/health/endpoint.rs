@@ -10,6 +10,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::MaybeTlsStream;
 use url::{Host, Url};
 
 use super::Fault;
@@ -39,7 +40,9 @@ pub struct Endpoint {
 /// Why an endpoint is none.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
-    #[error("{url} is not the URL of a hub: it must be https://NAME/")]
+    #[error(
+        "{url} is not the URL of a hub: it must be https://NAME/, or http:// on this machine itself"
+    )]
     Url { url: String },
     #[error("the authority's certificate is damaged")]
     Authority,
@@ -51,14 +54,17 @@ pub enum EndpointError {
 
 impl Endpoint {
     /// `url` is the hub's (`https://hub.example.org/`). With an `address` connections go there whatever the name
-    /// resolves to, so that a hub can be looked at before its DNS record is there.
+    /// resolves to, so that a hub can be looked at before its DNS record is there. Without TLS (`http://127.0.0.1:8000/`)
+    /// only an address of this machine's loopback device will do: where a tunnel begins.
     pub fn new(url: &str, address: Option<IpAddr>, trust: &Trust) -> Result<Self, EndpointError> {
         let wrong = || EndpointError::Url {
             url: url.to_owned(),
         };
         let mut url = Url::parse(url).map_err(|_| wrong())?;
-        if url.scheme() != "https" || url.host().is_none() {
-            return Err(wrong());
+        match (url.scheme(), url.host(), address) {
+            ("https", Some(_), _) => {}
+            ("http", Some(Host::Ipv4(own)), None) if own.is_loopback() => {}
+            _ => return Err(wrong()),
         }
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
@@ -97,6 +103,11 @@ impl Endpoint {
         &self.url
     }
 
+    /// Whether TLS is spoken to it.
+    pub(super) fn has_tls(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
     /// A path of the hub's, e.g. `hub/api`. `path` has no slash at its beginning.
     pub(super) fn at(&self, path: &str) -> Url {
         let mut url = self.url.clone();
@@ -106,7 +117,8 @@ impl Endpoint {
         url
     }
 
-    pub(super) fn port(&self) -> u16 {
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or(443)
     }
 
@@ -169,6 +181,16 @@ impl Endpoint {
         TlsConnector::from(Arc::clone(&self.tls))
             .connect(name, stream)
             .await
+    }
+
+    /// A connection as HTTP goes over it: with TLS, where the hub has it.
+    pub(super) async fn stream(&self) -> std::io::Result<MaybeTlsStream<TcpStream>> {
+        let stream = self.connect().await?;
+        Ok(if self.has_tls() {
+            MaybeTlsStream::Rustls(self.secure(stream).await?)
+        } else {
+            MaybeTlsStream::Plain(stream)
+        })
     }
 }
 

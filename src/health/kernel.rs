@@ -5,9 +5,8 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest, http};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::browser::Browser;
 use super::fault::{Fault, message};
@@ -17,7 +16,7 @@ use crate::secret::Secret;
 pub struct Kernel {
     id: String,
     session: String,
-    socket: WebSocketStream<TlsStream<TcpStream>>,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 impl Kernel {
@@ -130,12 +129,12 @@ impl Kernel {
 pub(super) async fn connect(
     browser: &Browser,
     path: &str,
-) -> Result<WebSocketStream<TlsStream<TcpStream>>, Fault> {
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Fault> {
     let endpoint = browser.endpoint();
     let mut url = endpoint.at(path);
     let cookies = browser.cookies(&url);
     // A change between two special schemes is always allowed.
-    let _ = url.set_scheme("wss");
+    let _ = url.set_scheme(if endpoint.has_tls() { "wss" } else { "ws" });
     let mut request = url
         .as_str()
         .into_client_request()
@@ -149,13 +148,9 @@ pub(super) async fn connect(
         headers.insert(http::header::ORIGIN, origin);
     }
     let stream = endpoint
-        .connect()
+        .stream()
         .await
         .map_err(|error| Fault::plain(format!("{}: {error}", endpoint.place())))?;
-    let stream = endpoint
-        .secure(stream)
-        .await
-        .map_err(|error| Fault::plain(error.to_string()))?;
     match tokio_tungstenite::client_async(request, stream).await {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => Err(Fault::new(

@@ -5,9 +5,8 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::browser::Browser;
 use super::fault::{Fault, message};
@@ -17,7 +16,7 @@ use crate::secret::Secret;
 /// An open terminal.
 pub struct Terminal {
     name: String,
-    socket: WebSocketStream<TlsStream<TcpStream>>,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 impl Terminal {

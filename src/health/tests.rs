@@ -84,7 +84,7 @@ impl Server {
 }
 
 async fn serve(
-    mut stream: tokio_rustls::server::TlsStream<tokio::net::TcpStream>,
+    mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin,
     answers: &Answers,
 ) -> std::io::Result<()> {
     let mut request = Vec::new();
@@ -268,6 +268,61 @@ async fn nothing_there_and_no_tls_are_told_apart() {
 }
 
 #[tokio::test]
+async fn without_tls_only_this_machine_is_asked() {
+    for url in [
+        "http://hub.example.org/",
+        "http://192.0.2.7/",
+        "http://localhost/",
+        "ftp://127.0.0.1/",
+    ] {
+        assert!(Endpoint::new(url, None, &Trust::Anyone).is_err(), "{url}");
+    }
+    let elsewhere = Some("192.0.2.7".parse().unwrap());
+    assert!(Endpoint::new("http://127.0.0.1/", elsewhere, &Trust::Anyone).is_err());
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/");
+    let endpoint = Endpoint::new(&url, None, &Trust::Anyone).unwrap();
+    let answers = Arc::new(Answers::from([("GET /hub/api", HUB)]));
+    let plain = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            serve(stream, &answers).await.unwrap();
+        }
+    });
+    let report = light(&endpoint, &Silent).await;
+    plain.abort();
+    assert_eq!(report.broken, None);
+    assert_eq!(report.expires, None);
+    let parts: Vec<Part> = report.links.iter().map(|link| link.part).collect();
+    assert_eq!(parts, [Part::Proxy, Part::Hub]);
+}
+
+#[tokio::test]
+async fn people_log_in_elsewhere_where_the_page_leads_away_or_asks_for_nothing() {
+    const AWAY: (u16, &str, &str) = (302, "Location: https://idp.example.org/auth\r\n", "");
+    const FIRST: (u16, &str, &str) = (302, "Location: /hub/oauth_login?next=\r\n", "");
+    const BUTTON: (u16, &str, &str) = (200, "", "<a href=/hub/oauth_login>Sign in</a>");
+    const BROKEN: (u16, &str, &str) = (500, "", "<h1>500 : Internal Server Error</h1>");
+    const ITSELF: (u16, &str, &str) = (302, "Location: /hub/login?next=%2Fhub%2F\r\n", "");
+    for (page, elsewhere) in [
+        (AWAY, true),
+        (FIRST, true),
+        (BUTTON, true),
+        (FORM, false),
+        (BROKEN, false),
+        (ITSELF, false),
+    ] {
+        let server = hub(&[("GET /hub/login", page)]).await;
+        assert_eq!(
+            Browser::logs_in_elsewhere(&server.own()).await,
+            elsewhere,
+            "{page:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_full_check_says_how_far_a_user_gets() {
     const STREAM: &str = "Content-Type: text/event-stream\r\n";
     const FAILED: (u16, &str, &str) = (
@@ -396,7 +451,9 @@ fn an_endpoint_is_an_https_url() {
         let error = Endpoint::new(url, None, &trust).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("{url} is not the URL of a hub: it must be https://NAME/")
+            format!(
+                "{url} is not the URL of a hub: it must be https://NAME/, or http:// on this machine itself"
+            )
         );
     }
     assert!(matches!(

@@ -29,6 +29,8 @@ pub struct HubPlaces {
     pub sockets_group: &'static str,
     /// The unit of a user's server, `{name}` for the user.
     pub user_unit: &'static str,
+    /// Units through which proxies without Unix sockets reach users' servers, as patterns of systemd's.
+    pub ways: &'static [&'static str],
     /// The folder of a user's sockets, `{name}` for the user.
     pub user_folder: &'static str,
     /// Whether its API can be told to end browsers' sessions.
@@ -50,6 +52,7 @@ const JUPYTERHUB: HubPlaces = HubPlaces {
     api_token: "/etc/jupyterhub/secrets/api-token",
     sockets_group: PROXY_ACCOUNT,
     user_unit: "jupyter-{name}.service",
+    ways: &["jupyterhub-way-*.socket", "jupyterhub-way-*.service"],
     user_folder: "/run/jupyter/{name}",
     ends_sessions: false,
     database: Some("/var/lib/jupyterhub/jupyterhub.sqlite"),
@@ -73,6 +76,7 @@ const HUBD: HubPlaces = HubPlaces {
     api_token: "/etc/hubd/secrets/api-token",
     sockets_group: HUBPROXY_ACCOUNT,
     user_unit: "jupyter@{name}.service",
+    ways: &[],
     user_folder: "/run/jupyter/{name}",
     ends_sessions: true,
     database: Some("/var/lib/hubd/hubd.sqlite"),
@@ -106,6 +110,7 @@ const NOTEBOOK: HubPlaces = HubPlaces {
     api_token: "",
     sockets_group: NOTEBOOK_ACCOUNT,
     user_unit: NOTEBOOK_SERVICE,
+    ways: &[],
     user_folder: "/run/notebook",
     ends_sessions: false,
     database: None,

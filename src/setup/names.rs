@@ -24,8 +24,16 @@ pub const HUBPROXY_SOCKETS: [(&str, &str, &str); 3] = [
 pub const TRAEFIK_ACCOUNT: &str = "traefik";
 /// The unit of Traefik.
 pub const TRAEFIK_SERVICE: &str = "traefik.service";
+/// The sockets that systemd holds for it: unit, the entry point it is, what that is.
+pub const TRAEFIK_SOCKETS: [(&str, &str, &str); 3] = [
+    ("traefik-http.socket", "http", "HTTP port"),
+    ("traefik-https.socket", "https", "HTTPS port"),
+    ("traefik-api.socket", "auth_api", "API"),
+];
 /// Where Traefik's program lies.
 pub const TRAEFIK_FOLDER: &str = "/opt/traefik";
+/// What Traefik reads when it starts.
+pub const TRAEFIK_CONFIGURATION: &str = "/etc/traefik/traefik.toml";
 /// The distribution's unit of nginx.
 pub const NGINX_SERVICE: &str = "nginx.service";
 /// What nginx is told by us.
@@ -34,6 +42,14 @@ pub const NGINX_CONFIGURATION: &str = "/etc/nginx/hubctl.conf";
 pub const APACHE_CONFIGURATION: &str = "/etc/apache2/hubctl.conf";
 /// The distribution's unit of Apache.
 pub const APACHE_SERVICE: &str = "apache2.service";
+/// The units of proxies, those that others stand behind first.
+pub const PROXIES: [&str; 5] = [
+    NGINX_SERVICE,
+    APACHE_SERVICE,
+    TRAEFIK_SERVICE,
+    HUBPROXY_SERVICE,
+    PROXY_SERVICE,
+];
 /// The unit of JupyterHub.
 pub const JUPYTERHUB_SERVICE: &str = "jupyterhub.service";
 /// The system account that hubd runs as, and the name of the program.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::HubPlaces;
 use super::desired::proxy_api;
+use super::names::TRAEFIK_CONFIGURATION;
 use super::observe::{framed, python, runner};
 use super::{SetupError, template};
 use crate::host::{Host, Limits};
@@ -32,7 +33,15 @@ pub async fn routes(host: &Host) -> Result<Result<(String, Routes), String>, Set
         ];
         json!({"name": name, "listen": listen, "tokens": tokens})
     };
+    // It has the port that others have without a Unix socket: whether it is there is seen by its file.
+    let traefik = json!({
+        "name": "traefik",
+        "listen": [proxy_api(Some(ProxyKind::Traefik), false).1],
+        "tokens": tokens,
+        "settings": TRAEFIK_CONFIGURATION,
+    });
     let places = json!([
+        traefik,
         place(ProxyKind::Hubproxy, "hubproxy"),
         place(ProxyKind::Chp, "configurable-http-proxy"),
     ]);

@@ -154,6 +154,8 @@ pub(super) enum Action {
         hub: Vec<&'static str>,
         /// Pattern of the servers' own units.
         servers: String,
+        /// Patterns of the units that lead to them.
+        ways: Vec<&'static str>,
         /// The folder with the folders of their sockets.
         sockets: String,
     },

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::names::{
-    ADMINS_GROUP, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET, HUBD_SOCKETS, HUBPROXY_SERVICE,
-    HUBPROXY_SOCKETS, PROXY_SERVICE, USERS_GROUP,
+    ADMINS_GROUP, APACHE_CONFIGURATION, APACHE_SERVICE, HUB_HELPER_SERVICE, HUB_HELPER_SOCKET,
+    HUBD_SOCKETS, HUBPROXY_SERVICE, HUBPROXY_SOCKETS, NGINX_CONFIGURATION, NGINX_SERVICE, PROXIES,
+    PROXY_SERVICE, TRAEFIK_SERVICE, TRAEFIK_SOCKETS, USERS_GROUP,
 };
 use super::observe::{framed, python, runner};
 use super::{HubPlaces, SetupError, template};
@@ -96,15 +97,14 @@ impl Service {
 impl Vitals {
     /// The hub that is set up on the server, by its unit.
     pub fn hub(&self) -> Option<HubKind> {
-        [HubKind::Jupyterhub, HubKind::Hubd]
+        [HubKind::Jupyterhub, HubKind::Hubd, HubKind::Notebook]
             .into_iter()
             .find(|kind| self.service(HubPlaces::of(*kind).service).is_some())
     }
 
-    /// The proxy's unit.
-    pub fn proxy(&self) -> Option<&Service> {
-        self.service(HUBPROXY_SERVICE)
-            .or_else(|| self.service(PROXY_SERVICE))
+    /// The units of the proxies, from outside in: none before a notebook server that stands alone.
+    pub fn proxies(&self) -> impl Iterator<Item = &Service> {
+        PROXIES.into_iter().filter_map(|name| self.service(name))
     }
 
     pub fn service(&self, name: &str) -> Option<&Service> {
@@ -131,20 +131,33 @@ fn units() -> Vec<&'static str> {
         .chain([
             PROXY_SERVICE,
             HUBPROXY_SERVICE,
+            TRAEFIK_SERVICE,
             HUB_HELPER_SOCKET,
             HUB_HELPER_SERVICE,
             METADATA_SERVICE,
         ])
         .chain(HUBPROXY_SOCKETS.map(|(unit, _, _)| unit))
+        .chain(TRAEFIK_SOCKETS.map(|(unit, _, _)| unit))
         .chain(HUBD_SOCKETS.map(|(unit, _, _)| unit))
         .collect()
 }
+
+/// Units of the distribution's, which are ours while our configuration is there.
+const LENT: [(&str, &str); 2] = [
+    (NGINX_SERVICE, NGINX_CONFIGURATION),
+    (APACHE_SERVICE, APACHE_CONFIGURATION),
+];
 
 /// Asks the server how it is.
 pub async fn vitals(host: &Host) -> Result<Vitals, SetupError> {
     let request = json!({
         "units": units(),
-        "seats": HubPlaces::all().map(|hub| hub.user_unit),
+        "lent": LENT,
+        "seats": HubPlaces::all()
+            .iter()
+            .map(|hub| hub.user_unit)
+            .filter(|unit| unit.contains("{name}"))
+            .collect::<Vec<_>>(),
         "users": USERS_GROUP,
         "admins": ADMINS_GROUP,
     });

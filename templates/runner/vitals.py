@@ -39,8 +39,43 @@ def shown(units):
     return found
 
 
-def seats(patterns):
-    """The servers of users that run now: unit and user."""
+def processes(users):
+    """Of each user: whether one of their processes is a notebook server, and what all of them use."""
+    names, found = {}, {}
+    for user in users:
+        names[pwd.getpwnam(user).pw_uid] = user
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            user = names.get(os.stat("/proc/" + pid).st_uid)
+            if user is None:
+                continue
+            with open("/proc/%s/cmdline" % pid, "rb") as file:
+                serves = b"jupyterhub-singleuser" in file.read()
+            with open("/proc/%s/smaps_rollup" % pid) as file:
+                memory = int(re.search(r"^Pss: +(\d+) kB$", file.read(), re.M).group(1)) * 1024
+        except (OSError, AttributeError):
+            # It ended.
+            continue
+        known = found.setdefault(user, [False, 0])
+        known[0] |= serves
+        known[1] += memory
+    return found
+
+
+def seats(patterns, users):
+    """The servers of users that run now. Most are units; those of some spawners are containers, or processes of the hub's
+    unit. A unit that runs the command of a container does not count what is in it."""
+    found = {seat["user"]: seat for seat in units_of(patterns)}
+    for user, (serves, memory) in processes(users).items():
+        if user in found:
+            found[user]["memory"] = max(memory, found[user]["memory"] or 0)
+        elif serves:
+            found[user] = dict(user=user, name="", active="active", sub="running", memory=memory)
+    return [found[user] for user in sorted(found)]
+
+
+def units_of(patterns):
+    """Units that are servers of users: unit and user."""
     wanted = [pattern.replace("{name}", "*") for pattern in patterns]
     lines = run("systemctl", "list-units", "--plain", "--no-legend", "--no-pager", "--state=active,activating",
                 "--type=service", *wanted).splitlines()
@@ -90,11 +125,13 @@ def members(name):
 
 
 def vitals(request):
+    units = request["units"] + [unit for unit, configuration in request["lent"] if os.path.exists(configuration)]
     with open("/proc/uptime") as file:
         uptime = float(file.read().split()[0])
+    users, admins = members(request["users"]), members(request["admins"])
     print(json.dumps(dict(
         uptime=uptime, load=os.getloadavg()[0], cpus=os.cpu_count() or 1, memory=memory(), disks=disks(),
-        services=shown(request["units"]), seats=seats(request["seats"]),
-        users=members(request["users"]), admins=members(request["admins"]),
+        services=shown(units), seats=seats(request["seats"], {*users, *admins}),
+        users=users, admins=admins,
         reboot_required=os.path.exists("/run/reboot-required"),
     )))

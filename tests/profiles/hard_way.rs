@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::provider::people_come_from_a_provider;
-use crate::story::Story;
+use crate::story::{OF_A_HUB, Story};
 use crate::tunnel::Tunnel;
 
 /// Traefik from the package registry: here its releases are not to be had.
@@ -14,6 +14,7 @@ fn jupyterhub_the_hard_way() {
     let mut story = Story::provision("hard-way", &SETS);
     story.add_users(&["ada", "bob"]);
     story.work("ada");
+    story.is_whole(&OF_A_HUB);
 
     let server = story.server();
     what_traefik_is_held_to(&story);
@@ -21,6 +22,9 @@ fn jupyterhub_the_hard_way() {
     // Either restarts, and who works through them goes on.
     let hub = story.hub();
     let mut session = hub.open("bob", &story.password("bob"));
+    what_the_operator_sees(&mut story);
+    // Whose connection the end of the proxy cut.
+    hub.reopen(&mut session);
     let began = |unit: &str| {
         server.run(&format!(
             "systemctl show {unit} --value --property=ActiveEnterTimestampMonotonic"
@@ -48,6 +52,37 @@ fn jupyterhub_the_hard_way() {
     story.destroy();
 }
 
+/// The routes that are in force, the proxy's words, and a proxy that does not run.
+fn what_the_operator_sees(story: &mut Story) {
+    let events = story.hubctl(&["routes"]);
+    let told = events.iter().find(|event| event["event"] == "routes");
+    let told = told.unwrap();
+    assert_eq!(told["proxy"], "traefik");
+    let routes = told["routes"].as_object().unwrap();
+    let paths: Vec<&str> = routes.keys().map(String::as_str).collect();
+    assert_eq!(paths, ["/", "/user/bob/"], "{told}");
+    assert_eq!(routes["/"]["target"], "http://127.0.0.1:881", "{told}");
+    story.run_servers_of(&["bob"]);
+
+    let server = story.server();
+    let ways =
+        server.run("systemctl list-units --plain --no-legend 'jupyterhub-way-*' | cut -d ' ' -f 1");
+    assert!(ways.contains("jupyterhub-way-bob.socket"), "{ways}");
+    assert!(!ways.contains("ada"), "a way is left: {ways}");
+    server.run("sudo systemctl stop traefik-https.socket traefik.service");
+    story.is_broken(
+        "connection",
+        &format!(
+            "{}:443 refuses connections; traefik.service is inactive (dead), traefik-https.socket is inactive (dead)",
+            story.hub().address().ip()
+        ),
+    );
+    let log = story.logs(&["proxy"]);
+    assert!(log.contains("Stopped traefik.service"), "{log}");
+    // As it says: that starts it, and the hub, which ended with it.
+    story.hubctl(&["provision", "--yes"]);
+}
+
 /// hubd, which is there by now: without TLS the server alone reaches it, and its operator, through SSH.
 fn hubd_without_tls(story: &mut Story) {
     for set in [
@@ -61,7 +96,8 @@ fn hubd_without_tls(story: &mut Story) {
     ] {
         story.set(set);
     }
-    story.hubctl(&["provision", "--yes"]);
+    let events = story.hubctl(&["provision", "--yes"]);
+    assert!(events.iter().any(|event| event["name"] == "check compute"));
     let listening = story.server().run(
         "sudo ss -Hltn | awk '{print $4}' | grep -v '^127\\.0\\.0\\.[0-9]*:' | sed 's/.*://' | sort -nu | tr '\\n' ' '",
     );
@@ -74,7 +110,38 @@ fn hubd_without_tls(story: &mut Story) {
         [302, 302, 200]
     );
     story.tell("through the tunnel");
+
+    story.is_settled();
+    story.is_whole(&WITHOUT_TLS);
+    story
+        .server()
+        .run("sudo systemctl stop hubd.service hubd-public.socket");
+    story.is_broken(
+        "hub",
+        "the proxy cannot reach the hub (HTTP 503 Service Unavailable); hubd.service is inactive (dead), \
+         hubd-public.socket is inactive (dead)",
+    );
+    story.hubctl(&["provision", "--yes"]);
 }
+
+/// By way of SSH alone, with users.
+const WITHOUT_TLS: [&str; 15] = [
+    "cloud",
+    "server",
+    "address",
+    "security-group",
+    "ssh",
+    "host",
+    "proxy",
+    "hub",
+    "login",
+    "spawn",
+    "notebook",
+    "kernel",
+    "compute",
+    "stop",
+    "logout",
+];
 
 /// The program of the project's release, from a mirror on the server's own loopback: another archive than the one that was
 /// named is not taken and changes nothing; the right one is put in the registry's place.

@@ -1,6 +1,6 @@
 //! hubd with `spawner.kind: docker`: a container for each user, and a hub that is as far from the engine as from root.
 
-use crate::story::Story;
+use crate::story::{OF_A_HUB, Story};
 
 #[test]
 fn hubd_with_containers() {
@@ -8,12 +8,16 @@ fn hubd_with_containers() {
     story.add_users(&["ada", "bob"]);
     story.work("ada");
     story.is_settled();
+    story.is_whole(&OF_A_HUB);
 
     let server = story.server();
     the_hub_has_nothing_of_root_s(&server);
     let hub = story.hub();
     let mut ada = hub.open("ada", &story.password("ada"));
     let mut bob = hub.open("bob", &story.password("bob"));
+    story.run_servers_of(&["ada", "bob"]);
+    let log = story.logs(&["user", "bob"]);
+    assert!(log.contains("JupyterHub"), "{log}");
     let address = server.run(
         "sudo docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' jupyter-ada",
     );

@@ -4,6 +4,7 @@ use ::hubctl::health::{Browser, Endpoint, Trust};
 use ::hubctl::secret::Secret;
 
 use crate::directory::Directory;
+use crate::hubctl::done;
 use crate::story::{NAME, Story, work_in};
 use crate::tunnel::Tunnel;
 
@@ -12,17 +13,8 @@ fn one_persons_notebook_server() {
     let mut story = Story::provision("notebook", &[]);
     works(&story);
     story.is_settled();
-
-    // It has no users to add, and says so.
-    let said = story
-        .operator
-        .run(&["add-users", "ada", "--deployment", NAME]);
-    assert!(!said.status.success());
-    assert!(
-        said.stderr.contains("one person's notebook server"),
-        "{}",
-        said.stderr
-    );
+    what_the_operator_sees(&mut story);
+    after_a_laptop_was_lost(&mut story);
 
     let server = story.server();
     let pid = server.run("systemctl show notebook.service --value --property=MainPID");
@@ -76,6 +68,7 @@ fn one_persons_notebook_server() {
         story.hubctl(&["provision", "--yes"]);
         story.tell(front);
         stands_before(&story);
+        story.is_whole(&ALONE);
         nobody_else_is_taken_for_it(&story, refusal);
     }
     // And into a container, which puts right what the last one left.
@@ -84,6 +77,7 @@ fn one_persons_notebook_server() {
     story.tell("in a container");
     works(&story);
     in_a_container(&story);
+    story.is_whole(&ALONE);
 
     story.reboot();
     works(&story);
@@ -135,7 +129,8 @@ fn without_tls(story: &mut Story) {
         refused.stderr
     );
     story.set("access.web=[]");
-    story.hubctl(&["provision", "--yes"]);
+    let events = story.hubctl(&["provision", "--yes"]);
+    assert!(events.iter().any(|event| event["name"] == "check compute"));
     let listening = story.server().run(
         "sudo ss -Hltn | awk '{print $4}' | grep -v '^127\\.0\\.0\\.1:' | sed 's/.*://' | sort -nu | tr '\\n' ' '",
     );
@@ -151,6 +146,77 @@ fn without_tls(story: &mut Story) {
     let seen = tunnel.log_in("login", &[("password", &password)], "api/status");
     assert_eq!(seen, [403, 302, 200]);
     story.tell("through the tunnel");
+    story.is_settled();
+    let by_ssh = ["ssh", "host", "proxy", "hub"];
+    story.is_whole(&[&ALONE[..4], &by_ssh, &ALONE[10..]].concat());
+}
+
+/// The links of one person's server, from outside in.
+const ALONE: [&str; 15] = [
+    "cloud",
+    "server",
+    "address",
+    "security-group",
+    "connection",
+    "certificate",
+    "proxy",
+    "hub",
+    "ssh",
+    "host",
+    "login",
+    "notebook",
+    "kernel",
+    "compute",
+    "logout",
+];
+
+/// It has no users and no routes, and says so; the doctor works as its person, and sees when it does not run.
+fn what_the_operator_sees(story: &mut Story) {
+    for words in [
+        &["add-users", "ada"][..],
+        &["list-users"],
+        &["reset-password", "notebook"],
+        &["remove-users", "notebook", "--yes"],
+        &["routes"],
+    ] {
+        let said = story
+            .operator
+            .run(&[words, &["--deployment", NAME]].concat());
+        assert_eq!(said.status.code(), Some(1), "{words:?}");
+        assert!(
+            said.stderr.contains("one person's notebook server"),
+            "{words:?}: {}",
+            said.stderr
+        );
+    }
+    story.is_whole(&ALONE);
+    let server = story.server();
+    server.run("sudo systemctl stop notebook.service");
+    let receipt = story.operator.receipt(NAME);
+    let address = receipt["address"].as_str().unwrap();
+    story.is_broken(
+        "connection",
+        &format!("{address}:8888 refuses connections; notebook.service is inactive (dead)"),
+    );
+    assert!(story.logs(&["hub"]).contains("notebook.service"));
+    let events = story.hubctl(&["provision", "--yes"]);
+    assert_eq!(done(&events)["changed"], 1, "{events:?}");
+}
+
+/// Whoever has the password, or a session of it, is out.
+fn after_a_laptop_was_lost(story: &mut Story) {
+    let (browser, runtime) = log_in(story);
+    runtime.block_on(browser.open()).unwrap();
+    let known = story.password("notebook");
+    story.hubctl(&["rotate", "--yes"]);
+    assert_ne!(story.password("notebook"), known);
+    assert!(runtime.block_on(browser.open()).is_err(), "a session stays");
+    // Another authority vouches for it now.
+    let (endpoint, runtime) = endpoint(story);
+    let refused = runtime.block_on(Browser::login_to_notebook(&endpoint, &Secret::new(known)));
+    assert!(refused.is_err(), "the old password lets in");
+    works(story);
+    story.is_settled();
 }
 
 /// What a request to the front gets: the status and where it is sent.
@@ -258,7 +324,7 @@ def door(host, port):
 print(door('172.31.250.1', 22), door('169.254.169.254', 80), os.path.exists('/run/docker.sock'))
 ";
 
-pub(crate) fn log_in(story: &Story) -> (Browser, tokio::runtime::Runtime) {
+fn endpoint(story: &Story) -> (Endpoint, tokio::runtime::Runtime) {
     let receipt = story.operator.receipt(NAME);
     let authority = std::fs::read_to_string(story.operator.state(NAME).join("ca.pem")).unwrap();
     let endpoint = Endpoint::new(
@@ -268,7 +334,11 @@ pub(crate) fn log_in(story: &Story) -> (Browser, tokio::runtime::Runtime) {
     )
     .unwrap()
     .of_notebook();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    (endpoint, tokio::runtime::Runtime::new().unwrap())
+}
+
+pub(crate) fn log_in(story: &Story) -> (Browser, tokio::runtime::Runtime) {
+    let (endpoint, runtime) = endpoint(story);
     let password = Secret::new(story.password("notebook"));
     let browser = runtime
         .block_on(Browser::login_to_notebook(&endpoint, &password))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::cookie::Jar;
 
 use crate::directory::seen_from;
+use crate::hubctl::done;
 use crate::story::{NAME, Story};
 
 const SECRET: &str = "the-secret-of-hub-and-provider-0123456789";
@@ -116,6 +117,12 @@ fn first_login(story: &mut Story, provider: &Provider, url: &str, name: &str, se
         server.run(&format!("stat -c '%U %a' /home/{name}; id -nG {name}")),
         format!("{name} 700\n{name} jupyterhub-users")
     );
+    // Nobody of the doctor's can log in there: it says so, and that nothing else is broken.
+    let events = story.hubctl(&["doctor"]);
+    let login = events.iter().find(|event| event["part"] == "login");
+    assert_eq!(login.unwrap()["state"], "untried", "{login:?}");
+    assert_eq!(done(&events)["healthy"], true);
+
     // The secret went nowhere but into its file, which the hub alone reads.
     let (folder, kept) = secret.split_once(' ').unwrap();
     assert_eq!(

@@ -1,6 +1,6 @@
 //! `sdsc`: stock JupyterHub without root, and a Docker container for each user.
 
-use crate::story::Story;
+use crate::story::{OF_A_HUB, Story};
 
 #[test]
 fn jupyterhub_with_docker() {
@@ -8,6 +8,7 @@ fn jupyterhub_with_docker() {
     story.add_users(&["ada", "bob"]);
     story.work("ada");
     story.is_settled();
+    story.is_whole(&OF_A_HUB);
 
     let server = story.server();
     crate::sudo::hub_is_not_root(&server);
@@ -38,6 +39,13 @@ fn jupyterhub_with_docker() {
         std::time::Duration::from_secs(2),
     );
     assert!(outside.is_err(), "the hub's port is open to the world");
+
+    // The operator sees who is at work, and what a container says, also after its end.
+    story.run_servers_of(&["bob"]);
+    let log = story.logs(&["user", "bob"]);
+    assert!(log.contains("JupyterHub"), "{log}");
+    let log = story.logs(&["user", "ada"]);
+    assert!(log.contains("JupyterHub"), "{log}");
 
     // Other settings: the container of before goes with its server, the next one has them.
     let limit = || server.run("sudo docker inspect -f '{{.HostConfig.Memory}}' jupyter-bob");

@@ -122,6 +122,61 @@ impl Story {
         self.tell(&format!("{user} worked"));
     }
 
+    /// The doctor finds every link whole, from outside in.
+    pub(crate) fn is_whole(&mut self, links: &[&str]) {
+        let events = self.hubctl(&["doctor"]);
+        let found: Vec<&str> = events
+            .iter()
+            .filter(|event| event["event"] == "check")
+            .map(|check| {
+                assert_eq!(check["state"], "holds", "{check}");
+                check["part"].as_str().unwrap()
+            })
+            .collect();
+        assert_eq!(found, links);
+        let done = done(&events);
+        assert_eq!(done["healthy"], true, "{done}");
+        let status = self.hubctl(&["status"]);
+        let status = status.iter().find(|event| event["event"] == "status");
+        assert_eq!(status.unwrap()["works"], true, "{status:?}");
+        self.tell("the doctor is content");
+    }
+
+    /// The doctor names this link as the first that is broken, and says this of it.
+    pub(crate) fn is_broken(&mut self, link: &str, cause: &str) {
+        let said = self.try_hubctl(&["doctor", "--output", "json"]);
+        assert_eq!(said.status.code(), Some(7), "{}", said.stdout);
+        let events = said.events();
+        assert_eq!(done(&events)["broken"], link, "{}", said.stdout);
+        let check = events.iter().find(|event| event["part"] == link).unwrap();
+        assert_eq!(check["cause"], cause);
+        self.tell(&format!("the doctor sees: {link}"));
+    }
+
+    /// Whose servers run, and what they use at least, as `status` tells it.
+    pub(crate) fn run_servers_of(&mut self, users: &[&str]) {
+        let events = self.hubctl(&["status"]);
+        let status = events.iter().find(|event| event["event"] == "status");
+        let seats = status.unwrap()["host"]["seats"].as_array().unwrap();
+        let found: Vec<&str> = seats
+            .iter()
+            .map(|seat| {
+                // No Jupyter server takes less.
+                assert!(seat["memory"].as_u64().unwrap() > 40 << 20, "{seat}");
+                seat["user"].as_str().unwrap()
+            })
+            .collect();
+        assert_eq!(found, users);
+    }
+
+    /// What `logs` shows of somebody.
+    pub(crate) fn logs(&mut self, whose: &[&str]) -> String {
+        let words = [&["logs", "--deployment", NAME], whose].concat();
+        let said = self.operator.run(&words);
+        assert!(said.status.success(), "{}", said.stderr);
+        format!("{}{}", said.stdout, said.stderr)
+    }
+
     /// A second run costs one look and changes nothing.
     pub(crate) fn is_settled(&mut self) {
         let events = self.hubctl(&["provision", "--yes"]);
@@ -151,6 +206,27 @@ impl Story {
         eprintln!("{:6.1} s  {what}", self.begun.elapsed().as_secs_f64());
     }
 }
+
+/// The links of a hub with users, from outside in.
+pub(crate) const OF_A_HUB: [&str; 17] = [
+    "cloud",
+    "server",
+    "address",
+    "security-group",
+    "connection",
+    "certificate",
+    "proxy",
+    "hub",
+    "ssh",
+    "host",
+    "login",
+    "spawn",
+    "notebook",
+    "kernel",
+    "compute",
+    "stop",
+    "logout",
+];
 
 /// A cell over one WebSocket, a command over another.
 pub(crate) async fn work_in(browser: &Browser, user: &str) -> Result<(), Fault> {

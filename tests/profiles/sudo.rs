@@ -1,6 +1,6 @@
 //! `sudo`: stock JupyterHub without root, which starts users' servers by sudo.
 
-use crate::story::Story;
+use crate::story::{OF_A_HUB, Story};
 
 #[test]
 fn jupyterhub_by_sudo() {
@@ -32,6 +32,15 @@ fn jupyterhub_by_sudo() {
         "root:root 440"
     );
     assert_eq!(server.run("sudo visudo -c >/dev/null && echo good"), "good");
+    // The operator sees who is at work, though there is no unit, and where their server speaks.
+    story.is_whole(&OF_A_HUB);
+    let session = story.hub().open("bob", &story.password("bob"));
+    story.run_servers_of(&["bob"]);
+    let log = story.logs(&["user", "bob"]);
+    assert!(log.contains("`hubctl logs hub`"), "{log}");
+    let log = story.logs(&["hub"]);
+    assert!(log.contains("/user/bob/"), "{log}");
+    drop(session);
     // Homes are their owners' alone.
     assert_eq!(server.run("stat -c %a /home/ada /home/bob"), "700\n700");
 

@@ -1,5 +1,7 @@
 //! The closing words of `provision`: what it did, where the hub is, and after the first time what to do next.
 
+use anyhow::Context as _;
+
 use super::Deployment;
 use crate::host::Host;
 use crate::spec::{AuthenticatorKind, HubKind, ProxyKind, Spec, TlsKind};
@@ -10,10 +12,10 @@ use crate::users::credentials;
 
 impl Deployment<'_> {
     pub(in crate::command) fn report(&mut self, changed: usize) -> anyhow::Result<()> {
-        let url = match self.spec.tls.kind {
-            TlsKind::None => format!("http://127.0.0.1{}", self.spec.web_place()),
-            _ => self.endpoint()?.url().to_string(),
-        };
+        let outcome = self.outcome.as_ref().context("there is no server")?;
+        let url = url::Url::parse(&self.url(outcome))
+            .context("the hub's URL")?
+            .to_string();
         let first = self.receipt.url.replace(url.clone()).is_none();
         self.receipt.notebook = self.spec.hub.kind == HubKind::Notebook;
         self.receipt.certificate = match self.spec.tls.kind {

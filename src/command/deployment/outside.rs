@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::{Deployment, SECOND_SESSION};
+use crate::command::way::Way;
 use crate::command::{certificate, domain};
 use crate::event::{Event, Observer, Silent};
 use crate::health::{self, Checking, Endpoint, Part, Trust};
@@ -17,9 +18,14 @@ use crate::state::{Certificate, Receipt, State};
 use crate::tls;
 use crate::wait::{Probe, Wait};
 
+/// How long a hub may take to answer after a run that changed something.
+const STARTED: Duration = Duration::from_secs(60);
+/// The same where there was nothing to change: a run that was cut short may have started it a moment ago.
+const UNTOUCHED: Duration = Duration::from_secs(20);
+
 impl Deployment<'_> {
-    /// Where the hub is, and who vouches for it.
-    pub(in crate::command) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+    /// Where the hub is for its users, and who vouches for it.
+    fn endpoint(&self) -> anyhow::Result<Endpoint> {
         let outcome = self
             .outcome
             .as_ref()
@@ -32,12 +38,27 @@ impl Deployment<'_> {
         })
     }
 
-    pub(super) fn url(&self, outcome: &Outcome) -> String {
-        url(
-            self.spec.domain.as_deref(),
-            outcome.address,
-            &self.spec.web_place(),
-        )
+    /// The way to the hub for who checks it.
+    pub(in crate::command) async fn way(&mut self) -> anyhow::Result<Way> {
+        if self.spec.tls.kind != TlsKind::None {
+            return Ok(Way::straight(self.endpoint()?));
+        }
+        let outcome = self
+            .outcome
+            .clone()
+            .context("there is no server to reach the hub on")?;
+        let host = self.connect(&outcome, SECOND_SESSION).await?;
+        let way = Way::over(&host, &self.url(&outcome)).await?;
+        Ok(way.with_notebook(self.spec.hub.kind == HubKind::Notebook))
+    }
+
+    /// What users open; where the server alone reaches the hub, what it opens itself.
+    pub(in crate::command) fn url(&self, outcome: &Outcome) -> String {
+        let place = self.spec.web_place();
+        match self.spec.tls.kind {
+            TlsKind::None => format!("http://127.0.0.1{place}"),
+            _ => url(self.spec.domain.as_deref(), outcome.address, &place),
+        }
     }
 
     /// Says which DNS record to make, where the cloud keeps none for the domain.
@@ -92,13 +113,10 @@ impl Deployment<'_> {
         }
     }
 
-    /// A server that was just started has its hub a while after it has SSH. Whether it is well is for the check to say.
-    async fn wait_for_hub(&self, endpoint: &Endpoint) {
-        let wait = Wait::new(
-            "the hub to answer",
-            Duration::from_millis(500),
-            Duration::from_secs(60),
-        );
+    /// A server that was just started has its hub a while after it has SSH, and a hub that was just started is there a while
+    /// after its unit is. Whether it is well is for the check to say.
+    async fn wait_for_hub(&self, endpoint: &Endpoint, patience: Duration) {
+        let wait = Wait::new("the hub to answer", Duration::from_millis(500), patience);
         let look = async || {
             let report = health::light(endpoint, &Silent).await;
             Ok::<_, Infallible>(match report.broken {
@@ -113,30 +131,20 @@ impl Deployment<'_> {
         let _ = wait.until(&*self.context.ui, look).await;
     }
 
-    /// Looks at the hub from outside: as a user who computes something, or only whether it answers.
+    /// Looks at the hub as its users see it: as one who computes something, or only whether it answers.
     pub(in crate::command) async fn check(&mut self, as_user: bool) -> anyhow::Result<()> {
-        if self.spec.tls.kind == TlsKind::None {
-            self.context.ui.on(Event::Warning {
-                message: "the hub is on the server's loopback device alone and is not checked from here; \
-                          `hubctl tunnel` leads to it"
-                    .to_owned(),
-            });
-            return Ok(());
-        }
-        let endpoint = self.endpoint()?;
+        let way = self.way().await?;
+        let endpoint = way.endpoint();
         let started = self.start_phase("health");
-        if as_user {
-            self.wait_for_hub(&endpoint).await;
-        }
+        self.wait_for_hub(endpoint, if as_user { STARTED } else { UNTOUCHED })
+            .await;
         if as_user && let Some((password, _)) = self.notebook_password()? {
-            health::full_notebook(&endpoint, &password, &*self.context.ui)
+            health::full_notebook(endpoint, &password, &*self.context.ui)
                 .await
                 .healthy()?;
         } else if as_user && self.spec.authenticator.kind != AuthenticatorKind::Pam {
             // Nobody here has a password at the provider: how far it goes is seen without one.
-            health::light(&endpoint, &*self.context.ui)
-                .await
-                .healthy()?;
+            health::light(endpoint, &*self.context.ui).await.healthy()?;
             self.context.ui.on(Event::Warning {
                 message: format!(
                     "people log in at a provider ({}): that was not tried; log in once yourself",
@@ -150,7 +158,7 @@ impl Deployment<'_> {
             let visitor = health::synthetic(&host, &Checking::of(self.spec.hub.kind)).await?;
             let spawn = Duration::from_secs(u64::from(self.spec.spawner.start_timeout) + 30);
             let report = health::full(
-                &endpoint,
+                endpoint,
                 &visitor.user,
                 &visitor.password,
                 spawn,
@@ -165,9 +173,7 @@ impl Deployment<'_> {
             }
             report.healthy()?;
         } else {
-            health::light(&endpoint, &*self.context.ui)
-                .await
-                .healthy()?;
+            health::light(endpoint, &*self.context.ui).await.healthy()?;
         }
         self.finish_phase("health", started);
         Ok(())

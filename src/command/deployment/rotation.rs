@@ -9,7 +9,10 @@ use crate::event::{Event, Observer};
 use crate::host::{Host, Identity};
 use crate::infra::{self, is_same_key, tag};
 use crate::key;
+use crate::setup::names::NOTEBOOK_ACCOUNT;
+use crate::spec::HubKind;
 use crate::tls;
+use crate::users::Credentials;
 
 impl Deployment<'_> {
     /// Makes a new key the one that gets in, and the old ones no more.
@@ -75,8 +78,14 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// Forgets the secrets, the authority and the certificate: the next look at the host finds them to be made anew.
-    pub(in crate::command) fn renew_secrets(&mut self) -> anyhow::Result<()> {
+    /// Forgets the secrets, the authority and the certificate, and the password of a notebook server unless it is kept: the
+    /// next look at the host finds them to be made anew.
+    pub(in crate::command) fn renew_secrets(&mut self, keep_password: bool) -> anyhow::Result<()> {
+        if self.spec.hub.kind == HubKind::Notebook && !keep_password {
+            let mut credentials = Credentials::load(&self.state)?;
+            credentials.remove(NOTEBOOK_ACCOUNT);
+            credentials.save(&self.state)?;
+        }
         self.receipt.secrets.clear();
         self.state.write_receipt(&self.receipt)?;
         Ok(tls::forget(&self.state)?)

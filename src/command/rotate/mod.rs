@@ -58,12 +58,13 @@ pub(super) async fn run(context: &Context, args: &Args) -> anyhow::Result<Exit> 
     let mut changed = deployment.apply_cloud(cloud).await?;
     deployment.rotate_key(&mut journal).await?;
     if !journal.secrets {
-        deployment.renew_secrets()?;
+        deployment.renew_secrets(args.keep_passwords)?;
         journal.secrets = true;
         journal.save(&deployment.state)?;
     }
     changed += deployment.apply_host(None).await?;
-    if !args.keep_passwords && !journal.passwords {
+    let has_users = deployment.spec.hub.kind != HubKind::Notebook;
+    if has_users && !args.keep_passwords && !journal.passwords {
         changed += reset_passwords(context, &deployment).await?;
         journal.passwords = true;
         journal.save(&deployment.state)?;
@@ -88,21 +89,30 @@ fn tell(context: &Context, deployment: &Deployment, args: &Args) {
     if deployment.spec.ssh.authorized_keys.is_empty() {
         ui.say("    (ssh.authorized_keys names no further key)");
     }
-    ui.say("  - new secrets of hub and proxy: both restart, open notebooks lose their connection for a moment,");
-    ui.say("    and everybody who is logged in logs in anew; what runs in the notebooks goes on");
+    let alone = deployment.spec.hub.kind == HubKind::Notebook;
+    if alone && !args.keep_passwords {
+        ui.say("  - a new password of the notebook server, which restarts: what is computed there ends");
+    } else if !alone {
+        ui.say("  - new secrets of hub and proxy: both restart, open notebooks lose their connection for a moment,");
+        ui.say(
+            "    and everybody who is logged in logs in anew; what runs in the notebooks goes on",
+        );
+    }
     if deployment.spec.tls.kind == TlsKind::SelfSigned {
         ui.say(
             "  - a new authority and certificate: who trusted the old one has to trust the new one",
         );
     }
     if args.keep_passwords {
-        ui.say("  - the users' passwords stay");
-    } else {
+        ui.say("  - passwords stay");
+    } else if !alone {
         ui.say("  - a new password for each user that hubctl made, also for who chose one; a new hand-out");
     }
     ui.say("what it does not: whoever used the old key meanwhile may have left something on the server, and the");
-    ui.say("cloud's own credentials (clouds.yaml) are to be replaced in the cloud; API tokens that people made stay,");
-    ui.say("the hub's page of tokens revokes them");
+    ui.say("cloud's own credentials (clouds.yaml) are to be replaced in the cloud");
+    if !alone {
+        ui.say("API tokens that people made stay; the hub's page of tokens revokes them");
+    }
 }
 
 fn confirm(context: &Context) -> anyhow::Result<bool> {

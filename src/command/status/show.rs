@@ -8,6 +8,8 @@ use crate::doctor::host::size;
 use crate::event::{Event, Observer};
 use crate::health::Report;
 use crate::setup::Vitals;
+use crate::setup::names::NOTEBOOK_SERVICE;
+use crate::spec::HubKind;
 use crate::ui::counted;
 
 /// Users' servers that are listed; the largest first.
@@ -35,7 +37,7 @@ fn record(standing: &Standing, works: bool) -> serde_json::Value {
         "name": standing.name,
         "server": standing.outcome,
         "items": standing.items,
-        "url": standing.endpoint.as_ref().map(|endpoint| endpoint.url().to_string()),
+        "url": standing.url,
         "works": works,
         "health": standing.health,
         "host": match &standing.vitals {
@@ -99,8 +101,8 @@ fn text(standing: &Standing) -> String {
         Some(Err(why)) => line("host", &format!("not looked at: {why}")),
         None => {}
     }
-    if let (Some(endpoint), Some(report)) = (&standing.endpoint, &standing.health) {
-        line("hub", endpoint.url().as_str());
+    if let (Some(url), Some(report)) = (&standing.url, &standing.health) {
+        line("hub", url);
         for link in &report.links {
             line("", &format!("{}: {}", link.part.name(), link.seen));
         }
@@ -182,6 +184,14 @@ fn host(line: &mut impl FnMut(&str, &str), vitals: &Vitals) {
         false => format!("{active} active; {}", idle.join(", ")),
     };
     line("units", &told);
+    if let (Some(HubKind::Notebook), Some(unit)) = (vitals.hub(), vitals.service(NOTEBOOK_SERVICE))
+    {
+        let memory = unit
+            .memory
+            .map_or_else(|| "memory not counted".to_owned(), size);
+        line("", &format!("{}: {memory}", unit.name));
+        return;
+    }
     line(
         "users",
         &format!(

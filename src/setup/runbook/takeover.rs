@@ -26,6 +26,7 @@ impl Runbook<'_> {
                     Action::EndServers {
                         hub: other.units.to_vec(),
                         servers: other.user_units(),
+                        ways: other.ways.to_vec(),
                         sockets: other.user_folder.replace("/{name}", ""),
                     },
                 );

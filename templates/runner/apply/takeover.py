@@ -12,7 +12,7 @@ def processes(unit):
 def op_end_servers(step):
     """Ends a hub, its users' servers, and what is left in its units: servers may be processes of the hub's."""
     run("systemctl", "stop", *step["hub"], deadline=180, ok=(0, 5))  # 5: one is not there
-    run("systemctl", "stop", step["servers"], deadline=300)
+    run("systemctl", "stop", step["servers"], *step["ways"], deadline=300)
     for unit in step["hub"]:
         for number in (signal.SIGTERM, signal.SIGKILL):
             until = time.monotonic() + 10

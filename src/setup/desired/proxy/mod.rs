@@ -17,7 +17,7 @@ use super::{Download, ManagedFile, ManagedFolder, Npm, Part, Site, StatusPlace, 
 use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     FRONT_PORT, HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, PROGRAMS, PROXY_API_PORT, PROXY_SERVICE,
-    TRAEFIK_SERVICE,
+    TRAEFIK_SERVICE, TRAEFIK_SOCKETS,
 };
 use crate::setup::{SetupError, template};
 use crate::spec::model::{HubKind, ProxyKind, Spec, TlsKind};
@@ -146,7 +146,7 @@ pub(super) fn login_page(spec: &Spec) -> String {
 pub(super) fn variables(spec: &Spec, context: &mut Context) -> Result<(), SetupError> {
     let traefik = inner(spec) == Some(ProxyKind::Traefik);
     let requires: Vec<&str> = match inner(spec) {
-        Some(ProxyKind::Traefik) => traefik::SOCKETS.iter().map(|(unit, _, _)| *unit).collect(),
+        Some(ProxyKind::Traefik) => TRAEFIK_SOCKETS.iter().map(|(unit, _, _)| *unit).collect(),
         _ => Vec::new(),
     };
     context.insert("proxy_requires", &requires.join(" "));

@@ -5,7 +5,7 @@ use crate::setup::hub::HubPlaces;
 use crate::setup::names::{
     APACHE_CONFIGURATION, APACHE_SERVICE, HUBPROXY_ACCOUNT, HUBPROXY_SERVICE, HUBPROXY_SOCKETS,
     NGINX_CONFIGURATION, NGINX_SERVICE, NODE_ENVIRONMENT, PROXY_FOLDER, PROXY_SERVICE,
-    TRAEFIK_FOLDER, TRAEFIK_SERVICE,
+    TRAEFIK_FOLDER, TRAEFIK_SERVICE, TRAEFIK_SOCKETS,
 };
 use crate::spec::model::{ProxyKind, Spec};
 
@@ -48,7 +48,7 @@ fn left_by(kind: ProxyKind, places: &HubPlaces) -> (Vec<&'static str>, Vec<Strin
             vec!["/etc/hubproxy".to_owned(), program(HUBPROXY_ACCOUNT)],
         ),
         ProxyKind::Traefik => (
-            traefik::SOCKETS
+            TRAEFIK_SOCKETS
                 .iter()
                 .map(|(unit, _, _)| *unit)
                 .chain([TRAEFIK_SERVICE])

@@ -13,22 +13,18 @@ use super::super::{Archive, Download, ManagedFolder, Part, Site, Unit, Venv};
 use super::{Proxy, api};
 use crate::secret::Secret;
 use crate::setup::hub::HubPlaces;
-use crate::setup::names::{PROXY_ACCOUNT, STAMP, TRAEFIK_ACCOUNT, TRAEFIK_FOLDER, TRAEFIK_SERVICE};
+use crate::setup::names::{
+    PROXY_ACCOUNT, STAMP, TRAEFIK_ACCOUNT, TRAEFIK_CONFIGURATION, TRAEFIK_FOLDER, TRAEFIK_SERVICE,
+    TRAEFIK_SOCKETS,
+};
 use crate::setup::{SetupError, template};
 use crate::spec::model::{ProgramSource, Spec};
 
-/// The sockets that systemd holds for it: unit, the entry point it is, what that is.
-pub(super) const SOCKETS: [(&str, &str, &str); 3] = [
-    ("traefik-http.socket", "http", "HTTP port"),
-    ("traefik-https.socket", "https", "HTTPS port"),
-    ("traefik-api.socket", "auth_api", "API"),
-];
 /// Where the hub writes the routes, beside our own file.
 pub(super) const RULES: &str = "/var/lib/jupyterhub-traefik";
 /// What JupyterHub needs to speak with it.
 pub(in crate::setup::desired) const HUB_PACKAGES: &[&str] = &["jupyterhub-traefik-proxy>=2.1,<3"];
 
-const STATIC: &str = "/etc/traefik/traefik.toml";
 const API_USERS: &str = "/etc/traefik/api-users";
 const DIRECTORY_CA: &str = "/etc/traefik/directory-ca.pem";
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -90,7 +86,10 @@ fn files(spec: &Spec, site: &Site, context: &Context, proxy: &mut Proxy) -> Resu
     let mut context = context.clone();
     let acme = spec.tls.is_acme();
     context.insert("proxy_api_listen", &api(spec, false).1);
-    context.insert("proxy_sockets", &SOCKETS.map(|(unit, _, _)| unit).join(" "));
+    context.insert(
+        "proxy_sockets",
+        &TRAEFIK_SOCKETS.map(|(unit, _, _)| unit).join(" "),
+    );
     context.insert("api_users_file", API_USERS);
     context.insert("certificate", &(!acme).then(|| places.certificate()));
     context.insert("key", &places.key());
@@ -111,14 +110,14 @@ fn files(spec: &Spec, site: &Site, context: &Context, proxy: &mut Proxy) -> Resu
     let ours = format!("{RULES}/hubctl.toml");
     let unit = format!("{UNITS}/{TRAEFIK_SERVICE}");
     for (path, template) in [
-        (STATIC, "traefik/traefik.toml"),
+        (TRAEFIK_CONFIGURATION, "traefik/traefik.toml"),
         (&ours, "traefik/hubctl.toml"),
         (&unit, "traefik/traefik.service"),
     ] {
         let text = template::render(template, &context)?;
         proxy.files.push(text_file(Part::Hub, path, text));
     }
-    for (socket, name, what) in SOCKETS {
+    for (socket, name, what) in TRAEFIK_SOCKETS {
         let listen = match name {
             "http" => "80".to_owned(),
             "https" => "443".to_owned(),
@@ -166,7 +165,7 @@ fn units(spec: &Spec, proxy: &mut Proxy) {
     let places = HubPlaces::of_hub(&spec.hub);
     let mut reads = vec![
         format!("{UNITS}/{TRAEFIK_SERVICE}"),
-        STATIC.to_owned(),
+        TRAEFIK_CONFIGURATION.to_owned(),
         API_USERS.to_owned(),
         match spec.proxy.source {
             ProgramSource::Registry => format!("{TRAEFIK_FOLDER}/{STAMP}"),
@@ -183,7 +182,7 @@ fn units(spec: &Spec, proxy: &mut Proxy) {
     } else {
         reads.extend([places.certificate(), places.key()]);
     }
-    for (socket, _, _) in SOCKETS {
+    for (socket, _, _) in TRAEFIK_SOCKETS {
         let file = format!("{UNITS}/{socket}");
         reads.push(file.clone());
         proxy.units.push(Unit {

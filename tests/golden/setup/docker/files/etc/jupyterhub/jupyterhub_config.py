@@ -71,6 +71,8 @@ c.DockerSpawner.extra_host_config = {
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges"],
     "pids_limit": 1024,
+    # A container is gone when its server has ended; what it said is not.
+    "log_config": {"type": "journald"},
     # All together are this slice's, as units are.
     "cgroup_parent": "jupyter.slice",
     "memswap_limit": 697303040,

@@ -59,6 +59,8 @@ c.SystemdSpawner.disable_user_sudo = True
 c.SystemdSpawner.unit_extra_properties = {
     "TasksMax": "1024",
     "MemorySwapMax": "0",
+    # One that does not end by itself would keep its user waiting for a minute and a half.
+    "TimeoutStopSec": "20",
     "KeyringMode": "private",
     "LockPersonality": "yes",
     "ProtectClock": "yes",

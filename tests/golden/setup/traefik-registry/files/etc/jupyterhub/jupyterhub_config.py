@@ -159,7 +159,8 @@ class Spawner(SystemdSpawner):
             raise RuntimeError(f"{words[0]} ended with status {child.returncode}: {said.decode().strip()}")
 
     def way(self):
-        return "jupyter-way-" + self.user.name
+        # No user is called so that their server has this name.
+        return "jupyterhub-way-" + self.user.name
 
 
 c.JupyterHub.spawner_class = Spawner
@@ -173,6 +174,8 @@ c.SystemdSpawner.disable_user_sudo = True
 c.SystemdSpawner.unit_extra_properties = {
     "TasksMax": "1024",
     "MemorySwapMax": "0",
+    # One that does not end by itself would keep its user waiting for a minute and a half.
+    "TimeoutStopSec": "20",
     "KeyringMode": "private",
     "LockPersonality": "yes",
     "ProtectClock": "yes",
