@@ -43,6 +43,12 @@ fn packages_of_a_channel(story: &mut Story) {
     );
     story.set("environment.conda=[greeting]");
     story.set("environment.conda_channel=http://127.0.0.1:8099");
+    // What somebody else installed in its place is not touched.
+    server.run("sudo install -D /dev/null /opt/conda/bin/theirs");
+    let refused = story.try_hubctl(&["provision", "--yes"]);
+    let why = "/opt/conda is there and not of hubctl's making";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    server.run("sudo rm -r /opt/conda/bin/theirs /opt/conda");
     story.hubctl(&["provision", "--yes"]);
     let computes = |story: &Story| {
         let (browser, runtime) = log_in(story);

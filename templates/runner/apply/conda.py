@@ -4,6 +4,12 @@ def op_conda(step):
     """Packages of a conda channel in a folder of their own, and a kernel that runs there; the stamp is written last."""
     folder, wanted = step["folder"], step["requirements"].encode()
     cache = "/var/cache/hubctl/conda"
+    # Others install there, too. What a run that was cut short left has no stamp yet.
+    begun = "/var/lib/hubctl/conda.begun"
+    if not os.path.exists(begun):
+        if os.path.lexists(folder) and not os.path.exists(folder + "/hubctl-requirements.txt"):
+            raise Failed("%s is there and not of hubctl's making: move it away, or leave `environment.conda` out" % folder)
+        write(begun, b"")
     os.makedirs(cache, mode=0o700, exist_ok=True)
     held = lock_of(folder, wanted, step.get("lock"))
     shutil.rmtree(folder, ignore_errors=True)
