@@ -114,6 +114,8 @@ pub const PROXY_FOLDER: &str = "/opt/configurable-http-proxy";
 
 /// The name of the file in a virtual environment that says what it was made for.
 pub const STAMP: &str = "hubctl-requirements.txt";
+/// How that file begins while other packages are installed.
+pub const UNFINISHED: &str = "# not finished\n";
 
 /// The timer that takes an unconfirmed change of SSH back.
 pub const SSH_GUARD: &str = "hubctl-ssh-guard.timer";

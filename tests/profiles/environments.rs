@@ -24,8 +24,26 @@ fn what_notebooks_run_in() {
     assert_eq!(installed(&story.server()), OLDER);
     assert_ne!(OLDER, newest);
     works(&story);
+    half_an_installation_is_finished(&mut story);
     packages_of_a_channel(&mut story);
     story.destroy();
+}
+
+/// What an installation leaves that was ended half-way: a package that looks installed and has not all of its files. A first
+/// installation is done anew, one of further packages is put right in its place.
+fn half_an_installation_is_finished(story: &mut Story) {
+    let server = story.server();
+    let stamp = "/opt/notebook/hubctl-requirements.txt";
+    let file = "/opt/notebook/share/jupyter/lab/static/index.html";
+    for left in [
+        format!("sudo rm {stamp}"),
+        format!("sudo sed -i '1i # not finished' {stamp}"),
+    ] {
+        server.run(&format!("{left} && sudo rm {file}"));
+        story.hubctl(&["provision", "--yes"]);
+        server.run(&format!("test -s {file}"));
+        story.is_settled();
+    }
 }
 
 /// Packages of a conda channel, which this machine has itself: conda-forge is out of reach. What was installed stays when

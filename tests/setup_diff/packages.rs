@@ -48,6 +48,19 @@ fn an_installation_that_was_killed_is_finished() {
 }
 
 #[test]
+fn further_packages_that_were_not_all_installed_are() {
+    check(
+        |desired, facts| {
+            let stamp = file(facts, "/opt/notebook/hubctl-requirements.txt");
+            let asked = stamp.text.take().unwrap();
+            assert_eq!(asked, desired.venvs[1].requirements);
+            stamp.text = Some(format!("# not finished\n{asked}"));
+        },
+        &["install JupyterLab into /opt/notebook (an installation was not finished)"],
+    );
+}
+
+#[test]
 fn further_notebook_packages_restart_nothing() {
     let desired = setup::desired(
         &spec(&format!("{STOCK}environment: {{packages: [numpy]}}")),

@@ -2,7 +2,7 @@
 
 use super::Runbook;
 use crate::setup::desired::{CONDA_LANE, Content, Download, Venv};
-use crate::setup::names::{NODE_ENVIRONMENT, RATTLER_ENVIRONMENT, STAMP};
+use crate::setup::names::{NODE_ENVIRONMENT, RATTLER_ENVIRONMENT, STAMP, UNFINISHED};
 use crate::setup::step::Action;
 use crate::setup::{Lock, template};
 
@@ -107,6 +107,9 @@ impl Runbook<'_> {
         let stamp = self.file_facts(&format!("{}/{STAMP}", venv.folder));
         match stamp.and_then(|facts| facts.text.as_deref()) {
             None => Some("an installation was not finished".to_owned()),
+            Some(text) if text.starts_with(UNFINISHED) => {
+                Some("an installation was not finished".to_owned())
+            }
             Some(text) if text != venv.requirements => {
                 Some("other packages are asked for".to_owned())
             }

@@ -36,20 +36,37 @@ def op_uv(step):
     run(*pip, *words, deadline=600, env=index_environment(step), say=detail)
 
 
+UNFINISHED = b"# not finished\n"
+
+
 def op_venv(step):
-    """A virtual environment with exactly what was asked for; its stamp is written last."""
-    folder, uv = step["folder"], step["uv"]
+    """A virtual environment with exactly what was asked for; its stamp is written last.
+
+    An installation that was ended half-way leaves packages that look installed and have not all of their files. One that
+    was never finished is begun anew; one of further packages, in which people may be at work, is put right in its place.
+    """
+    folder, uv, stamp = step["folder"], step["uv"], step["folder"] + "/hubctl-requirements.txt"
+    try:
+        with open(stamp, "rb") as file:
+            before = file.read()
+    except FileNotFoundError:
+        before = None
+    anew = step["fresh"] or before is None
+    mend = ["--reinstall"] if not anew and before.startswith(UNFINISHED) else []
+    if not anew and not mend:
+        write(stamp, UNFINISHED + before)
     env = dict(index_environment(step), UV_CACHE_DIR="/var/cache/hubctl/uv", UV_PYTHON_DOWNLOADS="never", UV_NO_CONFIG="1",
                UV_HTTP_TIMEOUT="120", UV_NO_PROGRESS="1", UV_LINK_MODE="copy" if step.get("copy") else "hardlink")
     os.makedirs(env["UV_CACHE_DIR"], mode=0o700, exist_ok=True)
     python = folder + "/bin/python"
-    if step["fresh"]:
+    if anew:
         words = ["--system-site-packages"] if step["system"] else []
         run(uv, "venv", "--quiet", "--clear", "--python", "/usr/bin/python3", *words, folder, deadline=300, env=env)
     wanted = step["requirements"].encode()
     version = run(python, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
     held = constraints_of(folder, wanted, version, step.get("lock"))
-    run(uv, "pip", "install", "--python", python, "--requirements", "-", *(["--constraints", held] if held else []),
+    run(uv, "pip", "install", "--python", python, "--requirements", "-", *mend,
+        *(["--constraints", held] if held else []),
         deadline=1800, env=env, say=detail, feed=wanted)
     frozen = subprocess.run([uv, "pip", "freeze", "--python", python], env=dict(ENV, **env), timeout=120,
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
@@ -70,4 +87,4 @@ def op_venv(step):
         if os.path.lexists(target):
             os.unlink(target)
         os.symlink(found[0], target)
-    write(folder + "/hubctl-requirements.txt", step["requirements"].encode())
+    write(stamp, step["requirements"].encode())
