@@ -21,7 +21,7 @@ test-long: build
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} cargo nextest run -p hubproxy --test property
 	cargo nextest run --profile long -p hubctl --test faults --no-fail-fast -E 'test(matrix::)'
 
-# A real OpenStack on this machine, as root: the cloud half, the sandbox's tables, and SSH to a guest. Not part of `test`.
+# A real OpenStack on this machine, as root: the cloud half, the sandbox's tables, and a hub in a guest. Not part of `test`.
 test-openstack: tools
 	scripts/test-openstack
 

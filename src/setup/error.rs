@@ -86,16 +86,20 @@ impl SetupError {
             Self::Step { tail, .. } if tail.contains("No space left on device") => {
                 Some("the disk is full; `server.boot_volume` gives the server a larger one".to_owned())
             }
-            Self::Step { tail, message, .. }
+            Self::Step { step, tail, message, .. }
                 if ["Temporary failure resolving", "Could not connect", "Connection timed out", "dns error", "ENOTFOUND"]
                     .iter()
                     .any(|sign| tail.contains(sign) || message.contains(sign)) =>
             {
-                Some(
+                let without = if step.starts_with("upgrade the system") {
+                    "; `--set host.upgrade=false` goes without the upgrade"
+                } else {
+                    ""
+                };
+                Some(format!(
                     "the server cannot reach its package registries: does its network have a router, name servers and rules \
-                     that let it out? `host.http_proxy`, `host.pip_index_url` and `host.npm_registry` name others"
-                        .to_owned(),
-                )
+                     that let it out? `host.http_proxy`, `host.pip_index_url` and `host.npm_registry` name others{without}"
+                ))
             }
             Self::Step { .. } | Self::Ended { .. } => {
                 Some("run the same command again: it goes on with what is missing".to_owned())

@@ -371,9 +371,15 @@ fn mirror_down(clinic: &mut Clinic, server: &Server) {
         .run(&["provision", "--yes", "--set", "host.packages=[cowsay]"]);
     println!("mirror down:\n{}", run.stderr);
     assert_eq!(run.status.code(), Some(6), "{}", run.stderr);
-    let wanted = ["127.0.0.1:9", "cowsay"];
-    let named = wanted.iter().any(|part| run.stderr.contains(part));
-    assert!(named, "{}", run.stderr);
+    for part in ["127.0.0.1:9", "cowsay", "registries"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
+    // And what it has nothing new of is not called upgraded.
+    let run = clinic.operator.run(&["provision", "--yes", "--upgrade"]);
+    assert_eq!(run.status.code(), Some(6), "{}", run.stderr);
+    for part in ["upgrade the system", "127.0.0.1:9", "host.upgrade=false"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
     server.run("sudo sh -c 'rm -rf /etc/apt/sources.list*; mv /root/apt/* /etc/apt/'");
 }
 

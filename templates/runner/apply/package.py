@@ -49,9 +49,16 @@ def idle(packages):
 
 
 def op_apt(step):
-    apt("update", deadline=600)
+    # A mirror that does not answer is a mere warning to apt, and the system would pass for upgraded.
+    strict = ["-o", "APT::Update::Error-Mode=any"] if step["upgrade"] else []
+    said = apt(*strict, "update", deadline=600)
     if step["upgrade"]:
         apt("dist-upgrade")
     if step["install"]:
         with idle(step["install"]):
-            apt("--no-install-recommends", "install", *step["install"])
+            try:
+                apt("--no-install-recommends", "install", *step["install"])
+            except Failed as error:
+                # What it could not find may be on a mirror that did not answer.
+                unread = [line for line in said.splitlines() if line.startswith("W: Failed to fetch")]
+                raise Failed(str(error), "\n".join([error.tail, *unread]))
