@@ -83,7 +83,8 @@ fn nothing(whose: &str) -> &'static str {
     match whose {
         "hub" | "proxy" => "nothing is kept of it; `hubctl doctor` finds out whether it is there",
         _ => {
-            "nothing is kept of it; with the spawners `local` and `sudo` servers speak in the hub's log: `hubctl logs hub`"
+            "nothing is kept of it: it was never started, or speaks in the hub's log, as with the spawners `local` and `sudo`: \
+             `hubctl logs hub`"
         }
     }
 }
